@@ -1,0 +1,57 @@
+"""benchkit: reproducible neural-architecture-search leaderboards on tables of real results."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from benchkit.searching import TableEvaluator
+    from benchkit.spaces import InputError, get_space, space_names
+    from benchkit.strategies import get_strategy, strategy_names
+    from benchkit.studies.api import load_study, run_study
+    from benchkit.tables import Metric, Table, open_table, table_names
+
+__all__ = [
+    "InputError",
+    "Metric",
+    "Table",
+    "TableEvaluator",
+    "__version__",
+    "get_space",
+    "get_strategy",
+    "load_study",
+    "open_table",
+    "run_study",
+    "space_names",
+    "strategy_names",
+    "table_names",
+]
+
+_HOME = {
+    "InputError": "benchkit.spaces",
+    "Metric": "benchkit.tables",
+    "Table": "benchkit.tables",
+    "TableEvaluator": "benchkit.searching",
+    "get_space": "benchkit.spaces",
+    "get_strategy": "benchkit.strategies",
+    "load_study": "benchkit.studies.api",
+    "open_table": "benchkit.tables",
+    "run_study": "benchkit.studies.api",
+    "space_names": "benchkit.spaces",
+    "strategy_names": "benchkit.strategies",
+    "table_names": "benchkit.tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # loaded when first used: `import benchkit` itself costs almost nothing
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
