@@ -1,0 +1,79 @@
+"""A space that a user defines: independent named choices.
+
+``choices: {op0: [a, b], op1: [a, b, c]}`` in a YAML file is such a space, without any Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchkit.spaces.base import Architecture, ProductSpace
+from benchkit.spaces.errors import ArchitectureError, InputError
+
+__all__ = ["CategoricalSpace"]
+
+_FORBIDDEN = set("|=")
+
+
+class CategoricalSpace(ProductSpace):
+    """Independent named choices; an architecture reads ``op0=a|op1=c``.
+
+    Parameters
+    ----------
+    name : the space's name.
+    choices : option names for each choice, in the order of the row; 1 to 127 options each.
+
+    Raises
+    ------
+    InputError : no choices, an empty or repeated option, or a name with ``|`` or ``=`` in it.
+    """
+
+    def __init__(self, name: str, choices: Mapping[str, Sequence[Any]]) -> None:
+        if not choices:
+            raise InputError(f"space {name!r} needs at least one choice, as in choices: {{op0: [a, b]}}")
+        self.choices = {str(key): tuple(str(o) for o in options) for key, options in choices.items()}
+        for key, options in self.choices.items():
+            if not 1 <= len(options) <= 127:
+                raise InputError(
+                    f"choice {key!r} of space {name!r} needs 1 to 127 options, has {len(options)}"
+                )
+            if len(set(options)) < len(options):
+                raise InputError(f"choice {key!r} of space {name!r} names an option twice: {list(options)}")
+            for word in (key, *options):
+                if not word or _FORBIDDEN & set(word):
+                    raise InputError(f"name {word!r} in space {name!r} is empty or contains '|' or '='")
+        super().__init__(name, [len(options) for options in self.choices.values()])
+
+    def parse(self, text: str) -> Architecture:
+        given: dict[str, str] = {}
+        for part in text.strip().split("|"):
+            key, separator, option = part.partition("=")
+            if not separator or key in given:
+                raise ArchitectureError(f"{self.name} architectures read {self._example()}; got {text!r}")
+            given[key] = option
+        if set(given) != set(self.choices):
+            raise ArchitectureError(
+                f"{self.name} has the choices {', '.join(self.choices)}; got {', '.join(given)}"
+            )
+        row = []
+        for key, options in self.choices.items():
+            if given[key] not in options:
+                raise ArchitectureError(
+                    f"unknown option {given[key]!r} for choice {key!r} of {self.name}; "
+                    f"it has {', '.join(options)}"
+                )
+            row.append(options.index(given[key]))
+        return np.array(row, dtype=np.int8)
+
+    def format(self, architecture: Architecture) -> str:
+        pairs = zip(self.choices.items(), architecture, strict=True)
+        return "|".join(f"{key}={options[choice]}" for (key, options), choice in pairs)
+
+    def _example(self) -> str:
+        return "|".join(f"{key}={options[0]}" for key, options in self.choices.items())
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "choices": {k: list(v) for k, v in self.choices.items()}}

@@ -1,0 +1,109 @@
+"""NAS-Bench-201: cells of four nodes with one of five operations on each of six edges.
+
+Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR
+2020; the same space is the topology space of NATS-Bench (Dong et al., TPAMI 2021). 15,625 cells.
+
+A row holds the operation of the edges (0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3), in this order,
+which is that of the official strings such as
+``|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|``.
+
+Cells whose output is not connected to the input are members of the space and entries of the table.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.spaces.base import Architecture, Batch, ProductSpace
+from benchkit.spaces.errors import ArchitectureError
+
+__all__ = ["EDGES", "OPERATIONS", "NASBench201"]
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(source, target) of the edge at each position of a row."""
+
+_NONE, _SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
+# Sums are sorted as text, so the labels keep the alphabetical order of the official names.
+_LETTER = {OPERATIONS.index(name): name[0] + name[-1] for name in OPERATIONS[2:]}
+_TERM = re.compile(r"([^|~+]+)~(\d+)")
+
+
+class NASBench201(ProductSpace):
+    """The 5^6 cells of NAS-Bench-201."""
+
+    def __init__(self) -> None:
+        super().__init__("nasbench201", (len(OPERATIONS),) * len(EDGES))
+
+    def canonical(self, batch: Batch) -> npt.NDArray[np.bytes_]:
+        """Return the folded cell as bytes: a zero edge vanishes, a skip edge is its source.
+
+        This partition is that of the official API's unique string with zero and skip edges
+        considered: 6,466 classes of the 15,625 cells. Like there, a sum that a skip edge carries into
+        another sum is not flattened, so a few classes that compute one function stay apart. Members
+        of a class compute the same function; their recorded accuracies still differ, since each
+        was trained on its own.
+        """
+        return self._classes[self.index(batch)]
+
+    @cached_property
+    def _classes(self) -> npt.NDArray[np.bytes_]:
+        """Return the folded string of every cell, in the order of `index`."""
+
+        def fold(operation: int, source: str) -> str:
+            if operation == _NONE or source == "#":
+                return "#"
+            return source if operation == _SKIP else f"({source})@{_LETTER[operation]}"
+
+        def join(*terms: str) -> str:
+            return "+".join(sorted(terms))
+
+        folded = []
+        every = range(len(OPERATIONS))
+        for e01, e02, e12 in product(every, repeat=3):
+            node1 = fold(e01, "x")
+            node2 = join(fold(e02, "x"), fold(e12, node1))
+            terms = [[fold(op, node) for op in every] for node in ("x", node1, node2)]
+            folded += [join(a, b, c) for a, b, c in product(*terms)]
+        return np.array(folded, dtype=np.bytes_)
+
+    def parse(self, text: str) -> Architecture:
+        row = np.zeros(self.length, dtype=np.int8)
+        nodes = text.strip().split("+")
+        if len(nodes) != 3:
+            raise ArchitectureError(f"a nasbench201 cell has 3 nodes joined by '+'; got {text!r}")
+        for target, node in enumerate(nodes, start=1):
+            terms = _TERM.findall(node)
+            rebuilt = "|" + "".join(f"{operation}~{source}|" for operation, source in terms)
+            sources = [int(source) for _, source in terms]
+            if rebuilt != node or sources != list(range(target)):
+                raise ArchitectureError(
+                    f"node {target} of a nasbench201 cell must read "
+                    f"|{'|'.join(f'operation~{s}' for s in range(target))}|; got {node!r}"
+                )
+            for operation, source in terms:
+                if operation not in OPERATIONS:
+                    raise ArchitectureError(
+                        f"unknown operation {operation!r} in nasbench201; it has {', '.join(OPERATIONS)}"
+                    )
+                row[EDGES.index((int(source), target))] = OPERATIONS.index(operation)
+        return row
+
+    def format(self, architecture: Architecture) -> str:
+        name = [OPERATIONS[choice] for choice in architecture]
+        return f"|{name[0]}~0|+|{name[1]}~0|{name[2]}~1|+|{name[3]}~0|{name[4]}~1|{name[5]}~2|"
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "operations": list(OPERATIONS),
+            "edges": [list(edge) for edge in EDGES],
+            "isomorphism_classes": len(np.unique(self._classes)),
+            "source": "Dong and Yang (2020), NAS-Bench-201, ICLR; NATS-Bench topology space",
+        }
