@@ -1,0 +1,82 @@
+"""What to read from a table: every part is explicit, and there is no default fidelity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchkit.spaces.errors import InputError, unknown
+
+__all__ = ["QUANTITIES", "SPLITS", "Metric"]
+
+SPLITS = ("train", "valid", "test")
+
+QUANTITIES: dict[str, tuple[str, bool]] = {
+    "accuracy": ("%", True),
+    "train_seconds": ("s", False),
+    "latency_seconds": ("s", False),
+    "parameters": ("count", False),
+    "flops": ("count", False),
+    "energy_kwh": ("kWh", False),
+}
+"""quantity -> (unit, whether higher is better)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measured quantity of a table.
+
+    Attributes
+    ----------
+    dataset : such as ``cifar10``.
+    split : ``train``, ``valid`` or ``test``; None for what has no split, such as parameters.
+    epochs : length of the training schedule; None for what does not depend on training.
+    run : 0-based independent training; None for the mean over the runs.
+    quantity : a key of `QUANTITIES`; accuracy is in percent.
+    variant : names figures of another release or training set than the table's own; empty as a rule.
+    """
+
+    dataset: str
+    split: str | None
+    epochs: int | None
+    run: int | None = None
+    quantity: str = "accuracy"
+    variant: str = ""
+
+    def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise unknown("quantity", self.quantity, QUANTITIES)
+        if self.split is not None and self.split not in SPLITS:
+            raise unknown("split", self.split, SPLITS)
+        if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
+            raise InputError(f"accuracy on {self.dataset} needs both a split and a number of epochs")
+
+    @property
+    def unit(self) -> str:
+        return QUANTITIES[self.quantity][0]
+
+    @property
+    def higher_is_better(self) -> bool:
+        return QUANTITIES[self.quantity][1]
+
+    def __str__(self) -> str:
+        """Return the column's name, such as ``cifar10.valid.200ep.run0.accuracy``."""
+        parts = [self.dataset]
+        if self.split is not None:
+            parts.append(self.split)
+        if self.epochs is not None:
+            parts.append(f"{self.epochs}ep")
+        if self.quantity == "accuracy":
+            parts.append("mean" if self.run is None else f"run{self.run}")
+        parts.append(self.quantity)
+        return ".".join(parts) + (f"@{self.variant}" if self.variant else "")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "epochs": self.epochs,
+            "run": self.run,
+            "quantity": self.quantity,
+            "variant": self.variant,
+        }

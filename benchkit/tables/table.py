@@ -1,0 +1,338 @@
+"""A table: the measured results of a space's architectures, read-only and memory-mapped.
+
+The file is an uncompressed Arrow IPC file of one record batch, so that opening it reads only the
+schema and a query reads only the pages that it touches. Any Arrow reader can open it.
+
+* Schema metadata ``benchkit`` holds JSON: format version, name, space, source, licence, SHA-256 of the
+  source, warnings.
+* Column ``architecture`` holds each row's choices as fixed-length bytes; ``key`` holds the sorted keys
+  of `Space.key` where the table does not cover its whole space in the order of `Space.index`.
+* Every other column is a `Metric` (its parts are JSON in the field's metadata) or a static column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from benchkit.spaces import InputError, Space, get_space, unknown
+from benchkit.spaces.base import Architecture, Batch, Keys
+from benchkit.tables.metric import Metric
+
+__all__ = ["FORMAT_VERSION", "METADATA_KEY", "Lookup", "Optimum", "Table", "space_from_json"]
+
+FORMAT_VERSION = 1
+METADATA_KEY = b"benchkit"
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The best entry of a column: its value, how many entries share it, and the first of them."""
+
+    value: float
+    row: int
+    ties: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """From architectures to entries.
+
+    Attributes
+    ----------
+    space : the table's space (restricted where the table covers part of it).
+    base : the whole space.
+    keys : the sorted keys of the entries; None where entry i is architecture i of the space.
+    """
+
+    space: Space
+    base: Space
+    keys: Keys | None
+
+    def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return int64[n]: the entry of each architecture.
+
+        Raises
+        ------
+        ArchitectureError : a row is malformed, not in the space, or not among the entries.
+        """
+        valid = self.space.validate(batch)
+        if self.keys is None:
+            return self.base.index(valid)
+        return np.searchsorted(self.keys, self.base.key(valid))
+
+
+def space_from_json(description: Any) -> Space:
+    """Return the space that a table's metadata names: a built-in one or user-defined choices."""
+    if isinstance(description, str):
+        return get_space(description)
+    from benchkit.spaces.categorical import CategoricalSpace
+
+    return CategoricalSpace(description["name"], description["choices"])
+
+
+class Table:
+    """Measured results, opened from a file.
+
+    Parameters
+    ----------
+    path : the Arrow file.
+
+    Raises
+    ------
+    InputError : no such file, not a table, truncated, or written in another format version.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._data = _read(self.path)
+        metadata = self._data.schema.metadata or {}
+        if METADATA_KEY not in metadata:
+            raise InputError(f"{self.path} is an Arrow file, but not a benchkit table")
+        self.metadata: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        version = self.metadata.get("format_version")
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"table {self.path} has format version {version}; this benchkit reads {FORMAT_VERSION}: "
+                f"build or import the table again"
+            )
+        self.name: str = self.metadata["name"]
+        self.base_space = space_from_json(self.metadata["space"])
+        self.metrics: dict[Metric, str] = {}
+        self.static: list[str] = []
+        for field in self._data.schema:
+            parts = (field.metadata or {}).get(METADATA_KEY)
+            if parts is not None:
+                self.metrics[Metric(**json.loads(parts)["metric"])] = field.name
+            elif field.name not in ("architecture", "key"):
+                self.static.append(field.name)
+        self._columns: dict[Metric, tuple[Values, bool]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return int(self._data.num_rows)
+
+    def __reduce__(self) -> tuple[type[Table], tuple[Path]]:
+        """Pickle as the path: every process maps the one file."""
+        return (Table, (self.path,))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, with the metadata of the table and of each column."""
+        return self._data.schema
+
+    # -- what it covers -----------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Whether the table covers its whole space."""
+        return "key" not in self._data.schema.names
+
+    @property
+    def space(self) -> Space:
+        """The table's space; a restricted space where the table covers only part of it."""
+        return self.lookup.space
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Which entry an architecture has; all that a search may know of the table's layout."""
+        if self.complete:
+            return Lookup(self.base_space, self.base_space, None)
+        from benchkit.spaces.restricted import RestrictedSpace
+
+        restricted = RestrictedSpace(self.base_space, self.rows, name=self.base_space.name)
+        return Lookup(restricted, self.base_space, self.keys)
+
+    @cached_property
+    def rows(self) -> Batch:
+        """int8[n, d]: the architecture of every entry (read-only)."""
+        return self._bytes("architecture").view(np.int8)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The sorted key of every entry (`Space.key`)."""
+        if self.complete:
+            return np.arange(len(self))
+        column = self._data.column("key").chunk(0)
+        if pa.types.is_integer(column.type):
+            integers: Keys = column.to_numpy(zero_copy_only=True)
+            return integers
+        raw = self._bytes("key")
+        return raw.view(f"S{raw.shape[1]}")[:, 0]
+
+    def _bytes(self, name: str) -> npt.NDArray[np.uint8]:
+        column = self._data.column(name).chunk(0)
+        width = column.type.byte_width
+        raw = np.frombuffer(column.buffers()[1], dtype=np.uint8)
+        return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file: the table's identity in every result."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def __contains__(self, metric: Metric) -> bool:
+        return metric in self.metrics
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that the table has accuracies for, in the order of its columns."""
+        return list(dict.fromkeys(m.dataset for m in self.metrics if m.quantity == "accuracy"))
+
+    def runs(self, metric: Metric) -> list[Metric]:
+        """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
+        same = (metric.dataset, metric.split, metric.epochs, metric.quantity, metric.variant)
+        return sorted(
+            (
+                m
+                for m in self.metrics
+                if m.run is not None and (m.dataset, m.split, m.epochs, m.quantity, m.variant) == same
+            ),
+            key=lambda m: m.run or 0,
+        )
+
+    def epochs(self, dataset: str, split: str) -> list[int]:
+        """Return the fidelities, ascending, at which the table has this data set's accuracy."""
+        return sorted(
+            {
+                m.epochs
+                for m in self.metrics
+                if (m.dataset, m.split, m.quantity, m.variant) == (dataset, split, "accuracy", "")
+                and m.epochs is not None
+            }
+        )
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def values(self, metric: Metric) -> Values:
+        """Return float64[len(self)], the whole column; NaN where an entry is missing (read-only).
+
+        Raises
+        ------
+        InputError : the table has no such column; it says which part is unknown and what there is.
+        """
+        return self._column(metric)[0]
+
+    def _column(self, metric: Metric) -> tuple[Values, bool]:
+        try:
+            return self._columns[metric]
+        except KeyError:
+            pass
+        if metric not in self.metrics:
+            raise self._no_such(metric)
+        column = self._data.column(self.metrics[metric]).chunk(0)
+        values = column.to_numpy(zero_copy_only=column.null_count == 0)
+        loaded = (values, column.null_count > 0)
+        self._columns[metric] = loaded
+        return loaded
+
+    def _no_such(self, metric: Metric) -> InputError:
+        """Return the error that names the first part of `metric` which the table does not have."""
+        left = list(self.metrics)
+        place = f"table {self.name}"
+        for part in ("quantity", "dataset", "split", "epochs", "variant", "run"):
+            wanted = getattr(metric, part)
+            known = list(dict.fromkeys(getattr(m, part) for m in left))
+            if wanted not in known:
+                if all(isinstance(k, int) for k in known):
+                    known.sort()
+                shown = ["mean" if k is None and part == "run" else k for k in known]
+                given = "mean" if wanted is None and part == "run" else wanted
+                return unknown(part, given, shown, place)
+            left = [m for m in left if getattr(m, part) == wanted]
+            place += f", {part} {wanted}"
+        return InputError(f"table {self.name} has no column {metric}")
+
+    def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return int64[n]: the entry of each architecture.
+
+        Raises
+        ------
+        ArchitectureError : a row is malformed, not in the space, or not among a partial table's entries.
+        """
+        return self.lookup.locate(batch)
+
+    @overload
+    def query(self, architectures: str, metric: Metric) -> float: ...
+    @overload
+    def query(self, architectures: npt.NDArray[np.integer[Any]], metric: Metric) -> Any: ...
+    def query(self, architectures: Any, metric: Metric) -> Any:
+        """Return what was measured.
+
+        Parameters
+        ----------
+        architectures : int8[n, d] for a float64[n] answer; int8[d] or the space's own notation for a
+            float.
+        metric : what to read.
+
+        Raises
+        ------
+        InputError : unknown metric, an architecture that the table does not hold, or a missing entry.
+        """
+        if isinstance(architectures, str):
+            architectures = self.base_space.parse(architectures)
+        values, gaps = self._column(metric)
+        found = values[self.locate(architectures)]
+        if gaps and np.isnan(found).any():
+            raise self._missing(metric, np.atleast_2d(architectures)[np.isnan(found)])
+        return found if np.ndim(architectures) == 2 else float(found[0])
+
+    def _missing(self, metric: Metric, batch: Batch) -> InputError:
+        first: Architecture = batch[0]
+        present = int((~np.isnan(self.values(metric))).sum())
+        alternatives = [
+            str(other)
+            for other in self.metrics
+            if other != metric
+            and (other.dataset, other.split, other.epochs) == (metric.dataset, metric.split, metric.epochs)
+            and not np.isnan(self.query_all(other, first))
+        ]
+        advice = f"; for this architecture there is {', '.join(alternatives)}" if alternatives else ""
+        return InputError(
+            f"table {self.name} has no {metric} for {self.base_space.format(first)} "
+            f"({present:,} of {len(self):,} entries have it){advice}"
+        )
+
+    def query_all(self, metric: Metric, architecture: Architecture) -> float:
+        """Return one entry of a column, NaN where it is missing."""
+        return float(self.values(metric)[self.locate(architecture)[0]])
+
+    def optimum(self, metric: Metric) -> Optimum:
+        """Return the best entry of a column, by the metric's own direction, over all that have it."""
+        values = self.values(metric)
+        signed = values if metric.higher_is_better else -values
+        row = int(np.nanargmax(signed))
+        return Optimum(
+            value=float(values[row]),
+            row=row,
+            ties=int((values == values[row]).sum()),
+            n=int((~np.isnan(values)).sum()),
+        )
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise InputError(f"no table file at {path}")
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as a table ({str(error).splitlines()[0]}): "
+            f"it is truncated or not an Arrow file; build or import it again"
+        ) from error
+    if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
+        raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
+    return table

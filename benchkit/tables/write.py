@@ -1,0 +1,144 @@
+"""Write a table: sorted by key, checked, and put in place by a rename."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from benchkit.files import replacing
+from benchkit.spaces import InputError
+from benchkit.spaces.base import Batch
+from benchkit.spaces.categorical import CategoricalSpace
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import FORMAT_VERSION, METADATA_KEY, space_from_json
+
+__all__ = ["Column", "TableSource", "write_table"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column to write.
+
+    Attributes
+    ----------
+    values : float64[n]; NaN becomes a missing entry.
+    note : what a reader must know about this column; empty as a rule.
+    """
+
+    values: npt.NDArray[Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Where a table comes from; all of it goes into the metadata and into ``table info``.
+
+    Attributes
+    ----------
+    name : the table's name.
+    space : a built-in space's name, or the `CategoricalSpace` of a user-defined one.
+    title, source, licence : one line each.
+    source_sha256 : SHA-256 of each input file, by its name.
+    warnings : what a user must be told before using the figures.
+    cost : what the simulated seconds of a query are made of.
+    """
+
+    name: str
+    space: str | CategoricalSpace
+    title: str
+    source: str
+    licence: str
+    source_sha256: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    cost: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_table(
+    path: Path,
+    source: TableSource,
+    batch: Batch,
+    metrics: Mapping[Metric, Column],
+    static: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> None:
+    """Write a table file, whole or not at all.
+
+    Parameters
+    ----------
+    batch : int8[n, d], one architecture an entry, in any order.
+    metrics, static : columns of length n, in the order of `batch`.
+
+    Raises
+    ------
+    InputError : two entries for one architecture, an invalid architecture, infinite values, or a
+        column of another length.
+    """
+    described: Any = source.space
+    if isinstance(source.space, CategoricalSpace):
+        described = {
+            "name": source.space.name,
+            "choices": {key: list(options) for key, options in source.space.choices.items()},
+        }
+    space = space_from_json(described)
+    rows = space.validate(batch)
+    keys = space.key(rows)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    if len(keys) == 0:
+        raise InputError(f"table {source.name} would have no entries")
+    twice = np.flatnonzero(keys[1:] == keys[:-1])
+    if len(twice):
+        text = space.format(rows[order[twice[0]]])
+        raise InputError(f"table {source.name} has {len(twice)} repeated architecture(s), first {text}")
+
+    arrays: list[pa.Array] = []
+    fields: list[pa.Field] = []
+    if len(keys) != space.size:
+        arrays.append(_fixed(keys) if keys.dtype.kind == "S" else pa.array(keys))
+        fields.append(pa.field("key", arrays[-1].type))
+    arrays.append(_fixed(rows[order]))
+    fields.append(pa.field("architecture", arrays[-1].type))
+    for metric, column in metrics.items():
+        values = np.asarray(column.values, dtype=np.float64)
+        if values.shape != (len(rows),) or np.isinf(values).any():
+            raise InputError(f"column {metric} needs {len(rows)} finite values (NaN where missing)")
+        arrays.append(pa.array(values[order], from_pandas=True))
+        about = {"metric": metric.to_json(), "unit": metric.unit, "note": column.note}
+        fields.append(pa.field(str(metric), arrays[-1].type, metadata={METADATA_KEY: json.dumps(about)}))
+    for name, values in (static or {}).items():
+        arrays.append(pa.array(np.asarray(values)[order]))
+        fields.append(pa.field(name, arrays[-1].type))
+
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "name": source.name,
+        "space": described,
+        "title": source.title,
+        "source": source.source,
+        "licence": source.licence,
+        "source_sha256": dict(source.source_sha256),
+        "warnings": list(source.warnings),
+        "cost": source.cost,
+        **source.extra,
+    }
+    schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    with (
+        replacing(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _fixed(rows: npt.NDArray[Any]) -> pa.Array:
+    """Return rows of bytes as a fixed-size-binary array."""
+    width = rows.dtype.itemsize if rows.ndim == 1 else rows.shape[1]
+    buffer = pa.py_buffer(np.ascontiguousarray(rows).tobytes())
+    return pa.Array.from_buffers(pa.binary(width), len(rows), [None, buffer])
