@@ -1,0 +1,8 @@
+"""The one searching loop: evaluators, budgets, traces."""
+
+from benchkit.searching.budget import Budget
+from benchkit.searching.loop import search
+from benchkit.searching.table_evaluator import Evaluation, TableEvaluator
+from benchkit.searching.trace import Trace
+
+__all__ = ["Budget", "Evaluation", "TableEvaluator", "Trace", "search"]

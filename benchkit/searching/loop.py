@@ -1,0 +1,88 @@
+"""The searching loop: ask, evaluate, tell, until the budget is spent.
+
+One loop serves every evaluator, which is what makes a query-backed run and a weight-sharing run of one
+strategy the same method.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.searching.budget import Budget
+from benchkit.searching.table_evaluator import Evaluation
+from benchkit.searching.trace import Trace
+from benchkit.spaces import InputError, Space
+from benchkit.spaces.base import Batch
+from benchkit.strategies.protocol import Strategy
+
+__all__ = ["Evaluator", "search"]
+
+
+class Evaluator(Protocol):
+    """How good is it, and what did it cost?"""
+
+    space: Space
+    full_fidelity: int
+
+    @property
+    def has_seconds(self) -> bool:
+        """Whether evaluations carry seconds."""
+        ...
+
+    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+        """Return scores and seconds for int8[n, d]."""
+        ...
+
+
+def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
+    """Run one search and return its trace; ``strategy.recommend()`` then names the answer.
+
+    Raises
+    ------
+    InputError : a budget in seconds where the evaluator has none; an invalid architecture.
+    """
+    by_queries = budget.queries is not None
+    if not by_queries and not evaluator.has_seconds:
+        raise InputError("this table has no training seconds: give the budget in queries")
+    limit = budget.limit
+    full = evaluator.full_fidelity
+    spent_queries = spent_seconds = 0.0
+    batches: list[Batch] = []
+    scores: list[npt.NDArray[np.float64]] = []
+    fidelities: list[int] = []
+    queries: list[float] = []
+    seconds: list[float] = []
+    while True:
+        ask = strategy.ask()
+        if len(ask.batch) == 0:
+            break
+        fidelity = full if ask.fidelity is None else ask.fidelity
+        evaluation = evaluator.evaluate(ask.batch, fidelity)
+        share = fidelity / full
+        costs = [np.nan] * len(ask.batch) if evaluation.seconds is None else evaluation.seconds.tolist()
+        fit = 0
+        for cost in costs:
+            if (spent_queries + share if by_queries else spent_seconds + cost) > limit:
+                break
+            spent_queries += share
+            spent_seconds += cost
+            queries.append(spent_queries)
+            seconds.append(spent_seconds)
+            fit += 1
+        if fit:
+            batches.append(ask.batch[:fit])
+            scores.append(evaluation.scores[:fit])
+            fidelities += [fidelity] * fit
+            strategy.tell(ask.batch[:fit], evaluation.scores[:fit])
+        if fit < len(costs) or (by_queries and spent_queries * (1 + 1e-9) >= limit):
+            break
+    return Trace(
+        batch=np.concatenate(batches) if batches else np.empty((0, evaluator.space.length), np.int8),
+        scores=np.concatenate(scores) if scores else np.empty(0),
+        fidelity=np.array(fidelities, dtype=np.int32),
+        queries=np.array(queries, dtype=np.float64),
+        seconds=np.array(seconds, dtype=np.float64),
+    )

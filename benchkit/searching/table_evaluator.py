@@ -1,0 +1,159 @@
+"""Answer a search from a table: how good is it, and what did it cost?
+
+The evaluator is given the score columns and the seconds, and nothing else: it holds no table, so a
+search cannot read a test column (unless the study names one, for a table that has no validation).
+
+Simulated seconds
+-----------------
+An evaluation at e epochs costs the table's recorded training seconds of one run at that schedule; where
+the table records only the longer schedule of E epochs, that times e/E (the protocol published with
+NAS-Bench-201, whose 12-epoch figure costs 12/200 of the 200-epoch seconds). In it: training. Not in
+it: validation, data loading before the first epoch, and the search method's own time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.spaces import InputError, unknown
+from benchkit.spaces.base import Batch
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import Table
+
+__all__ = ["Evaluation", "Score", "TableEvaluator"]
+
+Score = Literal["mean", "run"] | int
+"""``mean`` over the runs, ``run``: one of the runs drawn at each query, or the number of one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Answers for a batch.
+
+    Attributes
+    ----------
+    scores : float64[n], accuracy in percent.
+    seconds : float64[n], simulated seconds; None where the table has no times.
+    """
+
+    scores: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64] | None
+
+
+class TableEvaluator:
+    """Scores and costs from one data set's columns of a table.
+
+    Parameters
+    ----------
+    table : read while the evaluator is made, and not kept.
+    dataset, split, epochs : what a query at the study's own fidelity reads.
+    score : see `Score`. With ``run`` only the fidelities that have separate runs are offered.
+    rng : draws the run of each query; used by ``run`` alone.
+
+    Raises
+    ------
+    InputError : the table does not have such a column; ``run`` where there are no separate runs; a
+        test split where the table has validation accuracy.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        dataset: str,
+        split: str,
+        epochs: int,
+        score: Score,
+        rng: np.random.Generator,
+    ) -> None:
+        if split != "valid" and table.epochs(dataset, "valid"):
+            raise InputError(f"search on table {table.name} must see split 'valid', not {split!r}")
+        self._lookup = table.lookup
+        self._rng = rng
+        self._draws = score == "run"
+        self.full_fidelity = epochs
+        self._scores: dict[int, npt.NDArray[np.float64]] = {}
+        self._runs: dict[int, npt.NDArray[np.int64]] = {}
+        self._seconds: dict[int, npt.NDArray[np.float64]] = {}
+        for fidelity in sorted({*table.epochs(dataset, split), epochs}):
+            if fidelity > epochs:
+                continue
+            own = fidelity == epochs
+            columns = _columns(table, Metric(dataset, split, fidelity), score, required=own)
+            if not columns:
+                continue
+            values = np.array([table.values(metric) for metric in columns])
+            self._scores[fidelity] = values
+            if self._draws:
+                self._runs[fidelity] = (~np.isnan(values)).sum(axis=0)
+            seconds = _train_seconds(table, dataset, fidelity)
+            if seconds is not None:
+                self._seconds[fidelity] = seconds
+        self.space = table.space
+
+    @property
+    def fidelities(self) -> tuple[int, ...]:
+        """Ascending epochs at which scores can be had; the last is the study's own."""
+        return tuple(self._scores)
+
+    @property
+    def has_seconds(self) -> bool:
+        return len(self._seconds) == len(self._scores)
+
+    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+        """Return scores and seconds for int8[n, d].
+
+        Raises
+        ------
+        InputError : an architecture that is not in the table's space, a fidelity that is not in
+            `fidelities`, or a missing entry.
+        """
+        epochs = self.full_fidelity if fidelity is None else fidelity
+        if epochs not in self._scores:
+            raise unknown("fidelity", epochs, self.fidelities, "this search")
+        rows = self._lookup.locate(batch)
+        values = self._scores[epochs]
+        if self._draws:
+            # runs are stored first to last, so the present ones are the first `runs` of them
+            drawn = (self._rng.random(len(rows)) * self._runs[epochs][rows]).astype(np.int64)
+            scores = values[drawn, rows]
+        else:
+            scores = values[0, rows]
+        if np.isnan(scores).any():
+            first = self.space.format(np.asarray(batch)[int(np.isnan(scores).argmax())])
+            raise InputError(f"the table has no {epochs}-epoch score for {first}")
+        seconds = self._seconds.get(epochs)
+        return Evaluation(scores, None if seconds is None else seconds[rows])
+
+
+def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[Metric]:
+    """Return the columns that `score` reads; empty where a lower fidelity does not have them."""
+    runs = table.runs(mean)
+    if score == "run":
+        if required and len(runs) < 2:
+            raise InputError(
+                f"table {table.name} has no separate runs of {mean.dataset} {mean.split} at "
+                f"{mean.epochs} epochs; use score: mean" + (" or score: 0" if runs else "")
+            )
+        return runs if len(runs) > 1 else []
+    wanted = Metric(mean.dataset, mean.split, mean.epochs, None if score == "mean" else int(score))
+    if wanted not in table and not required:
+        return []
+    table.values(wanted)  # raises, with advice, where there is none
+    return [wanted]
+
+
+def _train_seconds(table: Table, dataset: str, epochs: int) -> npt.NDArray[np.float64] | None:
+    """Return float64[len(table)]: seconds to train for `epochs`, scaled where need be; None without any."""
+    known = {
+        metric.epochs: metric
+        for metric in table.metrics
+        if metric.dataset == dataset and metric.quantity == "train_seconds" and metric.epochs
+    }
+    longer = sorted(e for e in known if e is not None and e >= epochs)
+    if not longer:
+        return None
+    return table.values(known[longer[0]]) * (epochs / longer[0])
