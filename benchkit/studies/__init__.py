@@ -1,0 +1,1 @@
+"""Studies: a specification that expands to trials, run, kept, shown and verified."""

@@ -1,0 +1,69 @@
+"""The manifest: what a reader needs to run a study again and get the same traces, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from importlib import metadata
+from typing import Any
+
+from benchkit import __version__
+from benchkit.studies.spec import StudySpec
+from benchkit.tables.table import Table
+
+__all__ = ["make_manifest", "to_json"]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def make_manifest(
+    spec: StudySpec, table: Table, digests: dict[str, str], excluded: dict[str, str]
+) -> dict[str, Any]:
+    """Return the manifest of a finished study.
+
+    Parameters
+    ----------
+    digests : trace hash of each trial, by the trial's name.
+    excluded : why a listed strategy was not run, by its label.
+    """
+    return {
+        "benchkit": __version__,
+        "study": spec.name,
+        "study_sha256": hashlib.sha256(spec.to_yaml().encode()).hexdigest(),
+        "table": {
+            "name": table.name,
+            "sha256": table.sha256,
+            "entries": len(table),
+            "licence": table.metadata["licence"],
+            "source_sha256": table.metadata["source_sha256"],
+            "warnings": table.metadata["warnings"],
+        },
+        "seeds": list(range(spec.seeds)),
+        "not_applicable": excluded,
+        "python": platform.python_version(),
+        "platform": {
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "libc": " ".join(platform.libc_ver()),
+        },
+        "dependencies": _dependencies(),
+        "traces": digests,
+    }
+
+
+def to_json(manifest: dict[str, Any]) -> str:
+    """Return the manifest as text, ready to be kept."""
+    return json.dumps(manifest, indent=1, sort_keys=False) + "\n"
+
+
+def _dependencies() -> dict[str, str]:
+    """Return the installed version of each direct dependency."""
+    versions = {}
+    for requirement in metadata.requires("benchkit") or []:
+        match = _NAME.match(requirement)
+        if match is None or "extra ==" in requirement:
+            continue
+        versions[match[0]] = metadata.version(match[0])
+    return dict(sorted(versions.items()))

@@ -1,0 +1,48 @@
+"""From the traces of a study to its leaderboard, its LaTeX table and its figures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from benchkit.files import write_text
+from benchkit.studies.store import StudyDirectory
+
+__all__ = ["leaderboard_of", "write_report"]
+
+_BOOTSTRAP_SEED = 0
+
+
+def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the leaderboard of a study's trials; its intervals are resampled from a fixed seed."""
+    from benchkit.analysis.leaderboard import leaderboard
+
+    return leaderboard(trials, np.random.default_rng(_BOOTSTRAP_SEED))
+
+
+def write_report(directory: StudyDirectory, manifest: str) -> None:
+    """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``, and last the manifest.
+
+    The manifest says that the study is complete, so it comes after everything else.
+    """
+    from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
+    from benchkit.analysis.latex import leaderboard_latex
+    from benchkit.analysis.rank_figure import draw_ranks, rank_info
+    from benchkit.analysis.style import save_figure
+
+    trials = directory.read_trials()
+    board = leaderboard_of(trials)
+    write_text(directory.leaderboard, board.to_csv(index=False))
+    write_text(directory.latex, leaderboard_latex(board))
+    traces = directory.read_traces()
+    budget = directory.spec().budget
+    axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"
+    split = "validation" if directory.spec().report.valid is not None else "test"
+    info = efficiency_info(traces, axis, split=split)
+    directory.figures.mkdir(exist_ok=True)
+    save_figure(draw_efficiency(info), directory.figures / f"efficiency-{axis}")
+    if trials["strategy"].nunique() > 1:
+        save_figure(draw_ranks(rank_info(trials)), directory.figures / "ranks")
+    write_text(directory.manifest, manifest)

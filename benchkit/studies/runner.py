@@ -1,0 +1,116 @@
+"""Run a study: the missing trials, in parallel, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchkit.spaces import InputError, unknown
+from benchkit.studies.manifest import make_manifest, to_json
+from benchkit.studies.report import write_report
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.store import StudyDirectory
+from benchkit.studies.trial import Trial, TrialResult, not_applicable, run_trial, trials_of
+from benchkit.tables.catalogue import open_table
+
+__all__ = ["BACKENDS", "Progress", "run", "run_trials"]
+
+BACKENDS = ("loky", "dask")
+
+Progress = Callable[[int, int], None]
+"""Called with (trials done, trials in all)."""
+
+
+def run(
+    spec: StudySpec,
+    out: Path,
+    jobs: int = 1,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> StudyDirectory:
+    """Run a study, or what is missing of it, and write its results into `out`.
+
+    Parameters
+    ----------
+    jobs : processes on this machine; -1 for all cores. The results do not depend on it.
+    backend : ``loky`` (local processes) or ``dask`` (the cluster at `scheduler`).
+    progress : told after every finished trial.
+
+    Raises
+    ------
+    InputError : see `StudyDirectory.claim` and `not_applicable`; disk full; nothing is half-written.
+    KeyboardInterrupt : finished trials are kept; the same call goes on from there.
+    """
+    table = open_table(spec.table)
+    excluded = not_applicable(spec, table)
+    trials = trials_of(spec)
+    directory = StudyDirectory(out, table.sha256)
+    directory.claim(spec)
+    if not directory.complete:
+        finished = set(directory.finished(trials))
+        waiting = [trial for trial in trials if trial not in finished]
+        done = len(finished)
+        if progress:
+            progress(done, len(trials))
+        for result in run_trials(spec, waiting, table.path, table.sha256, jobs, backend, scheduler):
+            directory.keep(result, table.base_space.arity)
+            done += 1
+            if progress:
+                progress(done, len(trials))
+        digests = directory.assemble(trials, table.base_space)
+        manifest = to_json(make_manifest(spec, table, digests, excluded))
+    else:
+        manifest = directory.manifest.read_text(encoding="utf-8")
+    write_report(directory, manifest)
+    directory.discard_parts()
+    return directory
+
+
+def run_trials(
+    spec: StudySpec,
+    trials: list[Trial],
+    path: Path,
+    sha256: str,
+    jobs: int,
+    backend: str,
+    scheduler: str | None,
+) -> Iterator[TrialResult]:
+    """Yield the result of each trial as it finishes, in no particular order."""
+    if jobs == 1 and backend == "loky":
+        for trial in trials:
+            yield run_trial(spec, trial, path, sha256)
+        return
+    from joblib import Parallel, delayed
+
+    with _backend(backend, scheduler) as arguments:
+        pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
+        yield from pool(delayed(run_trial)(spec, trial, path, sha256) for trial in trials)
+
+
+@contextmanager
+def _backend(backend: str, scheduler: str | None) -> Iterator[dict[str, Any]]:
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if backend == "loky":
+        if scheduler is not None:
+            raise InputError("--scheduler goes with --backend dask")
+        yield {"backend": "loky", "batch_size": "auto"}
+        return
+    if scheduler is None:
+        raise InputError("--backend dask needs --scheduler ADDRESS, such as tcp://127.0.0.1:8786")
+    try:
+        import distributed
+    except ImportError as error:
+        raise InputError("--backend dask needs the extra: pip install 'benchkit[dask]'") from error
+    from joblib import parallel_config
+
+    try:
+        connect: Any = distributed.Client
+        client: Any = connect(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client, parallel_config(backend="dask"):
+        yield {}

@@ -1,0 +1,242 @@
+"""The specification of a study (YAML), checked key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from benchkit.searching.budget import Budget
+from benchkit.spaces import InputError, unknown
+
+__all__ = [
+    "BudgetSpec",
+    "ReportSpec",
+    "SearchSpec",
+    "StrategySpec",
+    "StudySpec",
+    "load_preset",
+    "load_spec",
+    "preset_names",
+]
+
+Column = Literal["mean"] | Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SearchSpec(_Strict):
+    """What a search sees.
+
+    Attributes
+    ----------
+    split : ``valid``; ``test`` only for a table without validation accuracy.
+    epochs : the study's own fidelity.
+    score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
+    """
+
+    split: Literal["valid", "test"]
+    epochs: int = Field(gt=0)
+    score: Literal["mean", "run"] | Annotated[int, Field(ge=0)]
+
+
+class ReportSpec(_Strict):
+    """What is reported of the recommended architecture.
+
+    Attributes
+    ----------
+    epochs : schedule of the reported figures.
+    valid, test : which figure of that split: ``mean`` over the runs, the number of one run, or null for
+        a split that the table does not have. Regret is measured on `valid`, on `test` where that is null.
+    datasets : reported data sets; null for the one searched on.
+    """
+
+    epochs: int = Field(gt=0)
+    valid: Column | None = "mean"
+    test: Column | None = "mean"
+    datasets: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> ReportSpec:
+        if self.valid is None and self.test is None:
+            raise ValueError("report needs valid or test")
+        return self
+
+
+class BudgetSpec(_Strict):
+    """Queries or simulated seconds; exactly one."""
+
+    queries: float | None = Field(default=None, gt=0)
+    simulated_seconds: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> BudgetSpec:
+        if (self.queries is None) == (self.simulated_seconds is None):
+            raise ValueError("budget is either queries or simulated_seconds")
+        return self
+
+    def to_budget(self) -> Budget:
+        return Budget(self.queries, self.simulated_seconds)
+
+
+class StrategySpec(_Strict):
+    """A strategy with its options; `label` tells two settings of one strategy apart."""
+
+    name: str
+    label: str = ""
+    options: dict[str, Any] = {}
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and not value.get("label") and "name" in value:
+            value = {**value, "label": value["name"]}
+        return value
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    if not values:
+        raise ValueError("must not be empty")
+    if len({str(v) for v in values}) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+class StudySpec(_Strict):
+    """A study: strategies x data sets x seeds on one table under one budget."""
+
+    name: str
+    title: str = ""
+    table: str
+    datasets: Annotated[list[str], BeforeValidator(lambda v: _unique(v) if isinstance(v, list) else v)]
+    search: SearchSpec
+    report: ReportSpec
+    budget: BudgetSpec
+    seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
+    strategies: Annotated[
+        list[StrategySpec], BeforeValidator(lambda v: _unique(v) if isinstance(v, list) else v)
+    ]
+    notes: list[str] = []
+
+    @model_validator(mode="after")
+    def _labels(self) -> StudySpec:
+        labels = [strategy.label for strategy in self.strategies]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two strategies are labelled {label!r}: give them different labels")
+        return self
+
+    def to_yaml(self) -> str:
+        """Return the specification as YAML, the form in which it is kept and hashed."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+        return text
+
+    def replaced(
+        self,
+        strategies: Iterable[str] | None = None,
+        datasets: Iterable[str] | None = None,
+        seeds: int | None = None,
+        queries: float | None = None,
+    ) -> StudySpec:
+        """Return the study with parts of it replaced, as the command line's options ask.
+
+        A strategy that the study lists keeps its options; another one is taken with its defaults.
+        """
+        data = self.model_dump(mode="json")
+        if strategies is not None:
+            listed = {strategy["label"]: strategy for strategy in data["strategies"]}
+            data["strategies"] = [listed.get(label, label) for label in strategies]
+        if datasets is not None:
+            data["datasets"] = list(datasets)
+        if seeds is not None:
+            data["seeds"] = seeds
+        if queries is not None:
+            data["budget"] = {"queries": float(queries)}
+        return parse_spec(data, "the command line's options")
+
+
+def parse_spec(data: Any, origin: str) -> StudySpec:
+    """Return the study described by plain data.
+
+    Raises
+    ------
+    InputError : an unknown key, a missing key, or a value of the wrong type or range; one line.
+    """
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{origin} is not a study: it must be a YAML mapping with name, table, datasets, ..."
+        )
+    try:
+        return StudySpec.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{origin}: {_one_line(error)}") from error
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(
+        str(part) for part in first["loc"] if not str(part).startswith(("literal", "constrained"))
+    )
+    if first["type"] == "extra_forbidden":
+        model: type[BaseModel] = StudySpec
+        sections: dict[str, type[BaseModel]] = {
+            "search": SearchSpec,
+            "report": ReportSpec,
+            "budget": BudgetSpec,
+            "strategies": StrategySpec,
+        }
+        if len(first["loc"]) > 1:
+            model = sections.get(str(first["loc"][0]), StudySpec)
+        return str(unknown("key", place, model.model_fields, "this part of a study"))
+    more = len({e["loc"][:2] for e in error.errors()}) - 1
+    text = first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"{place or 'study'}: {text}{given}{rest}"
+
+
+def load_spec(path: Path) -> StudySpec:
+    """Read a study from a YAML file.
+
+    Raises
+    ------
+    InputError : no such file, not YAML, or not a study.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"cannot read study {path}: {reason}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    return parse_spec(data, str(path))
+
+
+def preset_names() -> list[str]:
+    """Return the names of the studies that come with the package."""
+    folder = resources.files("benchkit.studies") / "presets"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_preset(name: str) -> StudySpec:
+    """Return one of the studies that come with the package.
+
+    Raises
+    ------
+    InputError : there is no such preset; it lists those there are.
+    """
+    if name not in preset_names():
+        raise unknown("preset", name, preset_names())
+    text = (resources.files("benchkit.studies") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_spec(yaml.safe_load(text), f"preset {name}")

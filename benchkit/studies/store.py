@@ -1,0 +1,261 @@
+"""What a study leaves in its directory, and how it is read back.
+
+While a study runs, ``trials/`` holds one Arrow file a finished trial, written whole or not at all (in a
+folder named after the table's SHA-256, so that no trial of another table is taken for one of this). When
+all are there they become ``traces.parquet`` (a row an evaluation) and ``trials.csv`` (a row a trial and
+reported data set), and the folder is removed.
+
+In ``traces.parquet`` the column ``architecture`` is dictionary-encoded, so each distinct row is stored
+once, packed into as few bits a choice as the space's largest arity needs; `read_architectures` unpacks it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchkit.files import replacing, write_text
+from benchkit.searching.trace import Trace, pack, unpack
+from benchkit.spaces import InputError, Space
+from benchkit.spaces.base import Batch
+from benchkit.studies.spec import StudySpec, load_spec
+from benchkit.studies.trial import Trial, TrialResult
+
+__all__ = ["StudyDirectory"]
+
+_META = b"benchkit"
+_NUMBERS = ("score", "fidelity", "queries", "seconds", "regret")
+
+
+class StudyDirectory:
+    """The directory of one study.
+
+    Parameters
+    ----------
+    path : the folder; it need not exist yet.
+    table_sha256 : of the table that trials run on; only needed to keep and assemble trials.
+    """
+
+    def __init__(self, path: Path, table_sha256: str = "") -> None:
+        self.path = path
+        self.study = path / "study.yaml"
+        self.manifest = path / "manifest.json"
+        self.traces = path / "traces.parquet"
+        self.trials = path / "trials.csv"
+        self.leaderboard = path / "leaderboard.csv"
+        self.latex = path / "leaderboard.tex"
+        self.figures = path / "figures"
+        self._parts = path / "trials" / table_sha256[:16]
+
+    # -- the study ----------------------------------------------------------------------------
+
+    def claim(self, spec: StudySpec) -> None:
+        """Make this directory the study's: new, or the same study to be resumed.
+
+        Raises
+        ------
+        InputError : it is a file, not empty and of no study, or of another study.
+        """
+        if self.study.is_file():
+            if load_spec(self.study) != spec:
+                raise InputError(
+                    f"{self.path} holds another study ({load_spec(self.study).name}); choose another --out"
+                )
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(f"{self.path} is not empty and holds no study; choose another --out")
+        else:
+            write_text(self.study, spec.to_yaml())
+
+    def spec(self) -> StudySpec:
+        """Return the study kept here.
+
+        Raises
+        ------
+        InputError : the directory holds no study.
+        """
+        if not self.study.is_file():
+            raise InputError(f"{self.path} holds no study (no study.yaml)")
+        return load_spec(self.study)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial was run and the traces were put together."""
+        return self.manifest.is_file() and self.traces.is_file()
+
+    # -- trials, while the study runs ---------------------------------------------------------
+
+    def _part(self, trial: Trial) -> Path:
+        return self._parts / f"{trial.name}.arrow"
+
+    def finished(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Return those of `trials` whose part is here."""
+        present = {path.name for path in self._parts.glob("*.arrow")} if self._parts.is_dir() else set()
+        return [trial for trial in trials if f"{trial.name}.arrow" in present]
+
+    def keep(self, result: TrialResult, arity: Sequence[int]) -> None:
+        """Write the part of one trial, whole or not at all."""
+        trace = result.trace
+        packed = pack(trace.batch, arity)
+        width = packed.shape[1]
+        rows = pa.Array.from_buffers(
+            pa.binary(width), len(packed), [None, pa.py_buffer(np.ascontiguousarray(packed).tobytes())]
+        )
+        columns = {
+            "step": pa.array(np.arange(len(trace), dtype=np.int32)),
+            "architecture": rows,
+            "score": pa.array(trace.scores),
+            "fidelity": pa.array(trace.fidelity),
+            "queries": pa.array(trace.queries),
+            "seconds": pa.array(trace.seconds, from_pandas=True),
+            "regret": pa.array(result.regret, from_pandas=True),
+        }
+        about = {
+            "label": result.trial.label,
+            "dataset": result.trial.dataset,
+            "seed": result.trial.seed,
+            "digest": result.digest,
+            "recommended": result.recommended.tolist(),
+            "distinct": result.distinct,
+            "distinct_isomorphic": result.distinct_isomorphic,
+            "reports": [
+                {"dataset": r.dataset, "valid": _plain(r.valid), "test": _plain(r.test), "regret": r.regret}
+                for r in result.reports
+            ],
+        }
+        table = pa.table(columns).replace_schema_metadata({_META: json.dumps(about)})
+        with (
+            replacing(self._part(result.trial)) as temporary,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema) as writer,
+        ):
+            writer.write_table(table)
+
+    def assemble(self, trials: Sequence[Trial], space: Space) -> dict[str, str]:
+        """Put the parts of all trials together; return each trial's trace hash by its name.
+
+        The parts stay until `discard_parts`, so that nothing is lost if a later step fails.
+        """
+        parts: list[pa.Table] = []
+        rows: list[dict[str, Any]] = []
+        digests: dict[str, str] = {}
+        for trial in trials:
+            with pa.memory_map(str(self._part(trial))) as source:
+                part = pa.ipc.open_file(source).read_all()
+            about = json.loads(part.schema.metadata[_META])
+            digests[trial.name] = about["digest"]
+            n = part.num_rows
+            names = {
+                "strategy": pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), [trial.label]),
+                "dataset": pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), [trial.dataset]),
+                "seed": pa.array(np.full(n, trial.seed, np.int32)),
+            }
+            columns = {**names, **{name: part.column(name) for name in part.schema.names}}
+            parts.append(pa.table(columns))
+            recommended = space.format(np.array(about["recommended"], dtype=np.int8))
+            for report in about["reports"]:
+                rows.append(
+                    {
+                        "strategy": trial.label,
+                        "dataset": report["dataset"],
+                        "searched_on": trial.dataset,
+                        "seed": trial.seed,
+                        "valid": report["valid"],
+                        "test": report["test"],
+                        "regret": report["regret"],
+                        "queries": part.column("queries")[-1].as_py() if n else 0.0,
+                        "seconds": part.column("seconds")[-1].as_py() if n else None,
+                        "distinct": about["distinct"],
+                        "distinct_isomorphic": about["distinct_isomorphic"],
+                        "recommended": recommended,
+                        "trace_sha256": about["digest"],
+                    }
+                )
+        joined = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        encoded = joined.column("architecture").combine_chunks().dictionary_encode()
+        joined = joined.set_column(joined.schema.get_field_index("architecture"), "architecture", encoded)
+        with replacing(self.traces) as temporary:
+            pq.write_table(joined, temporary, compression="zstd")
+        write_text(self.trials, pd.DataFrame(rows).to_csv(index=False))
+        return digests
+
+    def discard_parts(self) -> None:
+        """Remove the parts, once everything made of them is in place."""
+        shutil.rmtree(self.path / "trials", ignore_errors=True)
+
+    # -- reading back -------------------------------------------------------------------------
+
+    def _need(self, path: Path) -> Path:
+        if not path.is_file():
+            raise InputError(
+                f"{self.path} has no {path.name}: its study has not finished; run it again to resume"
+            )
+        return path
+
+    def read_traces(self) -> pd.DataFrame:
+        """Return the tidy traces, a row an evaluation, without the architectures."""
+        columns = ["strategy", "dataset", "seed", "step", *_NUMBERS]
+        frame: pd.DataFrame = pq.read_table(self._need(self.traces), columns=columns).to_pandas()
+        return frame.astype({"strategy": str, "dataset": str})
+
+    def read_trials(self) -> pd.DataFrame:
+        """Return a row a trial and reported data set."""
+        return pd.read_csv(
+            self._need(self.trials), dtype={"strategy": str, "dataset": str, "recommended": str}
+        )
+
+    def read_architectures(self, space: Space) -> Batch:
+        """Return int8[n, d]: the architecture of every row of `read_traces`."""
+        column = pq.read_table(self._need(self.traces), columns=["architecture"]).column(0).combine_chunks()
+        return _unpacked(column, space)
+
+    def read_trace(self, trial: Trial, space: Space) -> Trace:
+        """Return the kept trace of one trial."""
+        only = [("strategy", "=", trial.label), ("dataset", "=", trial.dataset), ("seed", "=", trial.seed)]
+        table = pq.read_table(self._need(self.traces), filters=only)
+        number = {name: table.column(name).to_numpy() for name in _NUMBERS}
+        return Trace(
+            batch=_unpacked(table.column("architecture").combine_chunks(), space),
+            scores=number["score"],
+            fidelity=number["fidelity"],
+            queries=number["queries"],
+            seconds=number["seconds"].astype(np.float64),
+        )
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest.
+
+        Raises
+        ------
+        InputError : there is none, or it is damaged.
+        """
+        try:
+            manifest: dict[str, Any] = json.loads(self._need(self.manifest).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{self.manifest} is damaged: {error}") from error
+        return manifest
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _unpacked(column: Any, space: Space) -> Batch:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.DictionaryArray):
+        codes = column.indices.to_numpy(zero_copy_only=False)
+        values = column.dictionary
+    else:
+        values, codes = column, np.arange(len(column))
+    distinct: npt.NDArray[np.uint8] = np.array([list(value) for value in values.to_pylist()], dtype=np.uint8)
+    rows: Batch = unpack(distinct.reshape(len(values), -1), space.arity)[codes]
+    return rows

@@ -1,0 +1,233 @@
+"""A trial: one strategy on one data set with one seed, from its random streams to its result."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.searching.loop import search
+from benchkit.searching.table_evaluator import TableEvaluator
+from benchkit.searching.trace import Trace
+from benchkit.spaces import InputError
+from benchkit.spaces.base import Architecture
+from benchkit.strategies import SearchStrategy, get_strategy
+from benchkit.studies.spec import StrategySpec, StudySpec
+from benchkit.tables.catalogue import open_table
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import Table
+
+__all__ = ["Report", "Trial", "TrialResult", "not_applicable", "report_metrics", "run_trial", "trials_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One strategy (by its label) on one data set with one seed."""
+
+    label: str
+    dataset: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A file name for the trial, unique within its study."""
+        label = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.label)
+        tag = hashlib.sha256(self.label.encode()).hexdigest()[:6]
+        return f"{label}-{tag}.{self.dataset}.{self.seed:06d}"
+
+    def __str__(self) -> str:
+        return f"{self.label} on {self.dataset}, seed {self.seed}"
+
+    def streams(self, table: str) -> list[np.random.Generator]:
+        """Return independent generators for strategy, evaluator and network.
+
+        They depend on the seed and on what the trial is, not on the other trials of the study.
+        """
+        identity = hashlib.sha256(f"{table}|{self.dataset}|{self.label}".encode()).digest()
+        key = tuple(int(word) for word in np.frombuffer(identity[:16], dtype="<u4"))
+        sequence = np.random.SeedSequence(self.seed, spawn_key=key)
+        return [np.random.default_rng(child) for child in sequence.spawn(3)]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of the recommended architecture on one data set; NaN for a split not reported."""
+
+    dataset: str
+    valid: float
+    test: float
+    regret: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial leaves behind.
+
+    Attributes
+    ----------
+    trace : every evaluation.
+    regret : float64[n], regret of the incumbent after each evaluation, on the searched data set.
+    recommended : int8[d].
+    reports : one entry a reported data set.
+    distinct, distinct_isomorphic : how many of the evaluated architectures were different, and how
+        many were different up to isomorphism.
+    """
+
+    trial: Trial
+    trace: Trace
+    regret: npt.NDArray[np.float64]
+    recommended: Architecture
+    reports: list[Report]
+    distinct: int
+    distinct_isomorphic: int
+    digest: str = field(default="")
+
+
+def trials_of(spec: StudySpec) -> list[Trial]:
+    """Return the trials of a study, seeds innermost, without the strategies that do not apply."""
+    excluded = not_applicable(spec, open_table(spec.table))
+    return [
+        Trial(strategy.label, dataset, seed)
+        for dataset in spec.datasets
+        for strategy in spec.strategies
+        if strategy.label not in excluded
+        for seed in range(spec.seeds)
+    ]
+
+
+def not_applicable(spec: StudySpec, table: Table) -> dict[str, str]:
+    """Return label -> reason for the strategies that cannot run on this table.
+
+    Raises
+    ------
+    InputError : an unknown strategy, a wrong option, or a column that the table does not have.
+    """
+    reasons: dict[str, str] = {}
+    fidelities = [
+        _evaluator(spec, table, dataset, np.random.default_rng(0)).fidelities for dataset in spec.datasets
+    ]
+    for dataset in spec.datasets:
+        report_metrics(spec, table, dataset)
+    for strategy in spec.strategies:
+        kind = get_strategy(strategy.name)
+        if kind.needs_complete and not table.complete:
+            reasons[strategy.label] = (
+                f"needs a complete space; {table.name} holds {len(table):,} of "
+                f"{table.base_space.size:,} architectures"
+            )
+        elif kind.multi_fidelity and any(len(ladder) < 2 for ladder in fidelities):
+            reasons[strategy.label] = (
+                f"needs at least two fidelities up to {spec.search.epochs} epochs; {table.name} has "
+                f"{', '.join(map(str, fidelities[0]))} for score: {spec.search.score}"
+            )
+        else:  # made once here, so that a wrong option is reported before anything runs
+            _strategy(strategy, table, fidelities[0], np.random.default_rng(0))
+    if len(reasons) == len(spec.strategies):
+        raise InputError(
+            "no strategy of this study applies: " + "; ".join(f"{k} {v}" for k, v in reasons.items())
+        )
+    return reasons
+
+
+def _evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.Generator) -> TableEvaluator:
+    see = spec.search
+    return TableEvaluator(table, dataset, see.split, see.epochs, see.score, rng)
+
+
+def _strategy(
+    strategy: StrategySpec, table: Table, fidelities: tuple[int, ...], rng: np.random.Generator
+) -> SearchStrategy:
+    kind = get_strategy(strategy.name)
+    options = dict(strategy.options)
+    if kind.multi_fidelity:
+        options.setdefault("fidelities", fidelities)
+    return kind(table.space, rng, **options)
+
+
+def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[Metric | None, Metric | None]]:
+    """Return the (valid, test) columns to report, the searched data set's first where it is among them.
+
+    Raises
+    ------
+    InputError : the table does not have such a column, or it is the one that the search sees while
+        another split could be reported.
+    """
+    see, report = spec.search, spec.report
+    pairs = []
+    for dataset in report.datasets or [searched]:
+        pair: list[Metric | None] = []
+        for split, column in (("valid", report.valid), ("test", report.test)):
+            if column is None:
+                pair.append(None)
+                continue
+            metric = Metric(dataset, split, report.epochs, None if column == "mean" else column)
+            table.values(metric)
+            if split == see.split == "test" and column in (see.score, "mean"):
+                raise InputError(
+                    f"this study searches on test run {see.score}: report another run, not {column!r}"
+                )
+            pair.append(metric)
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+@lru_cache(maxsize=2)
+def _open(path: Path, sha256: str) -> Table:
+    """Open a table once a process, and make sure that it is the study's."""
+    table = open_table(path)
+    if table.sha256 != sha256:
+        raise InputError(f"table {path} has SHA-256 {table.sha256[:12]}..., the study's has {sha256[:12]}...")
+    return table
+
+
+def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialResult:
+    """Run one trial against the table at `path`; nothing outside it has an influence on the result."""
+    table = _open(path, sha256)
+    for_strategy, for_evaluator, _ = trial.streams(spec.table)
+    evaluator = _evaluator(spec, table, trial.dataset, for_evaluator)
+    described = next(s for s in spec.strategies if s.label == trial.label)
+    strategy = _strategy(described, table, evaluator.fidelities, for_strategy)
+    trace = search(strategy, evaluator, spec.budget.to_budget())
+    recommended = strategy.recommend()
+    reports = [
+        _report(table, recommended, valid, test) for valid, test in report_metrics(spec, table, trial.dataset)
+    ]
+    return TrialResult(
+        trial=trial,
+        trace=trace,
+        regret=_incumbent_regret(spec, table, trial.dataset, trace),
+        recommended=recommended,
+        reports=reports,
+        distinct=trace.distinct(),
+        distinct_isomorphic=len(np.unique(table.base_space.canonical(trace.batch))),
+        digest=trace.digest(),
+    )
+
+
+def _report(table: Table, architecture: Architecture, valid: Metric | None, test: Metric | None) -> Report:
+    """Read the report's columns, the only place where a test column is read."""
+    values = [np.nan if metric is None else table.query(architecture, metric) for metric in (valid, test)]
+    judged, value = (valid, values[0]) if valid is not None else (test, values[1])
+    if judged is None:
+        raise InputError("a report needs a validation or a test column")
+    return Report(judged.dataset, values[0], values[1], table.optimum(judged).value - value)
+
+
+def _incumbent_regret(spec: StudySpec, table: Table, dataset: str, trace: Trace) -> npt.NDArray[np.float64]:
+    """Return float64[n]: regret of the incumbent after each evaluation, on the searched data set.
+
+    The same column as the reported regret: validation, where the study reports one.
+    """
+    pairs = report_metrics(spec, table, dataset)
+    judged = [valid if valid is not None else test for valid, test in pairs]
+    metric = next((m for m in judged if m is not None and m.dataset == dataset), judged[0])
+    if metric is None or len(trace) == 0:
+        return np.full(len(trace), np.nan)
+    incumbents = trace.incumbents()
+    distinct, back = np.unique(incumbents, return_inverse=True)
+    values = np.asarray(table.query(trace.batch[distinct], metric))
+    return table.optimum(metric).value - values[back]
