@@ -1,0 +1,5 @@
+"""The command line. Each command imports what it needs when it runs, so that help is quick."""
+
+from benchkit.cli.app import main
+
+__all__ = ["main"]

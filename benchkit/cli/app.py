@@ -1,0 +1,69 @@
+"""The application: its groups of commands, and how every error leaves the program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from benchkit.cli import leaderboard, space, strategy, table
+from benchkit.spaces.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="benchkit",
+    help="Reproducible neural-architecture-search leaderboards on tables of real results.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(leaderboard.app, name="leaderboard")
+app.add_typer(table.app, name="table")
+app.add_typer(space.app, name="space")
+app.add_typer(strategy.app, name="strategy")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from benchkit import __version__
+
+        typer.echo(f"benchkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Hold the options of the program itself."""
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error), 2)
+    except typer.Abort:
+        _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        _fail("interrupted: what was finished is kept", 130)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error
+            _fail(error.format_message(), int(error.exit_code))
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    line = " ".join(message.split())
+    typer.echo(f"benchkit: {line}" if code == 130 else f"benchkit: error: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,186 @@
+"""``benchkit leaderboard``: run a study, show it, verify it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows
+
+app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """How a leaderboard is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    latex = "latex"
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+@app.command("run")
+def run_study(
+    study: Path | None = typer.Argument(None, metavar="[STUDY.yaml]", help="A study; or name a --preset."),
+    preset: str | None = typer.Option(
+        None, help="A study that comes with benchkit: quick, full, nb201-12k, ..."
+    ),
+    out: Path = typer.Option(..., help="Directory of the results; the same study there is resumed."),
+    strategies: str | None = typer.Option(None, help="Only these strategies: a,b."),
+    datasets: str | None = typer.Option(None, help="Only these data sets: x,y."),
+    seeds: int | None = typer.Option(None, help="Number of seeds."),
+    queries: float | None = typer.Option(None, help="Budget in queries."),
+    jobs: int = typer.Option(-1, help="Processes; -1 for all cores. Results do not depend on it."),
+    backend: str = typer.Option("loky", help="loky (this machine) or dask (a cluster)."),
+    scheduler: str | None = typer.Option(None, help="Address of the Dask scheduler."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run a study and write its traces, leaderboard, figures and manifest."""
+    from benchkit.spaces import InputError
+    from benchkit.studies.runner import run
+    from benchkit.studies.spec import load_preset, load_spec
+
+    if (study is None) == (preset is None):
+        raise InputError("give either a STUDY.yaml or a --preset")
+    spec = load_spec(study) if study is not None else load_preset(preset or "")
+    spec = spec.replaced(_names(strategies), _names(datasets), seeds, queries)
+    if jobs == 0 or jobs < -1:
+        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
+    with progress_bar("trials") as update:
+        directory = run(spec, out, jobs, backend, scheduler, update)
+    if as_json:
+        return show_json(_document(directory.path))
+    _show_table(directory, directory.read_manifest())
+    typer.echo(f"\nresults: {directory.path}\nfigures:")
+    for path in sorted(directory.figures.glob("*.png")):
+        typer.echo(f"  {path}")
+    return None
+
+
+def _document(directory: Path) -> dict[str, Any]:
+    import pandas as pd
+
+    from benchkit.studies.store import StudyDirectory
+
+    study = StudyDirectory(directory)
+    manifest = study.read_manifest()
+    return {
+        "study": study.spec().model_dump(mode="json"),
+        "table": manifest["table"],
+        "not_applicable": manifest["not_applicable"],
+        "leaderboard": pd.read_csv(study.leaderboard).to_dict(orient="records"),
+    }
+
+
+@app.command("show")
+def show(
+    directory: Path = typer.Argument(metavar="DIR", help="Directory of a finished study."),
+    form: Format = typer.Option(Format.table, "--format", help="How to print it."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Print a leaderboard."""
+    from benchkit.studies.store import StudyDirectory
+
+    study = StudyDirectory(directory)
+    study.spec()
+    manifest = study.read_manifest()
+    if as_json or form is Format.json:
+        return show_json(_document(directory))
+    if form is Format.csv:
+        return typer.echo(study.leaderboard.read_text(encoding="utf-8"), nl=False)
+    if form is Format.latex:
+        return typer.echo(study.latex.read_text(encoding="utf-8"), nl=False)
+    return _show_table(study, manifest)
+
+
+def _show_table(study: Any, manifest: dict[str, Any]) -> None:
+    import pandas as pd
+
+    spec = study.spec()
+    board = pd.read_csv(study.leaderboard)
+    table = manifest["table"]
+    budget = (
+        f"{spec.budget.queries:g} queries"
+        if spec.budget.queries is not None
+        else f"{spec.budget.simulated_seconds:g} simulated seconds"
+    )
+    typer.echo(f"{spec.name}: {spec.title or spec.table}")
+    typer.echo(
+        f"table {table['name']} ({table['entries']:,} entries, sha256 {table['sha256'][:12]}), "
+        f"budget {budget}, search sees {spec.search.split} at {spec.search.epochs} epochs, score {spec.search.score}"
+    )
+    typer.echo("accuracy in %, mean [95 % interval over seeds]; regret to the table's optimum in % points\n")
+    for dataset, rows in board.groupby("dataset", sort=False):
+        header = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "seconds", "distinct",
+                  "up to iso.", "wins", "p (Holm)"]  # fmt: skip
+        show_rows(header, [_cells(dict(row)) for _, row in rows.iterrows()], title=str(dataset))
+        typer.echo()
+    for label, reason in manifest["not_applicable"].items():
+        typer.echo(f"not applicable: {label}: {reason}")
+    for note in [f"{s.label}: {s.note.strip()}" for s in spec.strategies if s.note] + list(spec.notes):
+        typer.echo(f"note: {note}")
+    for warning in table["warnings"]:
+        typer.echo(f"table: {warning}")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    def number(name: str, form: str) -> str:
+        return "" if row[name] != row[name] else format(row[name], form)
+
+    def interval(name: str, digits: int) -> str:
+        if row[name] != row[name]:
+            return ""
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
+        return f"{row[name]:.{digits}f}{spread}"
+
+    p_value = number("p_value", ".3f")
+    return [
+        row["strategy"],
+        number("n", ".0f"),
+        interval("valid", 2),
+        interval("test", 2),
+        interval("regret", 3),
+        number("rank", ".2f"),
+        number("queries", ".1f"),
+        number("seconds", ",.0f"),
+        number("distinct", ".1f"),
+        number("distinct_isomorphic", ".1f"),
+        number("wins_over_random", ".2f"),
+        "<0.001" if p_value == "0.000" else p_value,
+    ]
+
+
+@app.command("verify")
+def verify_study(
+    directory: Path = typer.Argument(metavar="DIR", help="Directory of a finished study."),
+    sample: int | None = typer.Option(None, help="Run only this many trials again, drawn at random."),
+    jobs: int = typer.Option(-1, help="Processes; -1 for all cores."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run the trials again; exit 1 and name the first whose trace differs."""
+    from benchkit.studies.verify import verify
+
+    with progress_bar("trials") as update:
+        found = verify(directory, sample, jobs, progress=update)
+    if as_json:
+        show_json(
+            {
+                "checked": found.checked,
+                "trials": found.total,
+                "different": None if found.different is None else str(found.different),
+                "difference": found.difference,
+            }
+        )
+    elif found.different is None:
+        typer.echo(f"verified: {found.checked} of {found.total} trials have the same traces, bit for bit")
+    if found.different is not None:
+        typer.echo(f"benchkit: {found.different} differs: {found.difference}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,121 @@
+"""``benchkit table``: measured results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, show_facts, show_json, show_rows
+
+app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_tables(as_json: bool = JSON_OPTION) -> None:
+    """List the tables: embedded and imported."""
+    from benchkit.tables import open_table, table_names
+
+    tables = [open_table(name) for name in table_names()]
+    facts = [
+        {
+            "name": table.name,
+            "space": table.base_space.name,
+            "entries": len(table),
+            "complete": table.complete,
+            "datasets": table.datasets,
+            "title": table.metadata["title"],
+            "sha256": table.sha256,
+        }
+        for table in tables
+    ]
+    if as_json:
+        return show_json(facts)
+    rows = [[f["name"], f["space"], f"{f['entries']:,}", f["title"]] for f in facts]
+    return show_rows(["table", "space", "entries", "title"], rows)
+
+
+@app.command("info")
+def info(name: str = typer.Argument(metavar="TABLE", help="Table."), as_json: bool = JSON_OPTION) -> None:
+    """Show a table: source, licence, warnings, columns with units, gaps and optima, SHA-256."""
+    from benchkit.tables import open_table
+    from benchkit.tables.info import table_info
+
+    facts = table_info(open_table(name))
+    if as_json:
+        return show_json(facts)
+    columns = facts.pop("columns")
+    facts["source_sha256"] = [f"{file} {digest}" for file, digest in facts["source_sha256"].items()]
+    show_facts(facts)
+    typer.echo()
+    rows = [
+        [
+            c["column"],
+            c["unit"],
+            f"{c['n']:,}",
+            f"{c['missing']:,}",
+            f"{c['optimum']:.10g}",
+            c["optimum_architecture"]
+            + (f" (and {c['optimum_shared_by'] - 1} more)" if c["optimum_shared_by"] > 1 else ""),
+        ]
+        for c in columns
+    ]
+    show_rows(["column", "unit", "n", "missing", "optimum", "optimal architecture"], rows)
+    notes = [f"{c['column']}: {c['note']}" for c in columns if c["note"]]
+    typer.echo("\n" + "\n".join(notes) if notes else "")
+    return None
+
+
+@app.command("query")
+def query(
+    name: str = typer.Argument(metavar="TABLE", help="Table."),
+    architecture: str = typer.Argument(metavar="ARCH", help="Architecture in the space's own notation."),
+    dataset: str = typer.Option(..., help="Data set."),
+    split: str = typer.Option(..., help="train, valid or test."),
+    epochs: int = typer.Option(..., help="Length of the training schedule."),
+    run: int | None = typer.Option(None, help="One independent run; the mean over the runs if left out."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Look up one accuracy, in percent."""
+    from benchkit.tables import Metric, open_table
+
+    table = open_table(name)
+    metric = Metric(dataset, split, epochs, run)
+    row = table.base_space.parse(architecture)
+    value = table.query(row, metric)
+    answer: dict[str, Any] = {
+        "table": table.name,
+        "sha256": table.sha256,
+        "architecture": table.base_space.format(row),
+        "metric": str(metric),
+        "value": value,
+        "unit": metric.unit,
+    }
+    if as_json:
+        return show_json(answer)
+    reduction = "mean over runs" if run is None else f"run {run}"
+    typer.echo(f"{value:g} {metric.unit}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
+    return None
+
+
+@app.command("import")
+def import_table(
+    path: Path = typer.Argument(metavar="PATH", help="CSV file of results."),
+    name: str = typer.Option(..., "--as", help="Name of the new table."),
+    columns: Path = typer.Option(..., help="YAML file that maps columns to metrics (README)."),
+    space: str | None = typer.Option(None, help="Space; left out where the YAML file has choices."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Make a table of your own results, once; studies then use it by name."""
+    from benchkit.tables import open_table
+    from benchkit.tables.catalogue import imported_path
+    from benchkit.tables.csv_import import import_csv, load_mapping
+
+    target = imported_path(name)
+    import_csv(path, load_mapping(columns), target, name, space)
+    table = open_table(name)
+    if as_json:
+        return show_json({"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256})
+    typer.echo(f"table {name}: {len(table):,} architectures of {table.base_space.name}, kept at {target}")
+    return None
