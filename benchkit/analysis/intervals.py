@@ -1,0 +1,121 @@
+"""Confidence intervals of a mean: the percentile bootstrap.
+
+Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13. `scipy.stats.bootstrap`
+does the same for one sample; here whole curves are resampled at once, in bounded memory, so that a seed
+keeps its place along the curve.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MeanInterval", "MeanIntervals", "mean_interval", "mean_intervals"]
+
+_DRAWS_AT_ONCE = 2**20  # int64 entries: 8 MiB
+_COLUMNS_AT_ONCE = 256
+
+
+class MeanInterval(NamedTuple):
+    """A mean with its interval.
+
+    Attributes
+    ----------
+    n : number of values.
+    mean : their mean, in their unit.
+    low, high : the ends of the interval; NaN where n = 1, which says nothing about the spread.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+class MeanIntervals(NamedTuple):
+    """`MeanInterval` for many columns: `mean`, `low` and `high` are float64[n_points]."""
+
+    n: int
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def mean_interval(
+    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+) -> MeanInterval:
+    """Return the mean of a sample with its percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : float[n], n >= 1; independent, one a trial.
+    level : coverage, strictly between 0 and 1.
+    resamples : number of bootstrap samples, at least 1.
+
+    Raises
+    ------
+    ValueError : no values, not one-dimensional, or a level or number of resamples out of range.
+
+    Notes
+    -----
+    Equal values give the degenerate interval (mean, mean); a NaN among them makes every figure NaN.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1:
+        raise ValueError(f"values must be one-dimensional, got shape {sample.shape}")
+    n, mean, low, high = mean_intervals(sample[:, None], rng, level, resamples)
+    return MeanInterval(n, float(mean[0]), float(low[0]), float(high[0]))
+
+
+def mean_intervals(
+    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+) -> MeanIntervals:
+    """Return the mean of every column with its percentile bootstrap interval (pointwise).
+
+    Parameters
+    ----------
+    values : float[n, n_points], n >= 1; rows are independent (one a trial) and are resampled whole,
+        with the same draws for all columns.
+    level, resamples : see `mean_interval`.
+
+    Raises
+    ------
+    ValueError : no rows, not two-dimensional, or a level or number of resamples out of range.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 2 or len(sample) == 0:
+        raise ValueError(f"values must have shape (n >= 1, points), got {sample.shape}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    n, points = sample.shape
+    # measured from the first row, so that equal values give exactly equal ends
+    origin = sample[0]
+    centred = sample - origin
+    mean = origin + centred.mean(axis=0)
+    low, high = np.full(points, np.nan), np.full(points, np.nan)
+    if n == 1:
+        return MeanIntervals(n, mean, low, high)
+    counts = _resample_counts(n, rng, resamples)
+    finite = np.flatnonzero(np.isfinite(mean))
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    for start in range(0, len(finite), _COLUMNS_AT_ONCE):
+        columns = finite[start : start + _COLUMNS_AT_ONCE]
+        means = np.concatenate([centred[:, columns].T @ (block / n).T for block in counts], axis=1)
+        low[columns], high[columns] = origin[columns] + np.quantile(means, tails, axis=1)
+    return MeanIntervals(n, mean, low, high)
+
+
+def _resample_counts(n: int, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.uint16]]:
+    """Return blocks of rows of uint16[resamples, n]: how often each resample holds each value."""
+    rows_at_once = max(1, _DRAWS_AT_ONCE // n)
+    blocks = []
+    for start in range(0, resamples, rows_at_once):
+        rows = min(rows_at_once, resamples - start)
+        drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+        blocks.append(counts.astype(np.uint16))
+    return blocks

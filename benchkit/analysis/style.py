@@ -1,0 +1,196 @@
+"""How figures look, and how they are kept: column widths, one stable look a method, deterministic files.
+
+Figures are made with matplotlib's object interface, never with pyplot: no window, no backend, no state
+left behind. Fonts are the ones that matplotlib ships (STIX, a Times), so a figure looks the same
+everywhere.
+
+Widths (inches) as the venues' LaTeX classes set them: NeurIPS and ICLR one column of 5.5; ICML columns of
+3.25 and a text of 6.75; CVPR 3.25 and 6.875; AAAI 3.3 and 7.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import seaborn
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+__all__ = ["VENUES", "Look", "Venue", "method_look", "save_figure", "venue_style"]
+
+
+class Venue(NamedTuple):
+    """A venue's page: `column` and `text` widths in inches (equal where it has one column)."""
+
+    column: float
+    text: float
+
+
+VENUES = {
+    "neurips": Venue(column=5.5, text=5.5),
+    "iclr": Venue(column=5.5, text=5.5),
+    "icml": Venue(column=3.25, text=6.75),
+    "cvpr": Venue(column=3.25, text=6.875),
+    "aaai": Venue(column=3.3, text=7.0),
+}
+
+
+LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
+"""A solid line, or (offset, on and off lengths in points)."""
+
+
+class Look(NamedTuple):
+    """How one method is drawn everywhere: a colour, and in grey still a marker and a line style."""
+
+    color: str
+    marker: str
+    linestyle: LineStyle
+
+
+_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = seaborn.color_palette(
+    "colorblind"
+).as_hex()
+_SOLID: LineStyle = "-"
+_LONG: LineStyle = (0, (8.0, 2.0))
+_DASHED: LineStyle = (0, (4.0, 1.5))
+_DOTTED: LineStyle = (0, (1.0, 1.2))
+_DASHDOT: LineStyle = (0, (5.0, 1.3, 1.0, 1.3))
+_DASHDOTDOT: LineStyle = (0, (5.0, 1.2, 1.0, 1.2, 1.0, 1.2))
+
+_LOOKS = {
+    "random-search": Look("#000000", "o", _DOTTED),
+    "regularized-evolution": Look(_BLUE, "s", _SOLID),
+    "local-search": Look(_GREEN, "^", _DASHED),
+    "reinforce": Look(_PURPLE, "v", _DASHDOT),
+    "tpe": Look(_ORANGE, "D", _SOLID),
+    "bohb": Look(_SKY, "P", _DASHED),
+    "bananas": Look(_VERMILION, "X", _LONG),
+    "nasas": Look(_BLUE, "<", _DASHED),
+    "vaenas": Look(_VERMILION, ">", _SOLID),
+    "pcnas": Look(_GREEN, "p", _SOLID),
+    "gibbsnas": Look(_PURPLE, "*", _SOLID),
+    "sivdnas": Look(_ORANGE, "h", _DASHDOT),
+    "spos": Look(_SKY, "o", _SOLID),
+    "fairnas": Look(_BROWN, "s", _SOLID),
+    "rsps": Look(_GREY, "o", _DOTTED),
+    "darts": Look(_GREY, "^", _SOLID),
+    "darts-v2": Look(_GREY, "v", _DASHED),
+    "gdas": Look(_BROWN, "D", _DASHED),
+    "setn": Look(_BROWN, "P", _DASHDOT),
+    "enas": Look(_GREEN, "X", _DASHDOT),
+    "snas": Look(_BLUE, "*", _DASHDOT),
+}
+_COLORS = (
+    _BLUE,
+    _ORANGE,
+    _GREEN,
+    _VERMILION,
+    _PURPLE,
+    _BROWN,
+    _GREY,
+    _SKY,
+)  # pink, yellow: too pale for lines
+_OTHER_MARKERS = ("d", "H", "8")  # none is a named method's
+_OTHER_LINES = (_SOLID, _DASHED, _DASHDOT, _LONG, _DASHDOTDOT)
+
+
+def method_look(label: str) -> Look:
+    """Return the one look of a method, for every figure.
+
+    A variant (``"regularized-evolution (nats)"``, ``"vaenas-g"``) has its method's colour with a marker
+    of its own; a label that belongs to no known method gets a look from its SHA-256.
+    """
+    if label in _LOOKS:
+        return _LOOKS[label]
+    digest = hashlib.sha256(label.encode()).digest()
+    method = max(
+        (name for name in _LOOKS if label.startswith((f"{name} ", f"{name}-"))), key=len, default=None
+    )
+    color = _LOOKS[method].color if method else _COLORS[digest[0] % len(_COLORS)]
+    marker = _OTHER_MARKERS[digest[1] % len(_OTHER_MARKERS)]
+    return Look(color, marker, _OTHER_LINES[digest[2] % len(_OTHER_LINES)])
+
+
+@contextmanager
+def venue_style(venue: str) -> Iterator[Venue]:
+    """Set matplotlib's parameters for a venue within the ``with`` block, and put them back after it.
+
+    Yields
+    ------
+    Venue : its widths in inches.
+
+    Raises
+    ------
+    ValueError : no such venue; it lists those there are.
+    """
+    if venue not in VENUES:
+        raise ValueError(f"unknown venue {venue!r}; there are {', '.join(VENUES)}")
+    with rc_context(_parameters()):
+        yield VENUES[venue]
+
+
+def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
+    """Write ``stem.pdf`` and ``stem.png`` (300 dpi), each whole or not at all.
+
+    Parameters
+    ----------
+    stem : path without an extension; its folder must exist. A dot in the name is no extension.
+
+    Returns
+    -------
+    The two paths. The same figure gives the same bytes: no date and no release is written into the files.
+    """
+    stem = Path(stem)
+    paths = []
+    metadata: dict[str, dict[str, Any]] = {
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    with rc_context(_parameters()):
+        for extension in ("pdf", "png"):
+            path = stem.with_name(f"{stem.name}.{extension}")
+            beside = stem.with_name(f".{stem.name}.{os.getpid()}.{extension}")
+            try:
+                figure.savefig(beside, format=extension, dpi=300, metadata=metadata[extension])
+                os.replace(beside, path)
+            finally:
+                beside.unlink(missing_ok=True)
+            paths.append(path)
+    return paths
+
+
+def _parameters() -> Any:  # to mypy, rc keys are literals in some releases of matplotlib and str in others
+    return {
+        **seaborn.axes_style("ticks"),
+        "font.family": "STIXGeneral",
+        "mathtext.fontset": "stix",
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7.5,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.minor.width": 0.4,
+        "ytick.minor.width": 0.4,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "xtick.minor.size": 1.5,
+        "ytick.minor.size": 1.5,
+        "xtick.major.pad": 2,
+        "ytick.major.pad": 2,
+        "axes.labelpad": 2,
+        "axes.titlepad": 4,
+        "grid.linewidth": 0.4,
+        "lines.linewidth": 1.1,
+        "lines.markersize": 3.6,
+        "pdf.fonttype": 42,  # ICML and AAAI refuse Type 3 fonts
+        "savefig.bbox": None,  # the width is the venue's
+    }
