@@ -1,0 +1,167 @@
+"""REINFORCE.
+
+Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning", Machine
+Learning 8 (1992), in the form that Dong and Yang, "NAS-Bench-201", ICLR 2020, use as a baseline (code: D-X-Y/
+AutoDL-Projects, ``exps/NATS-algos/reinforce.py``). The policy is one softmax per choice of the row, with free
+logits. Each evaluation moves the logits up the gradient of the log-probability of what was drawn, in
+proportion to how far its accuracy exceeds a moving average; Adam makes the steps.
+
+==============================================================  =============================
+Equation                                                        here
+==============================================================  =============================
+p_i = softmax(theta_i)                                          `softmax`
+d log p_i(a) / d theta_ij = [a = j] - p_ij                      `log_probability_gradient`
+b_t = (1 - m) sum_s m^(t-s) r_s / (1 - m^t)                     `MovingAverage`
+delta theta = lr (r - b) d log p / d theta  (Williams, eq. 4)   `Reinforce.observe`, `Adam`
+==============================================================  =============================
+
+Deviations and choices
+----------------------
+- The published code draws and updates one architecture at a time; so does ``batch=1``, the default. With a
+  larger batch every reward of the batch enters the baseline in order, then the mean gradient makes one step.
+- The baseline includes the present reward, as in the published code: the first step has advantage zero.
+- Rewards are accuracies in percent, as there. Adam divides the scale out, up to its epsilon.
+- The learning rate of the NAS-Bench-201 and NATS-Bench runs is 0.01; an early script of the same repository
+  has 0.001.
+- In a space where some combinations are not architectures, draws are conditioned on membership
+  (``space.sample_product``). The gradient used is still that of the unconditioned product: the exact one
+  subtracts the expectation of [a = j] - p_ij over the members, a sum over the space that has no closed form.
+  The estimate is exact where every combination is a member, and elsewhere is that of the usual practice,
+  masking the draw and not the gradient.
+- The answer is the best architecture seen, as in the published code, not the most probable one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
+
+__all__ = ["Adam", "MovingAverage", "Reinforce", "log_probability_gradient", "softmax"]
+
+Matrix = npt.NDArray[np.float64]
+"""float64[d, largest arity]; entries past a choice's arity are padding."""
+
+
+@dataclass(frozen=True)
+class ReinforceHyperparameters:
+    """Step, baseline and start of the policy.
+
+    Attributes
+    ----------
+    learning_rate : of Adam.
+    momentum : m of the moving-average baseline, in [0, 1).
+    batch : architectures drawn per step.
+    init_scale : standard deviation of the logits at the start.
+    """
+
+    learning_rate: float = 0.01  # exps/NATS-algos/run-all.sh
+    momentum: float = 0.9  # EMA_momentum, same code
+    batch: int = 1  # same code
+    init_scale: float = 1e-3  # arch_parameters, same code
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, got {self.batch}")
+        if not self.init_scale >= 0:
+            raise ValueError(f"init_scale must not be negative, got {self.init_scale}")
+
+
+def softmax(logits: Matrix) -> Matrix:
+    """Return the row-wise softmax; padding (logit -inf) has probability 0."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Matrix = weights / weights.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def log_probability_gradient(probabilities: Matrix, architecture: Architecture) -> Matrix:
+    """Return d log p(architecture) / d logits: one at what was drawn, less the probabilities."""
+    gradient = -probabilities
+    gradient[np.arange(len(architecture)), architecture] += 1.0
+    return gradient
+
+
+class MovingAverage:
+    """Exponential moving average without bias towards its start."""
+
+    def __init__(self, momentum: float) -> None:
+        self._momentum = momentum
+        self._sum = 0.0
+        self._weight = 0.0
+
+    def update(self, value: float) -> float:
+        """Take a value in and return the average that includes it."""
+        self._sum = self._momentum * self._sum + (1 - self._momentum) * value
+        self._weight = self._momentum * self._weight + (1 - self._momentum)
+        return self._sum / self._weight
+
+
+class Adam:
+    """Kingma and Ba, "Adam", ICLR 2015, algorithm 1, with their constants."""
+
+    def __init__(self, shape: tuple[int, ...], learning_rate: float) -> None:
+        self._learning_rate = learning_rate
+        self._first = np.zeros(shape)
+        self._second = np.zeros(shape)
+        self._step = 0
+
+    def step(self, gradient: Matrix) -> Matrix:
+        """Return what to add to the parameters to go down this gradient."""
+        self._step += 1
+        self._first += 0.1 * (gradient - self._first)
+        self._second += 0.001 * (gradient * gradient - self._second)
+        first = self._first / (1 - 0.9**self._step)
+        second = self._second / (1 - 0.999**self._step)
+        update: Matrix = -self._learning_rate * first / (np.sqrt(second) + 1e-8)
+        return update
+
+
+class Reinforce(SearchStrategy):
+    """A softmax per choice, moved by the policy gradient."""
+
+    name = "reinforce"
+    citation = "Williams (1992), Simple Statistical Gradient-Following Algorithms, Machine Learning 8"
+    Hyperparameters = ReinforceHyperparameters
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        # Dong and Yang (2020); AutoDL-Projects, exps/NATS-algos/run-all.sh and reinforce.py
+        "nasbench201": {"learning_rate": 0.01, "momentum": 0.9, "batch": 1, "init_scale": 1e-3},
+        # AutoDL-Projects, first scripts-search/algos/REINFORCE.sh
+        "nasbench201-early": {"learning_rate": 0.001, "momentum": 0.9, "batch": 1, "init_scale": 1e-3},
+    }
+
+    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(space, rng, **hyperparameters)
+        setting = self.hyperparameters
+        shape = (space.length, max(space.arity))
+        padding = np.arange(shape[1]) >= np.array(space.arity)[:, None]
+        self._logits = np.where(padding, -np.inf, setting.init_scale * rng.standard_normal(shape))
+        self._baseline = MovingAverage(setting.momentum)
+        self._adam = Adam(shape, setting.learning_rate)
+
+    def probabilities(self) -> Matrix:
+        """Return float64[d, largest arity]: the policy, 0 past a choice's arity."""
+        return softmax(self._logits)
+
+    def propose(self) -> Ask:
+        rows = zip(self.probabilities(), self.space.arity, strict=True)
+        vectors = [row[:arity] for row, arity in rows]
+        return Ask(self.space.sample_product(self.rng, vectors, self.hyperparameters.batch))
+
+    def observe(self, batch: Batch, scores: Scores) -> None:
+        if not len(scores):
+            return
+        probabilities = self.probabilities()
+        loss_gradient = np.zeros_like(probabilities)
+        for architecture, reward in zip(batch, scores.tolist(), strict=True):
+            advantage = reward - self._baseline.update(reward)
+            loss_gradient -= advantage * log_probability_gradient(probabilities, architecture)
+        self._logits += self._adam.step(loss_gradient / len(scores))
