@@ -9,6 +9,7 @@ on whole batches.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -205,11 +206,9 @@ class ProductSpace(Space):
         self.name = name
         self.arity = tuple(int(a) for a in arity)
         self._arity = np.array(self.arity, dtype=np.int8)
-        size = 1
-        for a in self.arity:
-            size *= a
-        self._size = size
-        self._enumerable = size < 2**62
+        self._changeable = np.flatnonzero(self._arity > 1)
+        self._size = math.prod(self.arity)
+        self._enumerable = self._size < 2**62
         if self._enumerable:
             weights = np.cumprod([1, *self.arity[:0:-1]], dtype=np.int64)[::-1]
             self._weights = np.ascontiguousarray(weights)
@@ -242,10 +241,9 @@ class ProductSpace(Space):
         """Change exactly one choice of each row to another value (position and value uniform)."""
         child = batch.copy()
         rows = np.arange(len(batch))
-        changeable = np.flatnonzero(self._arity > 1)
-        if len(changeable) == 0:
+        if len(self._changeable) == 0:
             return child
-        position = changeable[rng.integers(len(changeable), size=len(batch))]
+        position = self._changeable[rng.integers(len(self._changeable), size=len(batch))]
         shift = rng.integers(1, self._arity[position], dtype=np.int8)
         child[rows, position] = (child[rows, position] + shift) % self._arity[position]
         return child
