@@ -75,13 +75,13 @@ def pack(batch: Batch, arity: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return uint8[n, bytes]: each choice in as few bits as the largest arity needs."""
     width = max(1, (max(arity) - 1).bit_length())
     bits = (batch.view(np.uint8)[:, :, None] >> np.arange(width, dtype=np.uint8)) & 1
-    return np.packbits(bits.reshape(len(batch), -1), axis=1)
+    return np.packbits(bits.reshape(len(batch), batch.shape[1] * width), axis=1)
 
 
 def unpack(packed: npt.NDArray[np.uint8], arity: Sequence[int]) -> Batch:
     """Return int8[n, d], the inverse of `pack`."""
     width = max(1, (max(arity) - 1).bit_length())
-    bits = np.unpackbits(packed, axis=1, count=len(arity) * width).reshape(len(packed), -1, width)
+    bits = np.unpackbits(packed, axis=1, count=len(arity) * width).reshape(len(packed), len(arity), width)
     values = (bits << np.arange(width, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
     rows: Batch = values.view(np.int8)
     return rows

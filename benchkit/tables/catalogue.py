@@ -42,10 +42,13 @@ def table_path(name: str) -> Path:
     ------
     InputError : there is no such table; it lists those there are.
     """
-    tables = {**_tables(cache_directory()), **_tables(_EMBEDDED)}
-    if name not in tables:
+    embedded = _EMBEDDED / f"{name}{_SUFFIX}"
+    if _NAME.fullmatch(name) and embedded.is_file():
+        return embedded
+    imported = _tables(cache_directory())
+    if name not in imported:
         raise unknown("table", name, table_names())
-    return tables[name]
+    return imported[name]
 
 
 def imported_path(name: str) -> Path:

@@ -12,7 +12,6 @@ schema and a query reads only the pages that it touches. Any Arrow reader can op
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -151,8 +150,8 @@ class Table:
             return Lookup(self.base_space, self.base_space, None)
         from benchkit.spaces.restricted import RestrictedSpace
 
-        restricted = RestrictedSpace(self.base_space, self.rows, name=self.base_space.name)
-        return Lookup(restricted, self.base_space, self.keys)
+        space = RestrictedSpace(self.base_space, self.rows, name=self.base_space.name, keys=self.keys)
+        return Lookup(space, self.base_space, self.keys)
 
     @cached_property
     def rows(self) -> Batch:
@@ -166,8 +165,7 @@ class Table:
             return np.arange(len(self))
         column = self._data.column("key").chunk(0)
         if pa.types.is_integer(column.type):
-            integers: Keys = column.to_numpy(zero_copy_only=True)
-            return integers
+            return _to_numpy(column)
         raw = self._bytes("key")
         return raw.view(f"S{raw.shape[1]}")[:, 0]
 
@@ -180,6 +178,8 @@ class Table:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file: the table's identity in every result."""
+        import hashlib
+
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -233,10 +233,21 @@ class Table:
         if metric not in self.metrics:
             raise self._no_such(metric)
         column = self._data.column(self.metrics[metric]).chunk(0)
-        values = column.to_numpy(zero_copy_only=column.null_count == 0)
+        values = _to_numpy(column)
         loaded = (values, column.null_count > 0)
         self._columns[metric] = loaded
         return loaded
+
+    def static_values(self, name: str) -> npt.NDArray[Any]:
+        """Return a static column: what is known of each entry without having been measured.
+
+        Raises
+        ------
+        InputError : the table has no such column.
+        """
+        if name not in self.static:
+            raise unknown("static column", name, self.static, f"table {self.name}")
+        return _to_numpy(self._data.column(name).chunk(0))
 
     def _no_such(self, metric: Metric) -> InputError:
         """Return the error that names the first part of `metric` which the table does not have."""
@@ -320,6 +331,23 @@ class Table:
             ties=int((values == values[row]).sum()),
             n=int((~np.isnan(values)).sum()),
         )
+
+
+def _to_numpy(array: pa.Array) -> npt.NDArray[Any]:
+    """Return an array of numbers or booleans without a copy; with NaN, in a copy, where entries are missing.
+
+    Arrow's own conversion loads pandas, which would take longer than everything else that a query does.
+    """
+    present, data = array.buffers()
+    span = slice(array.offset, array.offset + len(array))
+    if pa.types.is_boolean(array.type):
+        return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[span].astype(bool)
+    values: npt.NDArray[Any] = np.frombuffer(data, dtype=str(array.type).replace("double", "float64"))[span]
+    if array.null_count:
+        bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")[span]
+        values = np.where(bits == 1, values, np.nan)
+        values.setflags(write=False)
+    return values
 
 
 def _read(path: Path) -> pa.Table:
