@@ -13,21 +13,25 @@ it: validation, data loading before the first epoch, and the search method's own
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces import InputError, unknown
 from benchkit.spaces.base import Batch
+from benchkit.tables.arrow_file import to_percent
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Evaluation", "Score", "TableEvaluator"]
+__all__ = ["Evaluation", "Ladder", "Score", "TableEvaluator"]
 
 Score = Literal["mean", "run"] | int
 """``mean`` over the runs, ``run``: one of the runs drawn at each query, or the number of one run."""
+
+Ladder = Literal["schedules", "curve"]
+"""Where lower fidelities come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class TableEvaluator:
     dataset, split, epochs : what a query at the study's own fidelity reads.
     score : see `Score`. With ``run`` only the fidelities that have separate runs are offered.
     rng : draws the run of each query; used by ``run`` alone.
+    ladder : where lower fidelities come from: ``schedules`` (networks trained for fewer epochs, each to
+        the end of its own schedule) or ``curve`` (the epochs inside the one schedule).
 
     Raises
     ------
@@ -68,6 +74,7 @@ class TableEvaluator:
         epochs: int,
         score: Score,
         rng: np.random.Generator,
+        ladder: Ladder = "schedules",
     ) -> None:
         if split != "valid" and table.epochs(dataset, "valid"):
             raise InputError(f"search on table {table.name} must see split 'valid', not {split!r}")
@@ -75,24 +82,20 @@ class TableEvaluator:
         self._rng = rng
         self._draws = score == "run"
         self.full_fidelity = epochs
-        self._scores: dict[int, npt.NDArray[np.float64]] = {}
-        self._runs: dict[int, npt.NDArray[np.int64]] = {}
+        self.space = table.space
+        self._scores: dict[int, list[npt.NDArray[np.floating[Any]]]] = {}
         self._seconds: dict[int, npt.NDArray[np.float64]] = {}
-        for fidelity in sorted({*table.epochs(dataset, split), epochs}):
+        schedule = epochs if ladder == "curve" else None
+        for fidelity in sorted({*table.epochs(dataset, split, schedule), epochs}):
             if fidelity > epochs:
                 continue
-            own = fidelity == epochs
-            columns = _columns(table, Metric(dataset, split, fidelity), score, required=own)
-            if not columns:
-                continue
-            values = np.array([table.values(metric) for metric in columns])
-            self._scores[fidelity] = values
-            if self._draws:
-                self._runs[fidelity] = (~np.isnan(values)).sum(axis=0)
-            seconds = _train_seconds(table, dataset, fidelity)
-            if seconds is not None:
-                self._seconds[fidelity] = seconds
-        self.space = table.space
+            mean = Metric(dataset, split, fidelity, schedule=schedule)
+            columns = _columns(table, mean, score, required=fidelity == epochs)
+            if columns:
+                self._scores[fidelity] = [table.raw(metric) for metric in columns]
+                seconds = _train_seconds(table, dataset, fidelity, schedule or fidelity)
+                if seconds is not None:
+                    self._seconds[fidelity] = seconds
 
     @property
     def fidelities(self) -> tuple[int, ...]:
@@ -115,18 +118,24 @@ class TableEvaluator:
         if epochs not in self._scores:
             raise unknown("fidelity", epochs, self.fidelities, "this search")
         rows = self._lookup.locate(batch)
-        values = self._scores[epochs]
+        columns = self._scores[epochs]
         if self._draws:
-            # runs are stored first to last, so the present ones are the first `runs` of them
-            drawn = (self._rng.random(len(rows)) * self._runs[epochs][rows]).astype(np.int64)
-            scores = values[drawn, rows]
+            scores = self._draw(to_percent(np.array([column[rows] for column in columns])))
         else:
-            scores = values[0, rows]
+            scores = to_percent(columns[0][rows])
         if np.isnan(scores).any():
             first = self.space.format(np.asarray(batch)[int(np.isnan(scores).argmax())])
             raise InputError(f"the table has no {epochs}-epoch score for {first}")
         seconds = self._seconds.get(epochs)
         return Evaluation(scores, None if seconds is None else seconds[rows])
+
+    def _draw(self, runs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return float64[n]: of float64[runs, n], one of the runs that each architecture has."""
+        present = ~np.isnan(runs)
+        rank = np.floor(self._rng.random(runs.shape[1]) * present.sum(axis=0)) + 1
+        drawn = (present.cumsum(axis=0) >= rank).argmax(axis=0)
+        scores: npt.NDArray[np.float64] = runs[drawn, np.arange(runs.shape[1])]
+        return scores
 
 
 def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[Metric]:
@@ -139,21 +148,24 @@ def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[M
                 f"{mean.epochs} epochs; use score: mean" + (" or score: 0" if runs else "")
             )
         return runs if len(runs) > 1 else []
-    wanted = Metric(mean.dataset, mean.split, mean.epochs, None if score == "mean" else int(score))
+    wanted = mean if score == "mean" else replace(mean, run=int(score))
     if wanted not in table and not required:
         return []
     table.values(wanted)  # raises, with advice, where there is none
     return [wanted]
 
 
-def _train_seconds(table: Table, dataset: str, epochs: int) -> npt.NDArray[np.float64] | None:
-    """Return float64[len(table)]: seconds to train for `epochs`, scaled where need be; None without any."""
+def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> npt.NDArray[np.float64] | None:
+    """Return float64[len(table)]: seconds of `epochs` of a schedule; None where no times are known.
+
+    Taken from that schedule's own seconds, or else from the shortest longer one, in proportion.
+    """
     known = {
         metric.epochs: metric
         for metric in table.metrics
         if metric.dataset == dataset and metric.quantity == "train_seconds" and metric.epochs
     }
-    longer = sorted(e for e in known if e is not None and e >= epochs)
+    longer = sorted(e for e in known if e is not None and e >= schedule)
     if not longer:
         return None
     return table.values(known[longer[0]]) * (epochs / longer[0])

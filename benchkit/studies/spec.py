@@ -39,11 +39,14 @@ class SearchSpec(_Strict):
     split : ``valid``; ``test`` only for a table without validation accuracy.
     epochs : the study's own fidelity.
     score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
+    fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
+        for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
     """
 
     split: Literal["valid", "test"]
     epochs: int = Field(gt=0)
     score: Literal["mean", "run"] | Annotated[int, Field(ge=0)]
+    fidelities: Literal["schedules", "curve"] = "schedules"
 
 
 class ReportSpec(_Strict):

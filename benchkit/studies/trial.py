@@ -135,7 +135,7 @@ def not_applicable(spec: StudySpec, table: Table) -> dict[str, str]:
 
 def _evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.Generator) -> TableEvaluator:
     see = spec.search
-    return TableEvaluator(table, dataset, see.split, see.epochs, see.score, rng)
+    return TableEvaluator(table, dataset, see.split, see.epochs, see.score, rng, see.fidelities)
 
 
 def _strategy(

@@ -19,7 +19,8 @@ def table_info(table: Table) -> dict[str, Any]:
     metric's own direction with the first architecture that has it and how many share it.
     """
     columns = []
-    for metric, name in table.metrics.items():
+    # a curve is one column, shown by its last point
+    for name, metric in {name: metric for metric, (name, _) in table.metrics.items()}.items():
         values = table.values(metric)
         best = table.optimum(metric)
         field = table.schema.field(name)
@@ -28,6 +29,7 @@ def table_info(table: Table) -> dict[str, Any]:
             {
                 "column": name,
                 **metric.to_json(),
+                "curve": about.get("epochs", []),
                 "unit": metric.unit,
                 "n": int((~np.isnan(values)).sum()),
                 "missing": int(np.isnan(values).sum()),

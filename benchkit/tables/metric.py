@@ -30,9 +30,11 @@ class Metric:
     ----------
     dataset : such as ``cifar10``.
     split : ``train``, ``valid`` or ``test``; None for what has no split, such as parameters.
-    epochs : length of the training schedule; None for what does not depend on training.
+    epochs : training epochs after which it was measured; None for what does not depend on training.
     run : 0-based independent training; None for the mean over the runs.
     quantity : a key of `QUANTITIES`; accuracy is in percent.
+    schedule : length of the whole training, where `epochs` lies inside it: a network after 12 epochs of
+        a 200-epoch schedule is not one trained for 12. None where `epochs` is the end of its schedule.
     variant : names figures of another release or training set than the table's own; empty as a rule.
     """
 
@@ -42,6 +44,7 @@ class Metric:
     run: int | None = None
     quantity: str = "accuracy"
     variant: str = ""
+    schedule: int | None = None
 
     def __post_init__(self) -> None:
         if self.quantity not in QUANTITIES:
@@ -50,6 +53,11 @@ class Metric:
             raise unknown("split", self.split, SPLITS)
         if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
             raise InputError(f"accuracy on {self.dataset} needs both a split and a number of epochs")
+        if self.schedule is not None:
+            if self.epochs is None or self.epochs > self.schedule:
+                raise InputError(f"epochs {self.epochs} does not lie inside a schedule of {self.schedule}")
+            if self.epochs == self.schedule:
+                object.__setattr__(self, "schedule", None)
 
     @property
     def unit(self) -> str:
@@ -65,7 +73,7 @@ class Metric:
         if self.split is not None:
             parts.append(self.split)
         if self.epochs is not None:
-            parts.append(f"{self.epochs}ep")
+            parts.append(f"{self.epochs}ep" if self.schedule is None else f"{self.epochs}of{self.schedule}ep")
         if self.quantity == "accuracy":
             parts.append("mean" if self.run is None else f"run{self.run}")
         parts.append(self.quantity)
@@ -79,4 +87,5 @@ class Metric:
             "run": self.run,
             "quantity": self.quantity,
             "variant": self.variant,
+            "schedule": self.schedule,
         }

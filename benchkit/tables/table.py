@@ -7,13 +7,14 @@ schema and a query reads only the pages that it touches. Any Arrow reader can op
   source, warnings.
 * Column ``architecture`` holds each row's choices as fixed-length bytes; ``key`` holds the sorted keys
   of `Space.key` where the table does not cover its whole space in the order of `Space.index`.
-* Every other column is a `Metric` (its parts are JSON in the field's metadata) or a static column.
+* Every other column is a `Metric` (its parts are JSON in the field's metadata) or a static column. A
+  column of fixed-size lists is a curve: one metric for each epoch that its metadata lists.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -24,12 +25,14 @@ import pyarrow as pa
 
 from benchkit.spaces import InputError, Space, get_space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
+from benchkit.tables.arrow_file import fixed_bytes, read_arrow, to_numpy, to_percent
 from benchkit.tables.metric import Metric
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "Lookup", "Optimum", "Table", "space_from_json"]
 
 FORMAT_VERSION = 1
 METADATA_KEY = b"benchkit"
+_MOST_RUNS = 16
 
 Values = npt.NDArray[np.float64]
 
@@ -95,7 +98,7 @@ class Table:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._data = _read(self.path)
+        self._data = read_arrow(self.path)
         metadata = self._data.schema.metadata or {}
         if METADATA_KEY not in metadata:
             raise InputError(f"{self.path} is an Arrow file, but not a benchkit table")
@@ -108,12 +111,16 @@ class Table:
             )
         self.name: str = self.metadata["name"]
         self.base_space = space_from_json(self.metadata["space"])
-        self.metrics: dict[Metric, str] = {}
+        self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
         self.static: list[str] = []
         for field in self._data.schema:
             parts = (field.metadata or {}).get(METADATA_KEY)
             if parts is not None:
-                self.metrics[Metric(**json.loads(parts)["metric"])] = field.name
+                about = json.loads(parts)
+                last = Metric(**about["metric"])
+                for point, epochs in enumerate(about.get("epochs", [last.epochs])):
+                    metric = replace(last, epochs=epochs, schedule=last.schedule or last.epochs)
+                    self.metrics[metric] = (field.name, point)
             elif field.name not in ("architecture", "key"):
                 self.static.append(field.name)
         self._columns: dict[Metric, tuple[Values, bool]] = {}
@@ -156,7 +163,7 @@ class Table:
     @cached_property
     def rows(self) -> Batch:
         """int8[n, d]: the architecture of every entry (read-only)."""
-        return self._bytes("architecture").view(np.int8)
+        return fixed_bytes(self._data.column("architecture").chunk(0)).view(np.int8)
 
     @cached_property
     def keys(self) -> Keys:
@@ -165,15 +172,9 @@ class Table:
             return np.arange(len(self))
         column = self._data.column("key").chunk(0)
         if pa.types.is_integer(column.type):
-            return _to_numpy(column)
-        raw = self._bytes("key")
+            return to_numpy(column)
+        raw = fixed_bytes(column)
         return raw.view(f"S{raw.shape[1]}")[:, 0]
-
-    def _bytes(self, name: str) -> npt.NDArray[np.uint8]:
-        column = self._data.column(name).chunk(0)
-        width = column.type.byte_width
-        raw = np.frombuffer(column.buffers()[1], dtype=np.uint8)
-        return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
 
     @cached_property
     def sha256(self) -> str:
@@ -193,24 +194,22 @@ class Table:
 
     def runs(self, metric: Metric) -> list[Metric]:
         """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
-        same = (metric.dataset, metric.split, metric.epochs, metric.quantity, metric.variant)
-        return sorted(
-            (
-                m
-                for m in self.metrics
-                if m.run is not None and (m.dataset, m.split, m.epochs, m.quantity, m.variant) == same
-            ),
-            key=lambda m: m.run or 0,
-        )
+        several = (replace(metric, run=run) for run in range(_MOST_RUNS))
+        return [each for each in several if each in self.metrics]
 
-    def epochs(self, dataset: str, split: str) -> list[int]:
-        """Return the fidelities, ascending, at which the table has this data set's accuracy."""
+    def epochs(self, dataset: str, split: str, schedule: int | None = None) -> list[int]:
+        """Return, ascending, the epochs at which the table has this data set's accuracy.
+
+        Those at which a training schedule ends; with `schedule`, every point of that schedule's curve.
+        """
+        wanted = (dataset, split, "accuracy", "")
         return sorted(
             {
                 m.epochs
                 for m in self.metrics
-                if (m.dataset, m.split, m.quantity, m.variant) == (dataset, split, "accuracy", "")
+                if (m.dataset, m.split, m.quantity, m.variant) == wanted
                 and m.epochs is not None
+                and (m.schedule is None if schedule is None else (m.schedule or m.epochs) == schedule)
             }
         )
 
@@ -230,13 +229,25 @@ class Table:
             return self._columns[metric]
         except KeyError:
             pass
-        if metric not in self.metrics:
-            raise self._no_such(metric)
-        column = self._data.column(self.metrics[metric]).chunk(0)
-        values = _to_numpy(column)
-        loaded = (values, column.null_count > 0)
+        values = to_percent(self.raw(metric))
+        loaded = (values, bool(np.isnan(values).any()))
         self._columns[metric] = loaded
         return loaded
+
+    def raw(self, metric: Metric) -> npt.NDArray[np.floating[Any]]:
+        """Return float[len(self)] as stored: a view of the mapped file; `to_percent` makes it exact.
+
+        Raises
+        ------
+        InputError : as `values`.
+        """
+        if metric not in self.metrics:
+            raise self._no_such(metric)
+        name, point = self.metrics[metric]
+        column = self._data.column(name).chunk(0)
+        if pa.types.is_fixed_size_list(column.type):
+            return to_numpy(column.flatten()).reshape(len(self), -1)[:, point]
+        return to_numpy(column)
 
     def static_values(self, name: str) -> npt.NDArray[Any]:
         """Return a static column: what is known of each entry without having been measured.
@@ -247,20 +258,21 @@ class Table:
         """
         if name not in self.static:
             raise unknown("static column", name, self.static, f"table {self.name}")
-        return _to_numpy(self._data.column(name).chunk(0))
+        return to_numpy(self._data.column(name).chunk(0))
 
     def _no_such(self, metric: Metric) -> InputError:
         """Return the error that names the first part of `metric` which the table does not have."""
         left = list(self.metrics)
         place = f"table {self.name}"
-        for part in ("quantity", "dataset", "split", "epochs", "variant", "run"):
+        for part in ("quantity", "dataset", "split", "schedule", "epochs", "variant", "run"):
             wanted = getattr(metric, part)
             known = list(dict.fromkeys(getattr(m, part) for m in left))
             if wanted not in known:
                 if all(isinstance(k, int) for k in known):
                     known.sort()
-                shown = ["mean" if k is None and part == "run" else k for k in known]
-                given = "mean" if wanted is None and part == "run" else wanted
+                word = {"run": "mean", "schedule": "none (the end of training)"}.get(part)
+                shown = [word if k is None else k for k in known]
+                given = word if wanted is None else wanted
                 return unknown(part, given, shown, place)
             left = [m for m in left if getattr(m, part) == wanted]
             place += f", {part} {wanted}"
@@ -331,36 +343,3 @@ class Table:
             ties=int((values == values[row]).sum()),
             n=int((~np.isnan(values)).sum()),
         )
-
-
-def _to_numpy(array: pa.Array) -> npt.NDArray[Any]:
-    """Return an array of numbers or booleans without a copy; with NaN, in a copy, where entries are missing.
-
-    Arrow's own conversion loads pandas, which would take longer than everything else that a query does.
-    """
-    present, data = array.buffers()
-    span = slice(array.offset, array.offset + len(array))
-    if pa.types.is_boolean(array.type):
-        return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[span].astype(bool)
-    values: npt.NDArray[Any] = np.frombuffer(data, dtype=str(array.type).replace("double", "float64"))[span]
-    if array.null_count:
-        bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")[span]
-        values = np.where(bits == 1, values, np.nan)
-        values.setflags(write=False)
-    return values
-
-
-def _read(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise InputError(f"no table file at {path}")
-    try:
-        with pa.memory_map(str(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as a table ({str(error).splitlines()[0]}): "
-            f"it is truncated or not an Arrow file; build or import it again"
-        ) from error
-    if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
-        raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
-    return table

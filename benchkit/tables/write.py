@@ -28,12 +28,25 @@ class Column:
 
     Attributes
     ----------
-    values : float64[n]; NaN becomes a missing entry.
+    values : float[n], or float[n, len(epochs)] for a curve; NaN is a missing entry. float32 halves the
+        file and is read back rounded to five decimals, which is exact for percentages given so.
     note : what a reader must know about this column; empty as a rule.
+    epochs : for a curve, the ascending epochs of its points; the column's metric is that of the last.
     """
 
     values: npt.NDArray[Any]
     note: str = ""
+    epochs: tuple[int, ...] = ()
+
+    def to_arrow(self, order: npt.NDArray[np.int64]) -> pa.Array:
+        """Return the column in this order of entries."""
+        values = np.asarray(self.values)
+        if values.dtype != np.float32:
+            values = values.astype(np.float64)
+        if not self.epochs:
+            return pa.array(values[order], from_pandas=True)
+        flat = pa.array(values[order].reshape(-1))  # a missing point of a curve stays NaN
+        return pa.FixedSizeListArray.from_arrays(flat, len(self.epochs))
 
 
 @dataclass(frozen=True)
@@ -106,11 +119,13 @@ def write_table(
     arrays.append(_fixed(rows[order]))
     fields.append(pa.field("architecture", arrays[-1].type))
     for metric, column in metrics.items():
-        values = np.asarray(column.values, dtype=np.float64)
-        if values.shape != (len(rows),) or np.isinf(values).any():
+        shape = (len(rows), len(column.epochs)) if column.epochs else (len(rows),)
+        if column.values.shape != shape or np.isinf(column.values).any():
             raise InputError(f"column {metric} needs {len(rows)} finite values (NaN where missing)")
-        arrays.append(pa.array(values[order], from_pandas=True))
-        about = {"metric": metric.to_json(), "unit": metric.unit, "note": column.note}
+        arrays.append(column.to_arrow(order))
+        about: dict[str, Any] = {"metric": metric.to_json(), "unit": metric.unit, "note": column.note}
+        if column.epochs:
+            about["epochs"] = list(column.epochs)
         fields.append(pa.field(str(metric), arrays[-1].type, metadata={METADATA_KEY: json.dumps(about)}))
     for name, values in (static or {}).items():
         arrays.append(pa.array(np.asarray(values)[order]))

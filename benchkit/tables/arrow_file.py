@@ -1,0 +1,71 @@
+"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from benchkit.spaces import InputError
+
+__all__ = ["fixed_bytes", "read_arrow", "to_numpy", "to_percent"]
+
+Values = npt.NDArray[np.float64]
+
+
+def to_percent(stored: npt.NDArray[np.floating[Any]]) -> Values:
+    """Return stored values as float64; those kept as float32 are rounded to five decimals."""
+    values: Values = np.asarray(stored, dtype=np.float64)  # no copy of what is float64 already
+    if stored.dtype != np.float64:
+        values = np.round(values, 5)
+        values.setflags(write=False)
+    return values
+
+
+def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
+    """Return an array of numbers or booleans without a copy; with NaN, in a copy, where entries are missing.
+
+    Arrow's own conversion loads pandas, which would take longer than everything else that a query does.
+    """
+    present, data = array.buffers()
+    span = slice(array.offset, array.offset + len(array))
+    if pa.types.is_boolean(array.type):
+        return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[span].astype(bool)
+    values: npt.NDArray[Any] = np.frombuffer(data, dtype=array.type.to_pandas_dtype())[span]
+    if array.null_count:
+        bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")[span]
+        values = np.where(bits == 1, values, np.nan)
+        values.setflags(write=False)
+    return values
+
+
+def fixed_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return uint8[n, width]: a column of fixed-size binary, without a copy."""
+    width = column.type.byte_width
+    raw = np.frombuffer(column.buffers()[1], dtype=np.uint8)
+    return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Map an Arrow IPC file of one record batch into memory.
+
+    Raises
+    ------
+    InputError : no such file, truncated, not an Arrow file, empty, or of several batches.
+    """
+    if not path.is_file():
+        raise InputError(f"no table file at {path}")
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as a table ({str(error).splitlines()[0]}): "
+            f"it is truncated or not an Arrow file; build or import it again"
+        ) from error
+    if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
+        raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
+    return table
