@@ -75,6 +75,7 @@ def _document(directory: Path) -> dict[str, Any]:
         "study": study.spec().model_dump(mode="json"),
         "table": manifest["table"],
         "not_applicable": manifest["not_applicable"],
+        "remarks": manifest["remarks"],
         "leaderboard": pd.read_csv(study.leaderboard).to_dict(orient="records"),
     }
 
@@ -124,6 +125,8 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         typer.echo()
     for label, reason in manifest["not_applicable"].items():
         typer.echo(f"not applicable: {label}: {reason}")
+    for label, remark in manifest["remarks"].items():
+        typer.echo(f"note: {label}: {remark}")
     for note in [f"{s.label}: {s.note.strip()}" for s in spec.strategies if s.note] + list(spec.notes):
         typer.echo(f"note: {note}")
     for warning in table["warnings"]:

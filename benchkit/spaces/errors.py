@@ -7,7 +7,6 @@ was given, what is allowed, and what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 __all__ = ["ArchitectureError", "InputError", "unknown"]
 
@@ -30,6 +29,8 @@ def unknown(kind: str, given: object, known: Iterable[object], where: str = "") 
     known : the allowed names, in the order to print them.
     where : the thing that has those names, such as ``"table nasbench201"``.
     """
+    from difflib import get_close_matches
+
     names = [str(name) for name in known]
     near = [] if isinstance(given, int) else get_close_matches(str(given), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""

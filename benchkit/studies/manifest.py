@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from benchkit import __version__
+from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.tables.table import Table
 
@@ -18,15 +19,13 @@ __all__ = ["make_manifest", "to_json"]
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def make_manifest(
-    spec: StudySpec, table: Table, digests: dict[str, str], excluded: dict[str, str]
-) -> dict[str, Any]:
+def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: Plan) -> dict[str, Any]:
     """Return the manifest of a finished study.
 
     Parameters
     ----------
     digests : trace hash of each trial, by the trial's name.
-    excluded : why a listed strategy was not run, by its label.
+    plan : what was run, and what was not and why.
     """
     return {
         "benchkit": __version__,
@@ -41,7 +40,8 @@ def make_manifest(
             "warnings": table.metadata["warnings"],
         },
         "seeds": list(range(spec.seeds)),
-        "not_applicable": excluded,
+        "not_applicable": plan.not_applicable,
+        "remarks": plan.remarks,
         "python": platform.python_version(),
         "platform": {
             "system": platform.system(),

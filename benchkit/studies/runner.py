@@ -9,10 +9,11 @@ from typing import Any
 
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.manifest import make_manifest, to_json
+from benchkit.studies.plan import make_plan
 from benchkit.studies.report import write_report
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.trial import Trial, TrialResult, not_applicable, run_trial, trials_of
+from benchkit.studies.trial import Trial, TrialResult, run_trial
 from benchkit.tables.catalogue import open_table
 
 __all__ = ["BACKENDS", "Progress", "run", "run_trials"]
@@ -41,12 +42,12 @@ def run(
 
     Raises
     ------
-    InputError : see `StudyDirectory.claim` and `not_applicable`; disk full; nothing is half-written.
+    InputError : see `StudyDirectory.claim` and `make_plan`; disk full; nothing is half-written.
     KeyboardInterrupt : finished trials are kept; the same call goes on from there.
     """
     table = open_table(spec.table)
-    excluded = not_applicable(spec, table)
-    trials = trials_of(spec)
+    plan = make_plan(spec, table)
+    trials = plan.trials
     directory = StudyDirectory(out, table.sha256)
     directory.claim(spec)
     if not directory.complete:
@@ -61,7 +62,7 @@ def run(
             if progress:
                 progress(done, len(trials))
         digests = directory.assemble(trials, table.base_space)
-        manifest = to_json(make_manifest(spec, table, digests, excluded))
+        manifest = to_json(make_manifest(spec, table, digests, plan))
     else:
         manifest = directory.manifest.read_text(encoding="utf-8")
     write_report(directory, manifest)

@@ -21,7 +21,15 @@ from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Report", "Trial", "TrialResult", "not_applicable", "report_metrics", "run_trial", "trials_of"]
+__all__ = [
+    "Report",
+    "Trial",
+    "TrialResult",
+    "build_evaluator",
+    "build_strategy",
+    "report_metrics",
+    "run_trial",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,60 +95,16 @@ class TrialResult:
     digest: str = field(default="")
 
 
-def trials_of(spec: StudySpec) -> list[Trial]:
-    """Return the trials of a study, seeds innermost, without the strategies that do not apply."""
-    excluded = not_applicable(spec, open_table(spec.table))
-    return [
-        Trial(strategy.label, dataset, seed)
-        for dataset in spec.datasets
-        for strategy in spec.strategies
-        if strategy.label not in excluded
-        for seed in range(spec.seeds)
-    ]
-
-
-def not_applicable(spec: StudySpec, table: Table) -> dict[str, str]:
-    """Return label -> reason for the strategies that cannot run on this table.
-
-    Raises
-    ------
-    InputError : an unknown strategy, a wrong option, or a column that the table does not have.
-    """
-    reasons: dict[str, str] = {}
-    fidelities = [
-        _evaluator(spec, table, dataset, np.random.default_rng(0)).fidelities for dataset in spec.datasets
-    ]
-    for dataset in spec.datasets:
-        report_metrics(spec, table, dataset)
-    for strategy in spec.strategies:
-        kind = get_strategy(strategy.name)
-        if kind.needs_complete and not table.complete:
-            reasons[strategy.label] = (
-                f"needs a complete space; {table.name} holds {len(table):,} of "
-                f"{table.base_space.size:,} architectures"
-            )
-        elif kind.multi_fidelity and any(len(ladder) < 2 for ladder in fidelities):
-            reasons[strategy.label] = (
-                f"needs at least two fidelities up to {spec.search.epochs} epochs; {table.name} has "
-                f"{', '.join(map(str, fidelities[0]))} for score: {spec.search.score}"
-            )
-        else:  # made once here, so that a wrong option is reported before anything runs
-            _strategy(strategy, table, fidelities[0], np.random.default_rng(0))
-    if len(reasons) == len(spec.strategies):
-        raise InputError(
-            "no strategy of this study applies: " + "; ".join(f"{k} {v}" for k, v in reasons.items())
-        )
-    return reasons
-
-
-def _evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.Generator) -> TableEvaluator:
+def build_evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.Generator) -> TableEvaluator:
+    """Return what answers the searches of this study on one data set."""
     see = spec.search
     return TableEvaluator(table, dataset, see.split, see.epochs, see.score, rng, see.fidelities)
 
 
-def _strategy(
+def build_strategy(
     strategy: StrategySpec, table: Table, fidelities: tuple[int, ...], rng: np.random.Generator
 ) -> SearchStrategy:
+    """Return a strategy with the options of the study; a multi-fidelity one is told the fidelities."""
     kind = get_strategy(strategy.name)
     options = dict(strategy.options)
     if kind.multi_fidelity:
@@ -188,9 +152,9 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
     """Run one trial against the table at `path`; nothing outside it has an influence on the result."""
     table = _open(path, sha256)
     for_strategy, for_evaluator, _ = trial.streams(spec.table)
-    evaluator = _evaluator(spec, table, trial.dataset, for_evaluator)
+    evaluator = build_evaluator(spec, table, trial.dataset, for_evaluator)
     described = next(s for s in spec.strategies if s.label == trial.label)
-    strategy = _strategy(described, table, evaluator.fidelities, for_strategy)
+    strategy = build_strategy(described, table, evaluator.fidelities, for_strategy)
     trace = search(strategy, evaluator, spec.budget.to_budget())
     recommended = strategy.recommend()
     reports = [

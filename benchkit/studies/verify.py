@@ -9,9 +9,10 @@ import numpy as np
 
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
+from benchkit.studies.plan import make_plan
 from benchkit.studies.runner import Progress, run_trials
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.trial import Trial, trials_of
+from benchkit.studies.trial import Trial
 from benchkit.tables.catalogue import open_table
 
 __all__ = ["Verification", "verify"]
@@ -58,7 +59,7 @@ def verify(
             f"the study ran on {spec.table} with SHA-256 {recorded[:12]}..., this one has "
             f"{table.sha256[:12]}...: open the same table to verify"
         )
-    trials = trials_of(spec)
+    trials = make_plan(spec, table).trials
     missing = [trial for trial in trials if trial.name not in manifest["traces"]]
     if missing:
         raise InputError(f"{directory.manifest} has no trace hash of {missing[0]}: it is not this study's")

@@ -1,0 +1,74 @@
+"""The plan of a study: its trials, what does not apply, and what a reader should know beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchkit.spaces import InputError
+from benchkit.strategies import get_strategy
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
+from benchkit.tables.table import Table
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a study will do.
+
+    Attributes
+    ----------
+    trials : seeds innermost, then strategies, then data sets.
+    not_applicable : label -> why a listed strategy is not run on this table.
+    remarks : label -> what is different for a strategy here.
+    """
+
+    trials: list[Trial]
+    not_applicable: dict[str, str]
+    remarks: dict[str, str]
+
+
+def make_plan(spec: StudySpec, table: Table) -> Plan:
+    """Check a study against its table, and expand it to trials.
+
+    Every strategy is made once here, so that a wrong option is reported before anything runs.
+
+    Raises
+    ------
+    InputError : an unknown strategy, a wrong option, a column that the table does not have, or no
+        strategy that applies.
+    """
+    ladders = []
+    for dataset in spec.datasets:
+        ladders.append(build_evaluator(spec, table, dataset, np.random.default_rng(0)).fidelities)
+        report_metrics(spec, table, dataset)
+    excluded: dict[str, str] = {}
+    remarks: dict[str, str] = {}
+    for strategy in spec.strategies:
+        kind = get_strategy(strategy.name)
+        if kind.needs_complete and not table.complete:
+            excluded[strategy.label] = (
+                f"needs a complete space; {table.name} holds {len(table):,} of "
+                f"{table.base_space.size:,} architectures"
+            )
+            continue
+        build_strategy(strategy, table, ladders[0], np.random.default_rng(0))
+        single = [ladder[0] for ladder in ladders if len(ladder) == 1]
+        if kind.multi_fidelity and single:
+            remarks[strategy.label] = (
+                f"the table offers {single[0]} epochs alone for this study, so there are no lower rungs"
+            )
+    if len(excluded) == len(spec.strategies):
+        reasons = "; ".join(f"{label} {reason}" for label, reason in excluded.items())
+        raise InputError(f"no strategy of this study applies: {reasons}")
+    trials = [
+        Trial(strategy.label, dataset, seed)
+        for dataset in spec.datasets
+        for strategy in spec.strategies
+        if strategy.label not in excluded
+        for seed in range(spec.seeds)
+    ]
+    return Plan(trials, excluded, remarks)

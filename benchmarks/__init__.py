@@ -1,0 +1,1 @@
+"""Speed and memory, each beside a peer or a stated floor, measured in the same run."""
