@@ -78,6 +78,22 @@ class Space(ABC):
         ArchitectureError : wrong shape, not integers, or a row that is not a member; it names the
             first such row and the reason.
         """
+        array = self.shaped(batch)
+        valid = self.is_valid(array)
+        if not valid.all():
+            first = int(np.flatnonzero(~valid)[0])
+            raise ArchitectureError(
+                f"row {first} is not an architecture of {self.name}: {self.why_invalid(array[first])}"
+            )
+        return array
+
+    def shaped(self, batch: npt.ArrayLike) -> Batch:
+        """Return `batch` as ``int8[n, d]`` without asking whether its rows are members.
+
+        Raises
+        ------
+        ArchitectureError : wrong shape, or not integers.
+        """
         array = np.asarray(batch)
         if array.ndim == 1:
             array = array[None]
@@ -92,12 +108,6 @@ class Space(ABC):
                 )
             narrow = array.astype(np.int8)
             array = np.where(narrow == array, narrow, np.int8(-1))  # -1 is never a choice
-        valid = self.is_valid(array)
-        if not valid.all():
-            first = int(np.flatnonzero(~valid)[0])
-            raise ArchitectureError(
-                f"row {first} is not an architecture of {self.name}: {self.why_invalid(array[first])}"
-            )
         return array
 
     # -- drawing and moving -------------------------------------------------------------------
@@ -156,6 +166,11 @@ class Space(ABC):
     @abstractmethod
     def key(self, batch: Batch) -> Keys:
         """Return one sortable scalar a row: rows with equal keys share one entry of a table."""
+
+    @property
+    def enumerable(self) -> bool:
+        """Whether `index` and `at` work."""
+        return False
 
     def index(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Return int64[n]: the rank of each row in the enumeration of the space.
@@ -216,6 +231,10 @@ class ProductSpace(Space):
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def enumerable(self) -> bool:
+        return self._enumerable
 
     def is_valid(self, batch: Batch) -> npt.NDArray[np.bool_]:
         inside = (batch >= 0) & (batch < self._arity)

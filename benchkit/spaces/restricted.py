@@ -79,6 +79,10 @@ class RestrictedSpace(Space):
     def size(self) -> int:
         return len(self._keys)
 
+    @property
+    def enumerable(self) -> bool:
+        return True
+
     # -- membership ---------------------------------------------------------------------------
 
     def _entry(self, batch: Batch) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ schema and a query reads only the pages that it touches. Any Arrow reader can op
 * Schema metadata ``benchkit`` holds JSON: format version, name, space, source, licence, SHA-256 of the
   source, warnings.
 * Column ``architecture`` holds each row's choices as fixed-length bytes; ``key`` holds the sorted keys
-  of `Space.key` where the table does not cover its whole space in the order of `Space.index`.
+  of `Space.key`, unless the table covers the whole of an enumerable space, in the order of `Space.index`.
 * Every other column is a `Metric` (its parts are JSON in the field's metadata) or a static column. A
   column of fixed-size lists is a curve: one metric for each epoch that its metadata lists.
 """
@@ -54,12 +54,10 @@ class Lookup:
     Attributes
     ----------
     space : the table's space (restricted where the table covers part of it).
-    base : the whole space.
     keys : the sorted keys of the entries; None where entry i is architecture i of the space.
     """
 
     space: Space
-    base: Space
     keys: Keys | None
 
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -69,10 +67,12 @@ class Lookup:
         ------
         ArchitectureError : a row is malformed, not in the space, or not among the entries.
         """
+        if not self.space.complete:
+            return self.space.index(self.space.shaped(batch))  # its index is that of the entries, and checks
         valid = self.space.validate(batch)
         if self.keys is None:
-            return self.base.index(valid)
-        return np.searchsorted(self.keys, self.base.key(valid))
+            return self.space.index(valid)
+        return np.searchsorted(self.keys, self.space.key(valid))
 
 
 def space_from_json(description: Any) -> Space:
@@ -143,7 +143,7 @@ class Table:
     @property
     def complete(self) -> bool:
         """Whether the table covers its whole space."""
-        return "key" not in self._data.schema.names
+        return len(self) == self.base_space.size
 
     @property
     def space(self) -> Space:
@@ -154,11 +154,11 @@ class Table:
     def lookup(self) -> Lookup:
         """Which entry an architecture has; all that a search may know of the table's layout."""
         if self.complete:
-            return Lookup(self.base_space, self.base_space, None)
+            return Lookup(self.base_space, None if self.base_space.enumerable else self.keys)
         from benchkit.spaces.restricted import RestrictedSpace
 
         space = RestrictedSpace(self.base_space, self.rows, name=self.base_space.name, keys=self.keys)
-        return Lookup(space, self.base_space, self.keys)
+        return Lookup(space, self.keys)
 
     @cached_property
     def rows(self) -> Batch:
@@ -168,7 +168,7 @@ class Table:
     @cached_property
     def keys(self) -> Keys:
         """The sorted key of every entry (`Space.key`)."""
-        if self.complete:
+        if self.complete and self.base_space.enumerable:
             return np.arange(len(self))
         column = self._data.column("key").chunk(0)
         if pa.types.is_integer(column.type):

@@ -113,7 +113,7 @@ def write_table(
 
     arrays: list[pa.Array] = []
     fields: list[pa.Field] = []
-    if len(keys) != space.size:
+    if not (space.enumerable and len(keys) == space.size):
         arrays.append(_fixed(keys) if keys.dtype.kind == "S" else pa.array(keys))
         fields.append(pa.field("key", arrays[-1].type))
     arrays.append(_fixed(rows[order]))
