@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 from benchkit.spaces.errors import ArchitectureError, InputError
 
-__all__ = ["Architecture", "Batch", "Keys", "ProductSpace", "Space"]
+__all__ = ["Architecture", "Batch", "Keys", "Mutation", "ProductSpace", "Space"]
 
 Architecture = npt.NDArray[np.int8]
 """One row of choices, ``int8[d]``."""
 Batch = npt.NDArray[np.int8]
 """Rows of choices, ``int8[n, d]``."""
+Mutation = Callable[[np.random.Generator, Batch], Batch]
+"""From int8[n, d] parents to int8[n, d] children."""
 Keys = npt.NDArray[Any]
 """One sortable scalar a row (``int64`` or fixed-length bytes)."""
 
@@ -126,6 +128,11 @@ class Space(ABC):
 
         A row without neighbours (possible in a restricted space) is replaced by a fresh sample.
         """
+
+    @property
+    def mutations(self) -> dict[str, Mutation]:
+        """The ways to mutate that a strategy can be told to use; ``step`` is `mutate`."""
+        return {"step": self.mutate}
 
     @abstractmethod
     def crossover(self, rng: np.random.Generator, first: Batch, second: Batch) -> Batch:

@@ -47,7 +47,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces import nasbench101_hash as graph
-from benchkit.spaces.base import Architecture, Batch, Keys, Space
+from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = ["OPERATIONS", "NASBench101", "is_connected", "top_nine"]
@@ -178,6 +178,10 @@ class NASBench101(Space):
         edge[rows] = moved
         self._change_operation(rng, child, np.flatnonzero(~edge))
         return child
+
+    @property
+    def mutations(self) -> dict[str, Mutation]:
+        return {"step": self.mutate, "notebook": self.mutate_notebook}
 
     def mutate_notebook(self, rng: np.random.Generator, batch: Batch, rate: float = 1.0) -> Batch:
         """Return int8[n, 26] by the official notebook's mutation.

@@ -21,7 +21,7 @@ Deviations and choices
   100 would spend most of them at random. The paper's own setting is the preset ``paper``.
 - Algorithm 1 draws S with replacement, and so does most code; the NAS-Bench-101 notebook draws without. Hence
   `replacement`. Among equal scores the member that was drawn first wins, so ties break at random.
-- MUTATE is the space's own single step. In nasbench201 it redraws one edge to a different operation. The
+- MUTATE is the space's own single step unless `mutation` names another. In nasbench201 it redraws one edge to a different operation. The
   paper's occasional identity mutation is not made: a table answers an unchanged child with what is already
   known.
 - `initial` below `population` (naszilla) lets the population grow by the children until it is full.
@@ -37,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
+from benchkit.spaces.errors import unknown
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
 __all__ = ["RegularizedEvolution", "tournaments", "winner"]
@@ -54,12 +55,14 @@ class RegularizedEvolutionHyperparameters:
     sample : S, members drawn for a tournament.
     replacement : whether a tournament may draw a member twice.
     initial : members drawn at random before the first mutation; None is `population`.
+    mutation : one of the space's `mutations`; ``step`` changes one thing, on every space.
     """
 
     population: int = 10
     sample: int = 3
     replacement: bool = True
     initial: int | None = None
+    mutation: str = "step"
 
     def __post_init__(self) -> None:
         if self.population < 1:
@@ -103,7 +106,8 @@ class RegularizedEvolution(SearchStrategy):
         # Real et al. (2019), section 3: P = 100, S = 25
         "paper": {"population": 100, "sample": 25, "replacement": True},
         # google-research/nasbench, NASBench.ipynb: population_size 50, tournament_size 10, distinct members
-        "nasbench101": {"population": 50, "sample": 10, "replacement": False},
+        # and its own mutation, which may change several things or nothing
+        "nasbench101": {"population": 50, "sample": 10, "replacement": False, "mutation": "notebook"},
         # automl/nas_benchmarks, run_regularized_evolution.py: pop_size 100, sample_size 10
         "nas-benchmarks": {"population": 100, "sample": 10, "replacement": True},
         # AutoDL-Projects, scripts-search/algos/R-EA.sh and exps/NATS-algos/run-all.sh: population 10,
@@ -123,6 +127,10 @@ class RegularizedEvolution(SearchStrategy):
         self._scores: list[float] = []
         self._oldest = 0
         self._tournaments: list[list[int]] = []
+        mutation = self.hyperparameters.mutation
+        if mutation not in space.mutations:
+            raise unknown("mutation", mutation, space.mutations, f"space {space.name}")
+        self._mutate = space.mutations[mutation]
 
     def propose(self) -> Ask:
         setting = self.hyperparameters
@@ -133,7 +141,7 @@ class RegularizedEvolution(SearchStrategy):
             n = _BLOCK if alive == setting.population else 1  # a growing population outdates its draws
             self._tournaments = tournaments(self.rng, alive, setting.sample, setting.replacement, n)
         parent = winner(self._scores, self._tournaments.pop())
-        return Ask(self.space.mutate(self.rng, self._members[parent : parent + 1]))
+        return Ask(self._mutate(self.rng, self._members[parent : parent + 1]))
 
     def observe(self, batch: Batch, scores: Scores) -> None:
         for architecture, score in zip(batch, scores.tolist(), strict=True):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError
+from benchkit.spaces import InputError, get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.strategies.regularized_evolution import RegularizedEvolution, tournaments, winner
@@ -132,7 +132,24 @@ def test_the_published_settings():
     default = RegularizedEvolution(NASBench201(), np.random.default_rng(0)).hyperparameters
     assert (default.population, default.sample) == sizes["nasbench201"]
     for name in sizes:
-        RegularizedEvolution(NASBench201(), np.random.default_rng(0), preset=name)
+        space = get_space("nasbench101" if name == "nasbench101" else "nasbench201")
+        RegularizedEvolution(space, np.random.default_rng(0), preset=name)
+
+
+def test_the_notebook_mutates_as_its_space_says():
+    space = get_space("nasbench101")
+    search = RegularizedEvolution(space, np.random.default_rng(0), preset="nasbench101")
+    start = search.ask().batch
+    search.tell(start, np.arange(50.0))
+    children = []
+    for _ in range(60):
+        child = search.ask().batch
+        children.append(child)
+        search.tell(child, np.array([50.0]))
+    changed = [int((child != start[:, None]).sum(axis=2).min()) for child in children]
+    assert max(changed) > 2  # one step changes two bits at the most
+    with pytest.raises(InputError, match="unknown mutation 'notebook' for space nasbench201"):
+        RegularizedEvolution(NASBench201(), np.random.default_rng(0), preset="nasbench101")
 
 
 @pytest.mark.parametrize(
