@@ -1,15 +1,18 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and YAML that is read as it stands."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from benchkit.spaces import InputError
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["read_yaml", "replacing", "write_text"]
 
 
 @contextmanager
@@ -30,10 +33,47 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is no folder there is nothing to remove
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML whose mappings name no key twice; PyYAML would keep the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, what: str = "file") -> Any:
+    """Return what a YAML file says.
+
+    Parameters
+    ----------
+    what : what the file should be, for the error.
+
+    Raises
+    ------
+    InputError : the file cannot be read, is not YAML, or names a key twice; one line.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except OSError as error:
+        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {what} {path}: not UTF-8 text") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is an impossible date, such as 2024-13-45
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

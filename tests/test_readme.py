@@ -25,7 +25,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_python_example_runs() -> None:
-    done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True
+    )
     cell, accuracy = done.stdout.split()
     assert benchkit.get_space("nasbench201").parse(cell) is not None
     assert 90 < float(accuracy) < 94.4

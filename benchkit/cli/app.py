@@ -12,6 +12,8 @@ from benchkit.spaces.errors import InputError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="benchkit",
     help="Reproducible neural-architecture-search leaderboards on tables of real results.",
@@ -47,15 +49,17 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # typer turns Ctrl-C into an exit code, and says nothing
+            raise KeyboardInterrupt
     except InputError as error:
         _fail(str(error), 2)
-    except typer.Abort:
-        _fail("interrupted", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted: what was finished is kept", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted: what was finished is kept", _INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # where no command knew better, such as a full disk behind stdout
+        _fail(str(error), 2)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error
             _fail(error.format_message(), int(error.exit_code))
@@ -65,5 +69,6 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    typer.echo(f"benchkit: {line}" if code == 130 else f"benchkit: error: {line}", err=True)
+    if line:  # empty where the help was printed because nothing was asked
+        typer.echo(f"benchkit: {line}" if code == _INTERRUPTED else f"benchkit: error: {line}", err=True)
     sys.exit(code)

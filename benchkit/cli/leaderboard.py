@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
 
 app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
 
@@ -20,6 +20,19 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     latex = "latex"
+
+
+_HEADER = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "seconds", "distinct",
+           "up to iso.", "wins", "p (Holm)"]  # fmt: skip
+_WIDE = 150
+"""Characters that a row of all these columns takes, with the longest of our names."""
+
+
+def _check_jobs(jobs: int) -> None:
+    from benchkit.spaces import InputError
+
+    if jobs == 0 or jobs < -1:
+        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -51,8 +64,7 @@ def run_study(
         raise InputError("give either a STUDY.yaml or a --preset")
     spec = load_spec(study) if study is not None else load_preset(preset or "")
     spec = spec.replaced(_names(strategies), _names(datasets), seeds, queries)
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
+    _check_jobs(jobs)
     with progress_bar("trials") as update:
         directory = run(spec, out, jobs, backend, scheduler, update)
     if as_json:
@@ -65,8 +77,6 @@ def run_study(
 
 
 def _document(directory: Path) -> dict[str, Any]:
-    import pandas as pd
-
     from benchkit.studies.store import StudyDirectory
 
     study = StudyDirectory(directory)
@@ -75,8 +85,8 @@ def _document(directory: Path) -> dict[str, Any]:
         "study": study.spec().model_dump(mode="json"),
         "table": manifest["table"],
         "not_applicable": manifest["not_applicable"],
-        "remarks": manifest["remarks"],
-        "leaderboard": pd.read_csv(study.leaderboard).to_dict(orient="records"),
+        "remarks": manifest.get("remarks", {}),
+        "leaderboard": study.read_leaderboard().to_dict(orient="records"),
     }
 
 
@@ -95,17 +105,15 @@ def show(
     if as_json or form is Format.json:
         return show_json(_document(directory))
     if form is Format.csv:
-        return typer.echo(study.leaderboard.read_text(encoding="utf-8"), nl=False)
+        return typer.echo(study.read_text(study.leaderboard), nl=False)
     if form is Format.latex:
-        return typer.echo(study.latex.read_text(encoding="utf-8"), nl=False)
+        return typer.echo(study.read_text(study.latex), nl=False)
     return _show_table(study, manifest)
 
 
 def _show_table(study: Any, manifest: dict[str, Any]) -> None:
-    import pandas as pd
-
     spec = study.spec()
-    board = pd.read_csv(study.leaderboard)
+    board = study.read_leaderboard()
     table = manifest["table"]
     budget = (
         f"{spec.budget.queries:g} queries"
@@ -115,17 +123,23 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     typer.echo(f"{spec.name}: {spec.title or spec.table}")
     typer.echo(
         f"table {table['name']} ({table['entries']:,} entries, sha256 {table['sha256'][:12]}), "
-        f"budget {budget}, search sees {spec.search.split} at {spec.search.epochs} epochs, score {spec.search.score}"
+        f"budget {budget}, search sees {spec.search.split} at {spec.search.epochs} epochs, "
+        f"score {spec.search.score}"
     )
     typer.echo("accuracy in %, mean [95 % interval over seeds]; regret to the table's optimum in % points\n")
     for dataset, rows in board.groupby("dataset", sort=False):
-        header = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "seconds", "distinct",
-                  "up to iso.", "wins", "p (Holm)"]  # fmt: skip
-        show_rows(header, [_cells(dict(row)) for _, row in rows.iterrows()], title=str(dataset))
+        cells = [_cells(dict(row)) for _, row in rows.iterrows()]
+        if width() >= _WIDE:
+            show_rows(_HEADER, cells, title=str(dataset))
+        else:  # what was found, then what it took; each interval below its mean
+            found = [[row[0], *(cell.replace(" [", "\n[") for cell in row[2:6])] for row in cells]
+            show_rows([_HEADER[0], *_HEADER[2:6]], found, title=str(dataset))
+            typer.echo()
+            show_rows([*_HEADER[:2], *_HEADER[6:]], [[*row[:2], *row[6:]] for row in cells])
         typer.echo()
     for label, reason in manifest["not_applicable"].items():
         typer.echo(f"not applicable: {label}: {reason}")
-    for label, remark in manifest["remarks"].items():
+    for label, remark in manifest.get("remarks", {}).items():
         typer.echo(f"note: {label}: {remark}")
     for note in [f"{s.label}: {s.note.strip()}" for s in spec.strategies if s.note] + list(spec.notes):
         typer.echo(f"note: {note}")
@@ -171,6 +185,7 @@ def verify_study(
     """Run the trials again; exit 1 and name the first whose trace differs."""
     from benchkit.studies.verify import verify
 
+    _check_jobs(jobs)
     with progress_bar("trials") as update:
         found = verify(directory, sample, jobs, progress=update)
     if as_json:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,20 +14,20 @@ from typing import Any
 
 import typer
 
-__all__ = ["JSON_OPTION", "ask_for_json", "progress_bar", "show_facts", "show_json", "show_rows"]
+__all__ = ["JSON_OPTION", "ask_for_json", "progress_bar", "show_facts", "show_json", "show_rows", "width"]
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document and nothing else.")
 
 
 def ask_for_json(value: Any) -> Any:
-    """Return `value` with what JSON cannot hold (NaN, numpy scalars) made plain."""
+    """Return `value` with what JSON cannot hold (NaN, infinity, numpy scalars) made plain."""
     if isinstance(value, Mapping):
         return {str(key): ask_for_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [ask_for_json(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
@@ -59,11 +62,17 @@ def show_facts(facts: Mapping[str, Any]) -> None:
             typer.echo(f"{label:<{width}}{item}")
 
 
+def width() -> int:
+    """Return how many characters a line may have: the terminal's, or ``$COLUMNS``."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return 200  # a pipe has no width: let every row stay on its line there
+
+
 def _console() -> Any:
     from rich.console import Console
 
-    # a pipe has no width: let every row stay on its line there
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    return Console(width=width(), highlight=False, markup=False)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import re
 from importlib import metadata
 from typing import Any
 
-from benchkit import __version__
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.tables.table import Table
@@ -28,7 +27,7 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
     plan : what was run, and what was not and why.
     """
     return {
-        "benchkit": __version__,
+        "benchkit": metadata.version("benchkit"),
         "study": spec.name,
         "study_sha256": hashlib.sha256(spec.to_yaml().encode()).hexdigest(),
         "table": {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, get_type_hints
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from benchkit.spaces import InputError
-from benchkit.strategies import get_strategy
+from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
 from benchkit.tables.table import Table
@@ -55,6 +57,7 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
                 f"{table.base_space.size:,} architectures"
             )
             continue
+        _check_types(kind, strategy.options)
         build_strategy(strategy, table, ladders[0], np.random.default_rng(0))
         single = [ladder[0] for ladder in ladders if len(ladder) == 1]
         if kind.multi_fidelity and single:
@@ -72,3 +75,17 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         for seed in range(spec.seeds)
     ]
     return Plan(trials, excluded, remarks)
+
+
+def _check_types(kind: type[SearchStrategy], options: dict[str, Any]) -> None:
+    """Refuse an option of the wrong type, which would otherwise surface in the middle of a search."""
+    types = {"preset": str, **get_type_hints(kind.Hyperparameters)}
+    for name, value in options.items():
+        if name not in types:
+            continue  # the strategy says what it has
+        plain = tuple(value) if isinstance(value, list) else value
+        try:
+            TypeAdapter(types[name]).validate_python(plain, strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise InputError(f"strategy {kind.name}: {name}: {reason} (got {value!r})") from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from benchkit.files import write_text
+from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
 
 __all__ = ["leaderboard_of", "write_report"]
@@ -41,8 +45,18 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
     axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"
     split = "validation" if directory.spec().report.valid is not None else "test"
     info = efficiency_info(traces, axis, split=split)
-    directory.figures.mkdir(exist_ok=True)
-    save_figure(draw_efficiency(info), directory.figures / f"efficiency-{axis}")
-    if trials["strategy"].nunique() > 1:
-        save_figure(draw_ranks(rank_info(trials)), directory.figures / "ranks")
+    with _writing(directory.figures):
+        save_figure(draw_efficiency(info), directory.figures / f"efficiency-{axis}")
+        if trials["strategy"].nunique() > 1:
+            save_figure(draw_ranks(rank_info(trials)), directory.figures / "ranks")
     write_text(directory.manifest, manifest)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in one line why figures cannot be written; each is written whole or not at all."""
+    try:
+        folder.mkdir(exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error

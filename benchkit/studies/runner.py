@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ def run(
     table = open_table(spec.table)
     plan = make_plan(spec, table)
     trials = plan.trials
+    _check_backend(backend, scheduler)
     directory = StudyDirectory(out, table.sha256)
     directory.claim(spec)
     if not directory.complete:
@@ -56,15 +59,24 @@ def run(
         done = len(finished)
         if progress:
             progress(done, len(trials))
-        for result in run_trials(spec, waiting, table.path, table.sha256, jobs, backend, scheduler):
-            directory.keep(result, table.base_space.arity)
-            done += 1
-            if progress:
-                progress(done, len(trials))
+        with closing(
+            run_trials(spec, waiting, table.path, table.sha256, jobs, backend, scheduler)
+        ) as results:
+            for result in results:
+                directory.keep(result, table.base_space.arity)
+                done += 1
+                if progress:
+                    progress(done, len(trials))
         digests = directory.assemble(trials, table.base_space)
         manifest = to_json(make_manifest(spec, table, digests, plan))
     else:
-        manifest = directory.manifest.read_text(encoding="utf-8")
+        kept = directory.read_manifest()
+        if kept["table"]["sha256"] != table.sha256:
+            raise InputError(
+                f"{out} was run on {spec.table} with SHA-256 {kept['table']['sha256'][:12]}..., this one has "
+                f"{table.sha256[:12]}...; choose another --out"
+            )
+        manifest = to_json(kept)
     write_report(directory, manifest)
     directory.discard_parts()
     return directory
@@ -78,8 +90,10 @@ def run_trials(
     jobs: int,
     backend: str,
     scheduler: str | None,
-) -> Iterator[TrialResult]:
-    """Yield the result of each trial as it finishes, in no particular order."""
+) -> Generator[TrialResult, None, None]:
+    """Yield the result of each trial as it finishes, in no particular order; close it to cancel the rest."""
+    if not trials:
+        return
     if jobs == 1 and backend == "loky":
         for trial in trials:
             yield run_trial(spec, trial, path, sha256)
@@ -88,20 +102,50 @@ def run_trials(
 
     with _backend(backend, scheduler) as arguments:
         pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
-        yield from pool(delayed(run_trial)(spec, trial, path, sha256) for trial in trials)
+        results = pool(delayed(run_trial)(spec, trial, path, sha256) for trial in trials)
+        try:
+            for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
+                yield result
+        finally:
+            with _quiet_cancelling():
+                results.close()
+
+
+@contextmanager
+def _quiet_cancelling() -> Iterator[None]:
+    """Let joblib cancel what is running without a word of its own; our caller says what happened.
+
+    It warns of cancelled tasks, and its manager thread can meet a task that it has already forgotten.
+    """
+    hook = threading.excepthook
+
+    def quiet(event: threading.ExceptHookArgs) -> None:
+        if event.thread is None or event.thread.name != "ExecutorManagerThread":
+            hook(event)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
+        threading.excepthook = quiet
+        try:
+            yield
+        finally:
+            threading.excepthook = hook
+
+
+def _check_backend(backend: str, scheduler: str | None) -> None:
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if backend == "loky" and scheduler is not None:
+        raise InputError("--scheduler goes with --backend dask")
+    if backend == "dask" and scheduler is None:
+        raise InputError("--backend dask needs --scheduler ADDRESS, such as tcp://127.0.0.1:8786")
 
 
 @contextmanager
 def _backend(backend: str, scheduler: str | None) -> Iterator[dict[str, Any]]:
-    if backend not in BACKENDS:
-        raise unknown("backend", backend, BACKENDS)
     if backend == "loky":
-        if scheduler is not None:
-            raise InputError("--scheduler goes with --backend dask")
         yield {"backend": "loky", "batch_size": "auto"}
         return
-    if scheduler is None:
-        raise InputError("--backend dask needs --scheduler ADDRESS, such as tcp://127.0.0.1:8786")
     try:
         import distributed
     except ImportError as error:

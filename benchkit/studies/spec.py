@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from benchkit.files import read_yaml
 from benchkit.searching.budget import Budget
 from benchkit.spaces import InputError, unknown
 
@@ -25,6 +26,19 @@ __all__ = [
 ]
 
 Column = Literal["mean"] | Annotated[int, Field(ge=0)]
+
+
+def _unique(values: Any) -> Any:
+    if not isinstance(values, list):
+        return values  # the type of the key says what is wrong with it
+    if not values:
+        raise ValueError("must not be empty")
+    if len({str(v) for v in values}) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+Names = Annotated[list[str], BeforeValidator(_unique)]
 
 
 class _Strict(BaseModel):
@@ -63,7 +77,7 @@ class ReportSpec(_Strict):
     epochs: int = Field(gt=0)
     valid: Column | None = "mean"
     test: Column | None = "mean"
-    datasets: list[str] | None = None
+    datasets: Names | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ReportSpec:
@@ -75,8 +89,8 @@ class ReportSpec(_Strict):
 class BudgetSpec(_Strict):
     """Queries or simulated seconds; exactly one."""
 
-    queries: float | None = Field(default=None, gt=0)
-    simulated_seconds: float | None = Field(default=None, gt=0)
+    queries: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    simulated_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _one(self) -> BudgetSpec:
@@ -106,32 +120,26 @@ class StrategySpec(_Strict):
         return value
 
 
-def _unique(values: list[Any]) -> list[Any]:
-    if not values:
-        raise ValueError("must not be empty")
-    if len({str(v) for v in values}) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
 class StudySpec(_Strict):
     """A study: strategies x data sets x seeds on one table under one budget."""
 
     name: str
     title: str = ""
     table: str
-    datasets: Annotated[list[str], BeforeValidator(lambda v: _unique(v) if isinstance(v, list) else v)]
+    datasets: Names
     search: SearchSpec
     report: ReportSpec
     budget: BudgetSpec
     seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
-    strategies: Annotated[
-        list[StrategySpec], BeforeValidator(lambda v: _unique(v) if isinstance(v, list) else v)
-    ]
+    strategies: Annotated[list[StrategySpec], BeforeValidator(_unique)]
     notes: list[str] = []
 
     @model_validator(mode="after")
     def _labels(self) -> StudySpec:
+        if self.report.datasets is not None and len(self.datasets) > 1:
+            raise ValueError(
+                "report.datasets goes with one searched data set; with several, each is reported on its own"
+            )
         labels = [strategy.label for strategy in self.strategies]
         for label in labels:
             if labels.count(label) > 1:
@@ -185,12 +193,14 @@ def parse_spec(data: Any, origin: str) -> StudySpec:
 
 
 def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # an unknown key explains the missing one that was meant
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(
         str(part) for part in first["loc"] if not str(part).startswith(("literal", "constrained"))
     )
     if first["type"] == "extra_forbidden":
         model: type[BaseModel] = StudySpec
+        section = ""
         sections: dict[str, type[BaseModel]] = {
             "search": SearchSpec,
             "report": ReportSpec,
@@ -198,8 +208,10 @@ def _one_line(error: ValidationError) -> str:
             "strategies": StrategySpec,
         }
         if len(first["loc"]) > 1:
-            model = sections.get(str(first["loc"][0]), StudySpec)
-        return str(unknown("key", place, model.model_fields, "this part of a study"))
+            section = str(first["loc"][0])
+            model = sections.get(section, StudySpec)
+        where = f"the {section} of a study" if section else "a study"
+        return str(unknown("key", first["loc"][-1], model.model_fields, where))
     more = len({e["loc"][:2] for e in error.errors()}) - 1
     text = first["msg"].removeprefix("Value error, ")
     given = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
@@ -214,16 +226,7 @@ def load_spec(path: Path) -> StudySpec:
     ------
     InputError : no such file, not YAML, or not a study.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"cannot read study {path}: {reason}") from error
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    return parse_spec(data, str(path))
+    return parse_spec(read_yaml(path, "study"), str(path))
 
 
 def preset_names() -> list[str]:

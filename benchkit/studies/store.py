@@ -66,7 +66,7 @@ class StudyDirectory:
         InputError : it is a file, not empty and of no study, or of another study.
         """
         if self.study.is_file():
-            if load_spec(self.study) != spec:
+            if load_spec(self.study).to_yaml() != spec.to_yaml():
                 raise InputError(
                     f"{self.path} holds another study ({load_spec(self.study).name}); choose another --out"
                 )
@@ -203,32 +203,47 @@ class StudyDirectory:
     def read_traces(self) -> pd.DataFrame:
         """Return the tidy traces, a row an evaluation, without the architectures."""
         columns = ["strategy", "dataset", "seed", "step", *_NUMBERS]
-        frame: pd.DataFrame = pq.read_table(self._need(self.traces), columns=columns).to_pandas()
+        frame: pd.DataFrame = self._read_parquet(columns).to_pandas()
         return frame.astype({"strategy": str, "dataset": str})
 
     def read_trials(self) -> pd.DataFrame:
         """Return a row a trial and reported data set."""
-        return pd.read_csv(
-            self._need(self.trials), dtype={"strategy": str, "dataset": str, "recommended": str}
-        )
+        return _read_csv(self._need(self.trials))
+
+    def read_leaderboard(self) -> pd.DataFrame:
+        """Return the leaderboard, a row a data set and strategy."""
+        return _read_csv(self._need(self.leaderboard))
+
+    def read_text(self, path: Path) -> str:
+        """Return one of the study's text files as it stands."""
+        return self._need(path).read_text(encoding="utf-8")
 
     def read_architectures(self, space: Space) -> Batch:
         """Return int8[n, d]: the architecture of every row of `read_traces`."""
-        column = pq.read_table(self._need(self.traces), columns=["architecture"]).column(0).combine_chunks()
-        return _unpacked(column, space)
+        return _unpacked(self._read_parquet(["architecture"]).column(0), space)
 
-    def read_trace(self, trial: Trial, space: Space) -> Trace:
-        """Return the kept trace of one trial."""
-        only = [("strategy", "=", trial.label), ("dataset", "=", trial.dataset), ("seed", "=", trial.seed)]
-        table = pq.read_table(self._need(self.traces), filters=only)
+    def read_kept(self, space: Space) -> dict[Trial, Trace]:
+        """Return the kept trace of every trial."""
+        table = self._read_parquet(["strategy", "dataset", "seed", "architecture", *_NUMBERS])
+        batch = _unpacked(table.column("architecture"), space)
         number = {name: table.column(name).to_numpy() for name in _NUMBERS}
-        return Trace(
-            batch=_unpacked(table.column("architecture").combine_chunks(), space),
-            scores=number["score"],
-            fidelity=number["fidelity"],
-            queries=number["queries"],
-            seconds=number["seconds"].astype(np.float64),
-        )
+        names = table.select(["strategy", "dataset", "seed"]).to_pandas()
+        traces = {}
+        for (label, dataset, seed), rows in names.groupby(list(names), observed=True).indices.items():
+            traces[Trial(str(label), str(dataset), int(seed))] = Trace(
+                batch=batch[rows],
+                scores=number["score"][rows],
+                fidelity=number["fidelity"][rows],
+                queries=number["queries"][rows],
+                seconds=number["seconds"][rows].astype(np.float64),
+            )
+        return traces
+
+    def _read_parquet(self, columns: list[str]) -> pa.Table:
+        try:
+            return pq.read_table(self._need(self.traces), columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{self.traces} is damaged: {' '.join(str(error).split())}") from error
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -238,10 +253,22 @@ class StudyDirectory:
         InputError : there is none, or it is damaged.
         """
         try:
-            manifest: dict[str, Any] = json.loads(self._need(self.manifest).read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+            manifest = json.loads(self.read_text(self.manifest))
+        except ValueError as error:
             raise InputError(f"{self.manifest} is damaged: {error}") from error
-        return manifest
+        missing = {"table", "traces", "not_applicable"}.difference(manifest)
+        if missing:
+            raise InputError(f"{self.manifest} is damaged: it has no {', '.join(sorted(missing))}")
+        return dict(manifest)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a table of ours: only an empty cell is missing, and a label such as ``NA`` or ``1`` is text."""
+    text = dict.fromkeys(("strategy", "dataset", "searched_on", "recommended", "trace_sha256"), str)
+    try:
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
 
 
 def _plain(value: float) -> float | None:
@@ -251,11 +278,10 @@ def _plain(value: float) -> float | None:
 def _unpacked(column: Any, space: Space) -> Batch:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if isinstance(column, pa.DictionaryArray):
-        codes = column.indices.to_numpy(zero_copy_only=False)
-        values = column.dictionary
-    else:
-        values, codes = column, np.arange(len(column))
+    if not isinstance(column, pa.DictionaryArray):  # Parquet gives rows of fixed length back in full
+        column = column.dictionary_encode()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    values = column.dictionary
     distinct: npt.NDArray[np.uint8] = np.array([list(value) for value in values.to_pylist()], dtype=np.uint8)
     rows: Batch = unpack(distinct.reshape(len(values), -1), space.arity)[codes]
     return rows

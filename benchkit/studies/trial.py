@@ -45,7 +45,10 @@ class Trial:
         """A file name for the trial, unique within its study."""
         label = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.label)
         tag = hashlib.sha256(self.label.encode()).hexdigest()[:6]
-        return f"{label}-{tag}.{self.dataset}.{self.seed:06d}"
+        dataset = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.dataset)
+        if dataset != self.dataset:
+            dataset += "-" + hashlib.sha256(self.dataset.encode()).hexdigest()[:6]
+        return f"{label}-{tag}.{dataset}.{self.seed:06d}"
 
     def __str__(self) -> str:
         return f"{self.label} on {self.dataset}, seed {self.seed}"
@@ -129,11 +132,17 @@ def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[M
                 pair.append(None)
                 continue
             metric = Metric(dataset, split, report.epochs, None if column == "mean" else column)
-            table.values(metric)
-            if split == see.split == "test" and column in (see.score, "mean"):
-                raise InputError(
-                    f"this study searches on test run {see.score}: report another run, not {column!r}"
-                )
+            if metric not in table:
+                table.values(metric)  # says which part is unknown, and what there is
+            if split == see.split == "test":
+                if not isinstance(see.score, int):
+                    raise InputError(
+                        f"a study that searches on test must leave runs unseen: score: 0, not {see.score!r}"
+                    )
+                if column in (see.score, "mean"):
+                    raise InputError(
+                        f"this study searches on test run {see.score}: report another run, not {column!r}"
+                    )
             pair.append(metric)
         pairs.append((pair[0], pair[1]))
     return pairs

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
@@ -40,6 +42,8 @@ def verify(
 ) -> Verification:
     """Run the trials of a finished study again.
 
+    A trial agrees when the trace run again, the one in ``traces.parquet`` and the manifest's hash agree.
+
     Parameters
     ----------
     sample : how many trials to run, drawn with `seed`; all by default.
@@ -70,33 +74,42 @@ def verify(
         rng = np.random.default_rng(seed)
         picked = np.sort(rng.choice(len(trials), size=min(sample, len(trials)), replace=False))
         chosen = [trials[index] for index in picked]
-    different: dict[Trial, Trace] = {}
-    for done, result in enumerate(
-        run_trials(spec, chosen, table.path, table.sha256, jobs, "loky", None), start=1
-    ):
-        if result.digest != manifest["traces"][result.trial.name]:
-            different[result.trial] = result.trace
-        if progress:
-            progress(done, len(chosen))
-    for trial in chosen:
-        if trial in different:
-            kept = directory.read_trace(trial, table.base_space)
-            found = _first_difference(kept, different[trial])
-            return Verification(len(chosen), len(trials), trial, found)
-    return Verification(len(chosen), len(trials))
+    kept = directory.read_kept(table.base_space)
+    different: dict[Trial, str] = {}
+    with closing(run_trials(spec, chosen, table.path, table.sha256, jobs, "loky", None)) as results:
+        for done, result in enumerate(results, start=1):
+            trace = kept.get(result.trial)
+            if trace is None:
+                different[result.trial] = f"{directory.traces.name} has no row of it"
+            elif not result.digest == manifest["traces"][result.trial.name] == trace.digest():
+                different[result.trial] = _first_difference(trace, result.trace)
+            if progress:
+                progress(done, len(chosen))
+    first = next((trial for trial in chosen if trial in different), None)
+    return Verification(len(chosen), len(trials), first, different[first] if first is not None else "")
 
 
 def _first_difference(kept: Trace, again: Trace) -> str:
+    """Say in which evaluation, and by how much, a kept trace differs from the one run again."""
     n = min(len(kept), len(again))
-    architecture = (kept.batch[:n] != again.batch[:n]).any(axis=1)
-    scores = np.abs(kept.scores[:n] - again.scores[:n])
-    numbers = (kept.scores[:n] != again.scores[:n]) | (kept.fidelity[:n] != again.fidelity[:n])
-    rows = np.flatnonzero(architecture | numbers)
+    other = (kept.batch[:n] != again.batch[:n]).any(axis=1)
+    apart: dict[str, npt.NDArray[np.float64]] = {}
+    for name, unit in (
+        ("scores", "points"),
+        ("fidelity", "epochs"),
+        ("queries", "queries"),
+        ("seconds", "s"),
+    ):
+        before, after = (np.asarray(getattr(trace, name)[:n], dtype=np.float64) for trace in (kept, again))
+        same = (before == after) | (np.isnan(before) & np.isnan(after))
+        apart[f"{{:.3g}} {unit}"] = np.where(same, 0.0, np.nan_to_num(np.abs(before - after), nan=np.inf))
+    rows = np.flatnonzero(other | (np.array(list(apart.values())) > 0).any(axis=0))
     if len(rows):
         row = int(rows[0])
-        if architecture[row]:
+        if other[row]:
             return f"evaluation {row} is another architecture"
-        return f"evaluation {row} has another score, by {scores[row]:.3g} points"
+        found = [form.format(values[row]) for form, values in apart.items() if values[row] > 0]
+        return f"evaluation {row} is apart by {', '.join(found)}"
     if len(kept) != len(again):
         return f"{len(again)} evaluations instead of {len(kept)}"
     return "the kept trace equals this one: the manifest's hash is of another trace"

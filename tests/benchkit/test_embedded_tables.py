@@ -52,7 +52,9 @@ def test_means_are_those_of_the_runs(nb201: Table) -> None:
         runs = np.array([nb201.values(m) for m in nb201.runs(Metric(dataset, "valid", 200))])
         assert runs.shape == (3, 15_625)
         assert np.isnan(runs).sum() == 7_456  # the third run alone
-        assert np.nanmean(runs, axis=0) == pytest.approx(nb201.values(Metric(dataset, "valid", 200)), abs=2e-5)
+        assert np.nanmean(runs, axis=0) == pytest.approx(
+            nb201.values(Metric(dataset, "valid", 200)), abs=2e-5
+        )
 
 
 def test_runs_present_are_the_first_ones(nb201: Table) -> None:

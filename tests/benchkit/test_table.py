@@ -132,7 +132,10 @@ def test_another_format_version_is_refused(table: Table, tmp_path: Path) -> None
     metadata = data.schema.metadata[b"benchkit"].replace(b'"format_version": 1', b'"format_version": 99')
     assert metadata != data.schema.metadata[b"benchkit"]
     newer = data.replace_schema_metadata({b"benchkit": metadata})
-    with pa.OSFile(str(tmp_path / "newer.arrow"), "wb") as sink, pa.ipc.new_file(sink, newer.schema) as writer:
+    with (
+        pa.OSFile(str(tmp_path / "newer.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, newer.schema) as writer,
+    ):
         writer.write_table(newer)
     with pytest.raises(InputError, match="format version 99"):
         Table(tmp_path / "newer.arrow")
@@ -140,7 +143,10 @@ def test_another_format_version_is_refused(table: Table, tmp_path: Path) -> None
 
 def test_an_arrow_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     other = pa.table({"a": [1, 2]})
-    with pa.OSFile(str(tmp_path / "other.arrow"), "wb") as sink, pa.ipc.new_file(sink, other.schema) as writer:
+    with (
+        pa.OSFile(str(tmp_path / "other.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, other.schema) as writer,
+    ):
         writer.write_table(other)
     with pytest.raises(InputError, match="not a benchkit table"):
         Table(tmp_path / "other.arrow")
