@@ -158,14 +158,16 @@ def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[M
 def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> npt.NDArray[np.float64] | None:
     """Return float64[len(table)]: seconds of `epochs` of a schedule; None where no times are known.
 
-    Taken from that schedule's own seconds, or else from the shortest longer one, in proportion.
+    Mean over the runs, taken from that schedule's own seconds, or else from the shortest longer one, in proportion.
     """
-    known = {
-        metric.epochs: metric
+    mean = Metric(dataset, None, schedule, quantity="train_seconds")
+    longer = sorted(
+        metric.epochs
         for metric in table.metrics
-        if metric.dataset == dataset and metric.quantity == "train_seconds" and metric.epochs
-    }
-    longer = sorted(e for e in known if e is not None and e >= schedule)
+        if metric.epochs is not None
+        and metric.epochs >= schedule
+        and metric == replace(mean, epochs=metric.epochs)  # the mean over runs, of a whole schedule
+    )
     if not longer:
         return None
-    return table.values(known[longer[0]]) * (epochs / longer[0])
+    return table.values(replace(mean, epochs=longer[0])) * (epochs / longer[0])

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Keys, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
+from benchkit.spaces.row_index import RowIndex
 
 __all__ = ["RestrictedSpace"]
 
@@ -63,9 +64,7 @@ class RestrictedSpace(Space):
         self._keys, first = np.unique(space.key(rows) if keys is None else keys, return_index=True)
         self._rows: Batch = rows[first]
         self._rows.setflags(write=False)
-        texts = _row_texts(self._rows)
-        self._by_text = np.argsort(texts)
-        self._texts = texts[self._by_text]
+        self._stored = RowIndex(self._rows, space.arity)
         self._signature = getattr(space, "signature", None)
         if self._signature is not None:
             self._signatures = np.unique(self._signature(self._rows))
@@ -87,9 +86,7 @@ class RestrictedSpace(Space):
 
     def _entry(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Return int64[n]: the position of each row's entry in key order, -1 where it has none."""
-        texts = _row_texts(batch)
-        near = np.minimum(np.searchsorted(self._texts, texts), len(self._texts) - 1)
-        entry = np.where(self._texts[near] == texts, self._by_text[near], -1)
+        entry = self._stored.find(batch)
         # a row that is not stored may still be another encoding of an entry
         rest = np.flatnonzero(entry < 0)
         if len(rest):
@@ -219,13 +216,6 @@ class RestrictedSpace(Space):
             "restricted_from": self.space.name,
             "whole_size": self.space.size,
         }
-
-
-def _row_texts(batch: Batch) -> npt.NDArray[np.bytes_]:
-    """Return one bytes scalar a row; equal rows, and only those, are equal."""
-    # choices are 0..126, so that 1 more is never the zero byte that trailing bytes lose
-    shifted = np.ascontiguousarray(batch + np.int8(1))
-    return shifted.view(f"S{batch.shape[1]}")[:, 0]
 
 
 def _rank(ascending: Keys, values: Keys) -> npt.NDArray[np.int64]:

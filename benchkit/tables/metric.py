@@ -76,6 +76,8 @@ class Metric:
             parts.append(f"{self.epochs}ep" if self.schedule is None else f"{self.epochs}of{self.schedule}ep")
         if self.quantity == "accuracy":
             parts.append("mean" if self.run is None else f"run{self.run}")
+        elif self.run is not None:
+            parts.append(f"run{self.run}")
         parts.append(self.quantity)
         return ".".join(parts) + (f"@{self.variant}" if self.variant else "")
 

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from benchkit.spaces import InputError, Space, get_space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
+from benchkit.spaces.row_index import RowIndex
 from benchkit.tables.arrow_file import fixed_bytes, read_arrow, to_numpy, to_percent
 from benchkit.tables.metric import Metric
 
@@ -55,10 +56,12 @@ class Lookup:
     ----------
     space : the table's space (restricted where the table covers part of it).
     keys : the sorted keys of the entries; None where entry i is architecture i of the space.
+    stored : the entries by their exact choices, which spares most rows their key; with `keys` only.
     """
 
     space: Space
     keys: Keys | None
+    stored: RowIndex | None = None
 
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return int64[n]: the entry of each architecture.
@@ -69,10 +72,14 @@ class Lookup:
         """
         if not self.space.complete:
             return self.space.index(self.space.shaped(batch))  # its index is that of the entries, and checks
-        valid = self.space.validate(batch)
-        if self.keys is None:
-            return self.space.index(valid)
-        return np.searchsorted(self.keys, self.space.key(valid))
+        if self.keys is None or self.stored is None:
+            return self.space.index(self.space.validate(batch))
+        rows = self.space.shaped(batch)
+        entry = self.stored.find(rows)
+        rest = np.flatnonzero(entry < 0)  # another encoding of an entry, or not a member
+        if len(rest):
+            entry[rest] = np.searchsorted(self.keys, self.space.key(self.space.validate(rows[rest])))
+        return entry
 
 
 def space_from_json(description: Any) -> Space:
@@ -154,7 +161,9 @@ class Table:
     def lookup(self) -> Lookup:
         """Which entry an architecture has; all that a search may know of the table's layout."""
         if self.complete:
-            return Lookup(self.base_space, None if self.base_space.enumerable else self.keys)
+            if self.base_space.enumerable:
+                return Lookup(self.base_space, None)
+            return Lookup(self.base_space, self.keys, RowIndex(self.rows, self.base_space.arity))
         from benchkit.spaces.restricted import RestrictedSpace
 
         space = RestrictedSpace(self.base_space, self.rows, name=self.base_space.name, keys=self.keys)

@@ -21,6 +21,8 @@ from benchkit.tables.table import FORMAT_VERSION, METADATA_KEY, space_from_json
 
 __all__ = ["Column", "TableSource", "write_table"]
 
+_SLICE = 1 << 15  # architectures at a time: what is computed on the way takes memory
+
 
 @dataclass(frozen=True)
 class Column:
@@ -100,8 +102,9 @@ def write_table(
             "choices": {key: list(options) for key, options in source.space.choices.items()},
         }
     space = space_from_json(described)
-    rows = space.validate(batch)
-    keys = space.key(rows)
+    slices = [batch[i : i + _SLICE] for i in range(0, max(1, len(batch)), _SLICE)]
+    rows = np.concatenate([space.validate(part) for part in slices])
+    keys = np.concatenate([space.key(part) for part in slices])
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     if len(keys) == 0:

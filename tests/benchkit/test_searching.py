@@ -34,6 +34,8 @@ def make_table(folder: Path, **columns: np.ndarray) -> Table:
         Metric("d", "valid", 10): Column(i / 2),
         Metric("d", "test", 100): Column(99 - i),
         Metric("d", None, 100, quantity="train_seconds"): Column(i + 1),
+        Metric("d", None, 100, 1, quantity="train_seconds"): Column(i + 500),
+        Metric("d", None, 50, schedule=100, quantity="train_seconds"): Column(i + 900),
     }
     source = TableSource("toy", SPACE, "toy", "made here", "CC0", {"in": "0" * 64})
     write_table(folder / "toy.arrow", source, SPACE.at(np.arange(N)), metrics)

