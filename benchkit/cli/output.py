@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,13 @@ import typer
 
 __all__ = ["JSON_OPTION", "ask_for_json", "progress_bar", "show_facts", "show_json", "show_rows", "width"]
 
+_PIPE = 200
+"""A pipe has no width: every row stays on its line there."""
+_LEAST_TEXT = 24
+"""Narrower than this, text is no longer read with ease."""
+
+_NUMBER = re.compile(r"[-+<]?[\d.,]+(e[-+]\d+)?(\s\[[-\d.]+, [-\d.]+\])?")
+"""A number, alone or with its interval."""
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document and nothing else.")
 
 
@@ -38,35 +47,66 @@ def show_json(value: Any) -> None:
 
 
 def show_rows(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table; numbers are right-aligned."""
+    """Print a table, numbers right-aligned; where it does not fit, each row below its first cell."""
     from rich.table import Table
 
     kept = [list(row) for row in rows]
+    if _least_width(header, kept) > width():
+        _show_stacked(header, kept, title)
+        return
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, name in enumerate(header):
         cells = [row[index] for row in kept if row[index]]
-        numeric = bool(cells) and all(cell.lstrip("-+<")[:1].isdigit() for cell in cells)
+        numeric = bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0)
     for row in kept:
         table.add_row(*row)
     _console().print(table)
 
 
+def _least_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return the width of a table whose columns are whole, but for the last, whose text may wrap."""
+    least = [max(map(len, name.split()), default=0) for name in header]
+    for row in rows:
+        for index, cell in enumerate(row):
+            found = max(map(len, cell.split("\n")))
+            least[index] = max(least[index], found if index < len(row) - 1 else min(found, _LEAST_TEXT))
+    return sum(least) + 2 * (len(least) - 1)
+
+
+def _show_stacked(header: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    if title:
+        typer.echo(title)
+    for first, *others in rows:
+        typer.echo(first)
+        facts = [f"{name} {cell}" for name, cell in zip(header[1:], others, strict=True) if cell]
+        typer.echo(_wrapped("; ".join(facts), indent=2))
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """Return text in lines of the terminal's width, with no word broken; the first line starts indented."""
+    lines = textwrap.wrap(
+        text, max(width() - indent, _LEAST_TEXT), break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(" " * indent + line for line in lines)
+
+
 def show_facts(facts: Mapping[str, Any]) -> None:
     """Print names and values, a line each; lists take a line an item."""
-    width = max(len(name) for name in facts) + 2
+    room = max(len(name) for name in facts) + 2
     for name, value in facts.items():
         items = value if isinstance(value, list) else [value]
         for index, item in enumerate(items or ["-"]):
             label = name.replace("_", " ") if index == 0 else ""
-            typer.echo(f"{label:<{width}}{item}")
+            text = str(item) if width() == _PIPE else _wrapped(str(item), room)[room:]
+            typer.echo(f"{label:<{room}}{text}")
 
 
 def width() -> int:
     """Return how many characters a line may have: the terminal's, or ``$COLUMNS``."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
-    return 200  # a pipe has no width: let every row stay on its line there
+    return _PIPE
 
 
 def _console() -> Any:

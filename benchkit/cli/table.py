@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, show_facts, show_json, show_rows
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
 
 app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 
@@ -15,25 +15,35 @@ app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 @app.command("list")
 def list_tables(as_json: bool = JSON_OPTION) -> None:
     """List the tables: embedded and imported."""
+    from benchkit.spaces import InputError
     from benchkit.tables import open_table, table_names
 
-    tables = [open_table(name) for name in table_names()]
-    facts = [
-        {
-            "name": table.name,
-            "space": table.base_space.name,
-            "entries": len(table),
-            "complete": table.complete,
-            "datasets": table.datasets,
-            "title": table.metadata["title"],
-            "sha256": table.sha256,
-        }
-        for table in tables
-    ]
+    facts: list[dict[str, Any]] = []
+    damaged: list[str] = []
+    for name in table_names():
+        try:
+            table = open_table(name)
+        except InputError as error:  # the others are still worth listing
+            damaged.append(str(error))
+            continue
+        facts.append(
+            {
+                "name": name,
+                "space": table.base_space.name,
+                "entries": len(table),
+                "complete": table.complete,
+                "datasets": table.datasets,
+                "title": table.metadata["title"],
+                "sha256": table.sha256,
+            }
+        )
     if as_json:
-        return show_json(facts)
-    rows = [[f["name"], f["space"], f"{f['entries']:,}", f["title"]] for f in facts]
-    return show_rows(["table", "space", "entries", "title"], rows)
+        show_json(facts)
+    else:
+        rows = [[f["name"], f["space"], f"{f['entries']:,}", f["title"]] for f in facts]
+        show_rows(["table", "space", "entries", "title"], rows)
+    if damaged:
+        raise InputError("; ".join(damaged))
 
 
 @app.command("info")
@@ -101,21 +111,75 @@ def query(
 
 @app.command("import")
 def import_table(
-    path: Path = typer.Argument(metavar="PATH", help="CSV file of results."),
-    name: str = typer.Option(..., "--as", help="Name of the new table."),
-    columns: Path = typer.Option(..., help="YAML file that maps columns to metrics (README)."),
-    space: str | None = typer.Option(None, help="Space; left out where the YAML file has choices."),
+    path: Path = typer.Argument(metavar="PATH", help="An official file or folder, or a CSV file of results."),
+    name: str | None = typer.Option(None, "--as", help="Name of the new table."),
+    columns: Path | None = typer.Option(
+        None, help="For CSV: YAML file that maps columns to metrics (README)."
+    ),
+    space: str | None = typer.Option(None, help="For CSV: space; left out where the YAML file has choices."),
+    verify: bool = typer.Option(
+        False, "--verify", help="Recompute everything that can be, not only a sample."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Make a table of your own results, once; studies then use it by name."""
-    from benchkit.tables import open_table
+    """Make a table, once, of an official benchmark file or of your own results; studies use it by name."""
+    if columns is None and space is None:
+        return _import_official(path, name, verify, as_json)
+    from benchkit.spaces import InputError
     from benchkit.tables.catalogue import imported_path
     from benchkit.tables.csv_import import import_csv, load_mapping
 
+    if columns is None:
+        raise InputError("a CSV file needs --columns FILE.yaml, which says what its columns are")
+    if name is None:
+        raise InputError("a CSV file needs --as NAME")
     target = imported_path(name)
     import_csv(path, load_mapping(columns), target, name, space)
+    return _imported(name, target, as_json)
+
+
+def _import_official(path: Path, name: str | None, verify: bool, as_json: bool) -> None:
+    from benchkit.tables.catalogue import imported_path
+    from benchkit.tables.formats import import_official, recognise
+
+    reader, found = recognise(path)
+    name = name or found.table
+    target = imported_path(name)
+    typer.echo(f"{path}: {found.title}", err=True)
+    typer.echo(
+        f"needs about {found.memory_bytes / 1e6:,.0f} MB of memory and {_duration(found.seconds)}", err=True
+    )
+    if found.advice:
+        typer.echo(found.advice, err=True)
+    with progress_bar("records") as update:
+        import_official(reader, path, target, name, update, verify)
+    _imported(name, target, as_json)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _imported(name: str, target: Path, as_json: bool) -> None:
+    from benchkit.tables import open_table
+
     table = open_table(name)
     if as_json:
         return show_json({"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256})
     typer.echo(f"table {name}: {len(table):,} architectures of {table.base_space.name}, kept at {target}")
     return None
+
+
+@app.command("fetch")
+def fetch_table(
+    name: str = typer.Argument(help="nasbench101 or nasbench101-full; others: where to get them."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Download an official file, check its published SHA-256, and import it."""
+    from benchkit.tables.catalogue import imported_path
+    from benchkit.tables.fetch import DIRECT, fetch
+
+    imported_path(name)
+    if name in DIRECT:
+        typer.echo(f"{DIRECT[name].url} ({DIRECT[name].size})", err=True)
+    _import_official(fetch(name), name, verify=False, as_json=as_json)

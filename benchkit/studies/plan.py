@@ -45,7 +45,12 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
     """
     ladders = []
     for dataset in spec.datasets:
-        ladders.append(build_evaluator(spec, table, dataset, np.random.default_rng(0)).fidelities)
+        evaluator = build_evaluator(spec, table, dataset, np.random.default_rng(0))
+        if spec.budget.simulated_seconds is not None and not evaluator.has_seconds:
+            raise InputError(
+                f"table {table.name} has no training seconds of {dataset}: give the budget in queries"
+            )
+        ladders.append(evaluator.fidelities)
         report_metrics(spec, table, dataset)
     excluded: dict[str, str] = {}
     remarks: dict[str, str] = {}

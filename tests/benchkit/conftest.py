@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchkit.cli import main
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, parse_spec
@@ -84,3 +85,21 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(toy: Table, finished_once: Path, tmp_path: Path) -> StudyDirectory:
     """A copy of the small study's results, on the same table as `toy`: the same bytes, the same SHA-256."""
     return StudyDirectory(Path(shutil.copytree(finished_once, tmp_path / "done")))
+
+
+@pytest.fixture
+def cli(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """``cli("table", "list")``: exit code, stdout and stderr of the program, run in this process."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # that of whoever runs the tests
+
+    def run_main(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["benchkit", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        streams = capsys.readouterr()
+        return int(left.value.code or 0), streams.out, streams.err
+
+    return run_main

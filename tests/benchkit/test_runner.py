@@ -18,7 +18,7 @@ import benchkit.studies.runner as runner
 from benchkit.searching.trace import pack
 from benchkit.spaces import InputError
 from benchkit.studies.api import run_study
-from benchkit.studies.report import write_report
+from benchkit.studies.report import leaderboard_of, write_report
 from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, load_preset, load_spec
 from benchkit.studies.store import StudyDirectory
@@ -160,6 +160,16 @@ def test_a_report_is_made_again_byte_for_byte(done: StudyDirectory) -> None:
     assert {name: (done.path / name).read_bytes() for name in names(done.path)} == before
 
 
+def test_intervals_are_resampled_from_a_fixed_seed(done: StudyDirectory) -> None:
+    trials = done.read_trials()
+    # two seeds have the interval from one to the other, whatever is drawn: take twenty
+    many = pd.concat([trials.assign(seed=seed, regret=trials["regret"] + seed**1.5) for seed in range(20)])
+    many = many.drop_duplicates(["strategy", "dataset", "seed"])
+    first = leaderboard_of(many)
+    pd.testing.assert_frame_equal(first, leaderboard_of(many.sample(frac=1, random_state=3)))
+    assert (first["regret_high"] > first["regret_low"]).all()
+
+
 def test_labels_that_look_like_numbers_or_gaps_stay_labels(small: Small, tmp_path: Path) -> None:
     labels = ["NA", "1", "nan", "1.0"]
     spec = small(strategies=[{"name": "random-search", "label": label} for label in labels], datasets=["d"])
@@ -267,8 +277,6 @@ def test_a_wrong_backend_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-# Dask closes what it opened in its own time, and says so.
-@pytest.mark.filterwarnings("ignore::ResourceWarning:distributed")
 def test_dask_gives_the_same_traces(done: StudyDirectory, spec: StudySpec, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import benchkit.studies.verify as verify_module
 from benchkit.spaces import InputError
 from benchkit.strategies import Ask
 from benchkit.strategies.random_search import RandomSearch
@@ -70,6 +71,21 @@ def test_the_first_wrong_hash_is_named(done: StudyDirectory) -> None:
     assert found.different == trials[1]
     assert str(found.different) == "local-search on d, seed 1"
     assert found.difference == "the kept trace equals this one: the manifest's hash is of another trace"
+
+
+def test_the_first_is_that_of_the_study_whatever_finishes_first(
+    done: StudyDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order = verify_module.run_trials
+
+    def backwards(spec: StudySpec, trials: list[Trial], *rest: Any) -> Any:
+        return in_order(spec, trials[::-1], *rest)
+
+    monkeypatch.setattr(verify_module, "run_trials", backwards)
+    change_manifest(
+        done, lambda manifest: manifest.update(traces=dict.fromkeys(manifest["traces"], "0" * 64))
+    )
+    assert verify(done.path).different == FIRST
 
 
 @pytest.mark.parametrize(
