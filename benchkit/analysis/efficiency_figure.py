@@ -185,8 +185,8 @@ def _logarithmic_ticks(low: float, high: float) -> list[float]:
 
 def _plain_number(value: float, _: int) -> str:
     """Return a tick's text: a plain number where that is short, else a power of ten."""
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:g}"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:,g}"
     exponent = int(np.floor(np.log10(abs(value))))
     factor = value / 10.0**exponent
     return rf"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:g}\cdot 10^{{{exponent}}}$"
