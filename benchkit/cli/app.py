@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from benchkit.cli import leaderboard, space, strategy, table
+from benchkit.cli import data, leaderboard, space, strategy, table
 from benchkit.spaces.errors import InputError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(table.app, name="table")
+app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
 app.add_typer(strategy.app, name="strategy")
 

@@ -158,7 +158,8 @@ def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[M
 def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> npt.NDArray[np.float64] | None:
     """Return float64[len(table)]: seconds of `epochs` of a schedule; None where no times are known.
 
-    Mean over the runs, taken from that schedule's own seconds, or else from the shortest longer one, in proportion.
+    Mean over the runs, taken from that schedule's own seconds, or else from the shortest longer one, in
+    proportion.
     """
     mean = Metric(dataset, None, schedule, quantity="train_seconds")
     longer = sorted(

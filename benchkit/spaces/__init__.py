@@ -26,7 +26,9 @@ __all__ = [
 _SPACES = {
     "nasbench101": "nasbench101:NASBench101",
     "nasbench201": "nasbench201:NASBench201",
+    "nasbench201-3": "nasbench201:NASBench201Three",
     "nasbench-macro": "nasbench_macro:NASBenchMacro",
+    "natsbench-size": "natsbench_size:NATSBenchSize",
 }
 
 

@@ -8,6 +8,9 @@ which is that of the official strings such as
 ``|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|``.
 
 Cells whose output is not connected to the input are members of the space and entries of the table.
+
+``nasbench201-3`` is the same cell with three nodes: three edges and 125 cells, few enough that every one
+of them can be trained alone.
 """
 
 from __future__ import annotations
@@ -23,11 +26,18 @@ import numpy.typing as npt
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.errors import ArchitectureError
 
-__all__ = ["EDGES", "OPERATIONS", "NASBench201"]
+__all__ = ["EDGES", "OPERATIONS", "DenseCells", "NASBench201", "NASBench201Three", "dense_edges"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of the edge at each position of a row."""
+
+
+def dense_edges(nodes: int) -> tuple[tuple[int, int], ...]:
+    """Return the (source, target) of every edge of a cell of so many nodes, in the official order."""
+    return tuple((source, target) for target in range(1, nodes) for source in range(target))
+
+
+EDGES = dense_edges(4)
+"""(source, target) of the edge at each position of a row of NAS-Bench-201."""
 
 _NONE, _SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
 # Sums are sorted as text, so the labels keep the alphabetical order of the official names.
@@ -35,20 +45,28 @@ _LETTER = {OPERATIONS.index(name): name[0] + name[-1] for name in OPERATIONS[2:]
 _TERM = re.compile(r"([^|~+]+)~(\d+)")
 
 
-class NASBench201(ProductSpace):
-    """The 5^6 cells of NAS-Bench-201."""
+class DenseCells(ProductSpace):
+    """Cells in which every node takes one operation from each node before it.
 
-    def __init__(self) -> None:
-        super().__init__("nasbench201", (len(OPERATIONS),) * len(EDGES))
+    Parameters
+    ----------
+    name : the space's name.
+    nodes : number of nodes, at least 2; the first is the input and the last the output.
+    """
+
+    def __init__(self, name: str, nodes: int) -> None:
+        self.nodes = nodes
+        self.edges = dense_edges(nodes)
+        super().__init__(name, (len(OPERATIONS),) * len(self.edges))
 
     def canonical(self, batch: Batch) -> npt.NDArray[np.bytes_]:
         """Return the folded cell as bytes: a zero edge vanishes, a skip edge is its source.
 
-        This partition is that of the official API's unique string with zero and skip edges
-        considered: 6,466 classes of the 15,625 cells. Like there, a sum that a skip edge carries into
-        another sum is not flattened, so a few classes that compute one function stay apart. Members
-        of a class compute the same function; their recorded accuracies still differ, since each
-        was trained on its own.
+        For four nodes this partition is that of the official API's unique string with zero and skip
+        edges considered: 6,466 classes of the 15,625 cells. Like there, a sum that a skip edge carries
+        into another sum is not flattened, so a few classes that compute one function stay apart.
+        Members of a class compute the same function; their recorded accuracies still differ, since
+        each was trained on its own.
         """
         return self._classes[self.index(batch)]
 
@@ -64,46 +82,66 @@ class NASBench201(ProductSpace):
         def join(*terms: str) -> str:
             return "+".join(sorted(terms))
 
-        folded = []
         every = range(len(OPERATIONS))
-        for e01, e02, e12 in product(every, repeat=3):
-            node1 = fold(e01, "x")
-            node2 = join(fold(e02, "x"), fold(e12, node1))
-            terms = [[fold(op, node) for op in every] for node in ("x", node1, node2)]
-            folded += [join(a, b, c) for a, b, c in product(*terms)]
-        return np.array(folded, dtype=np.bytes_)
+
+        def outputs(*values: str) -> list[str]:
+            terms = [[fold(operation, value) for operation in every] for value in values]
+            sums = [join(*choice) for choice in product(*terms)]
+            if len(values) == self.nodes - 1:
+                return sums
+            return [output for value in sums for output in outputs(*values, value)]
+
+        return np.array(outputs("x"), dtype=np.bytes_)
 
     def parse(self, text: str) -> Architecture:
         row = np.zeros(self.length, dtype=np.int8)
         nodes = text.strip().split("+")
-        if len(nodes) != 3:
-            raise ArchitectureError(f"a nasbench201 cell has 3 nodes joined by '+'; got {text!r}")
+        if len(nodes) != self.nodes - 1:
+            raise ArchitectureError(
+                f"a {self.name} cell has {self.nodes - 1} nodes joined by '+'; got {text!r}"
+            )
         for target, node in enumerate(nodes, start=1):
             terms = _TERM.findall(node)
             rebuilt = "|" + "".join(f"{operation}~{source}|" for operation, source in terms)
             sources = [int(source) for _, source in terms]
             if rebuilt != node or sources != list(range(target)):
                 raise ArchitectureError(
-                    f"node {target} of a nasbench201 cell must read "
+                    f"node {target} of a {self.name} cell must read "
                     f"|{'|'.join(f'operation~{s}' for s in range(target))}|; got {node!r}"
                 )
             for operation, source in terms:
                 if operation not in OPERATIONS:
                     raise ArchitectureError(
-                        f"unknown operation {operation!r} in nasbench201; it has {', '.join(OPERATIONS)}"
+                        f"unknown operation {operation!r} in {self.name}; it has {', '.join(OPERATIONS)}"
                     )
-                row[EDGES.index((int(source), target))] = OPERATIONS.index(operation)
+                row[self.edges.index((int(source), target))] = OPERATIONS.index(operation)
         return row
 
     def format(self, architecture: Architecture) -> str:
-        name = [OPERATIONS[choice] for choice in architecture]
-        return f"|{name[0]}~0|+|{name[1]}~0|{name[2]}~1|+|{name[3]}~0|{name[4]}~1|{name[5]}~2|"
+        terms: dict[int, str] = {}
+        for (source, target), choice in zip(self.edges, architecture, strict=True):
+            terms[target] = terms.get(target, "|") + f"{OPERATIONS[choice]}~{source}|"
+        return "+".join(terms.values())
 
     def describe(self) -> dict[str, Any]:
         return {
             **super().describe(),
             "operations": list(OPERATIONS),
-            "edges": [list(edge) for edge in EDGES],
+            "edges": [list(edge) for edge in self.edges],
             "isomorphism_classes": len(np.unique(self._classes)),
             "source": "Dong and Yang (2020), NAS-Bench-201, ICLR; NATS-Bench topology space",
         }
+
+
+class NASBench201(DenseCells):
+    """The 5^6 cells of NAS-Bench-201."""
+
+    def __init__(self) -> None:
+        super().__init__("nasbench201", nodes=4)
+
+
+class NASBench201Three(DenseCells):
+    """The 5^3 cells of three nodes, with the operations of NAS-Bench-201."""
+
+    def __init__(self) -> None:
+        super().__init__("nasbench201-3", nodes=3)

@@ -21,9 +21,9 @@ Deviations and choices
   100 would spend most of them at random. The paper's own setting is the preset ``paper``.
 - Algorithm 1 draws S with replacement, and so does most code; the NAS-Bench-101 notebook draws without. Hence
   `replacement`. Among equal scores the member that was drawn first wins, so ties break at random.
-- MUTATE is the space's own single step unless `mutation` names another. In nasbench201 it redraws one edge to a different operation. The
-  paper's occasional identity mutation is not made: a table answers an unchanged child with what is already
-  known.
+- MUTATE is the space's own single step unless `mutation` names another of its mutations. In nasbench201 the
+  step redraws one edge to a different operation. The paper's occasional identity mutation is not made: a
+  table answers an unchanged child with what is already known.
 - `initial` below `population` (naszilla) lets the population grow by the children until it is full.
 - A child is paid for even where it repeats an architecture, as in the published code.
 """

@@ -54,7 +54,9 @@ class _Latin1Encode:
 
 
 def _allowed() -> dict[tuple[str, str], Any]:
-    builtin = {each.__name__: each for each in (bool, complex, dict, float, frozenset, int, list, set, str)}
+    builtin = {
+        each.__name__: each for each in (bool, bytes, complex, dict, float, frozenset, int, list, set, str)
+    }
     found: dict[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): OrderedDict,
         ("collections", "defaultdict"): defaultdict,
@@ -145,7 +147,8 @@ def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) 
     Parameters
     ----------
     source : a file, open at the start of the pickle.
-    below : the key of the dictionary ``{number: entry}`` whose entries are handed out.
+    below : the key of the dictionary ``{number: entry}`` whose entries, dictionaries with texts for keys, are
+        handed out.
     consume : called with each number and entry, in the file's order; its InputErrors are passed on.
     where : what to call the file in errors.
 
@@ -158,9 +161,12 @@ def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) 
     InputError : as `load_pickle`; no such dictionary; or an entry that refers to an earlier one.
     """
     with _told(where):
-        found = _Streaming(source, below, consume).load()
+        reader = _Streaming(source, below, consume)
+        found = reader.load()
         if not isinstance(found, dict) or not isinstance(found.get(below), dict):
             raise InputError(f"it is not a dictionary that has a dictionary {below!r}")
+        if reader.handed_out != sum(entry is None for entry in found[below].values()):
+            raise InputError(f"it has another dictionary {below!r} in a dictionary of its own")
         for number, entry in found[below].items():
             if entry is not None:  # written in a way that cannot be streamed, such as a single entry
                 consume(number, entry)
@@ -182,8 +188,8 @@ class _Streaming(_PurePython):  # type: ignore[misc]
         super().__init__(file)
         self._below = below
         self._consume = consume
-        self._among_entries = False
-        self._handed_out = 0
+        self.handed_out = 0
+        self._depth = 0  # of the stacks at which entries wait; 0 while none do
         self._stored = 0  # number that MEMOIZE, which has none of its own, gives to the next object
         self._shared: dict[int, Any] = {}  # kept of what came before this entry; its own are in self.memo
 
@@ -197,12 +203,12 @@ class _Streaming(_PurePython):  # type: ignore[misc]
         """Hand out the entry on top of the stack, and forget it."""
         self._consume(*self.stack[-2:])
         self.stack[-1] = None
-        self._handed_out += 1
-        texts = self._handed_out <= _REMEMBERED
+        self.handed_out += 1
+        texts = self.handed_out <= _REMEMBERED
         self._shared |= {
             key: value
             for key, value in self.memo.items()
-            if isinstance(value, np.dtype) or callable(value) or (texts and isinstance(value, str))
+            if isinstance(value, np.dtype) or callable(value) or (texts and isinstance(value, str | bytes))
         }
         self.memo.clear()
 
@@ -211,27 +217,34 @@ class _Streaming(_PurePython):  # type: ignore[misc]
             self.append(self.memo[key] if key in self.memo else self._shared[key])
         except KeyError:
             raise InputError(
-                f"its entry number {self._handed_out} refers to data of an earlier one, which is no longer "
+                f"its entry number {self.handed_out} refers to data of an earlier one, which is no longer "
                 f"in memory: use the folder with one file for each architecture instead"
             ) from None
 
     def load_mark(self) -> None:
         parent = self.stack
         super().load_mark()
-        if len(self.metastack) == 2 and len(parent) > 1 and parent[-2] == self._below:
-            self._among_entries = isinstance(parent[-1], dict)
+        depth = len(self.metastack)  # of what the root holds: 2, or 1 where it holds one thing
+        in_root = (depth == 2 and len(parent) > 1) or (depth == 1 and len(parent) == 3)
+        if in_root and parent[-2] == self._below and isinstance(parent[-1], dict):
+            self._depth = depth
             self._shared |= self.memo
             self.memo.clear()
 
+    def _between_entries(self) -> bool:
+        """Return whether the stack ends with an entry that nothing is missing of, if its keys are texts."""
+        stack = self.stack
+        return len(self.metastack) == self._depth > 0 and len(stack) > 1 and stack[-3:-2] in ([], [None])
+
     def load_setitems(self) -> None:
-        if self._among_entries and len(self.metastack) == 2:
-            if len(self.stack) > 1:
-                self._complete()
-            self._among_entries = False
+        if self._between_entries():
+            self._complete()
+        if len(self.metastack) == self._depth:
+            self._depth = 0
         super().load_setitems()
 
     def _number(self, value: int) -> None:
-        if self._among_entries and len(self.metastack) == 2 and len(self.stack) > 1:
+        if self._between_entries():
             self._complete()
         self.append(value)
 
