@@ -21,8 +21,8 @@ Deviations and choices
 - ``multivariate=True`` models whole rows (Falkner et al., 2018), is cheaper, and is Optuna's default since
   5.0, hence ours: who says TPE today means that. The preset ``paper`` models each choice on its own, as the
   paper does; there every choice goes to the maximum of its own l / g, so the search repeats itself: in
-  nasbench201 about half of 150 queries are repetitions, against a quarter with whole rows. Optuna's ``group`` is for rows that lack some of the choices; none does
-  here.
+  nasbench201 about half of 150 queries are repetitions, against a quarter with whole rows. Optuna's
+  ``group`` is for rows that lack some of the choices; none does here.
 - The random start is the space's own sampling law, as for every method here, not Optuna's.
 - A row that is not an architecture (nasbench101) is never evaluated and never learned from: Optuna is told
   that its trial failed, which it ignores, and is asked again, `patience` times in all; then a random
