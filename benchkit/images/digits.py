@@ -22,7 +22,7 @@ def load_digits() -> ImageSet:
     ------
     InputError : the installed scikit-learn has other digits.
     """
-    from sklearn.datasets import load_digits as load  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits as load
 
     bunch = load()
     x = np.floor(bunch.images * (255 / 16) + 0.5).astype(np.uint8)[..., None]
