@@ -61,7 +61,7 @@ def info(name: str = typer.Argument(metavar="TABLE", help="Table."), as_json: bo
     typer.echo()
     rows = [
         [
-            c["column"],
+            c["column"] + (f" (epochs {c['curve'][0]}..{c['curve'][-1]})" if c["curve"] else ""),
             c["unit"],
             f"{c['n']:,}",
             f"{c['missing']:,}",
