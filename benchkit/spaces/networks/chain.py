@@ -1,0 +1,52 @@
+"""Chains: layers in sequence, each choosing one of several candidate blocks.
+
+The engine of chain-shaped supernets. A description gives the candidates of each layer; the layer's output
+is the sum of those that run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from benchkit.spaces.errors import InputError
+from benchkit.spaces.networks.layers import Candidate, Source, total
+from benchkit.spaces.networks.network import Block, Gates
+
+__all__ = ["ChoiceLayer"]
+
+
+class ChoiceLayer(Block):
+    """One layer of a chain.
+
+    Parameters
+    ----------
+    position : the layer's position in a row.
+    candidates : the blocks by operation; all give the same shape.
+    """
+
+    def __init__(self, position: int, candidates: Mapping[int, Candidate]) -> None:
+        super().__init__()
+        self.position = position
+        self.candidates = nn.ModuleDict(
+            {str(operation): candidate for operation, candidate in candidates.items()}
+        )
+
+    def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
+        """Return the sum of the chosen blocks.
+
+        Raises
+        ------
+        InputError : no block is chosen: a chain would end here.
+        """
+        chosen = gates.chosen[self.position]
+        if not chosen:
+            raise InputError(f"the mask selects no block for layer {self.position} of the chain")
+        source = Source(current)
+        return total(
+            [
+                self.candidates[str(operation)](source, gates.scale(self.position, operation))
+                for operation in chosen
+            ]
+        )
