@@ -7,7 +7,6 @@ and run none of its code); *built* is made in their layout of the embedded table
 from __future__ import annotations
 
 import importlib.util
-import os
 import pickle
 import shutil
 import zipfile
@@ -26,6 +25,7 @@ from benchkit.tables.catalogue import imported_path
 from benchkit.tables.formats import import_official, recognise
 from benchkit.tables.formats.safe_pickle import load_pickle
 from benchmarks.build_nats import build_hpo_bench
+from tests.benchkit.hostile import Hostile, refused
 
 DATASETS = {"cifar10.pkl": "cifar10", "cifar100.pkl": "cifar100", "imagenet.pkl": "imagenet16-120"}
 
@@ -140,17 +140,6 @@ def test_the_installed_package_and_its_wheel_are_found(built: Path, tmp_path: Pa
 # -- what is damaged, foreign or hostile ------------------------------------------------------
 
 
-def refused(path: Path, says: str) -> None:
-    def read() -> None:
-        reader, _ = recognise(path)
-        import_official(reader, path, path.parent / "none.arrow", "none", lambda done, total: None)
-
-    with pytest.raises(InputError, match=says) as caught:
-        read()
-    assert "\n" not in str(caught.value)
-    assert not (path.parent / "none.arrow").exists()
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -194,16 +183,6 @@ def test_a_pickle_of_another_project_is_not_ours(tmp_path: Path) -> None:
     for content in ({"123456": [1]}, {"a": {"val_acc": 1}}, ["val_acc"]):
         (tmp_path / "other.pkl").write_bytes(pickle.dumps(content, 4))
         refused(tmp_path / "other.pkl", "no format that benchkit reads")
-
-
-class Hostile:
-    """Its pickle, when opened, makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def test_a_file_that_runs_code_is_refused_and_does_not_run(built: Path, tmp_path: Path) -> None:

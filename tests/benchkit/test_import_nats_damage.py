@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from benchkit.spaces import InputError
-from benchkit.tables.formats import import_official, recognise
+from benchkit.tables.formats import recognise
 from benchkit.tables.formats.safe_pickle import load_pickle
 from benchmarks.build_nats import build_folder, build_monolith, entries, names_of
+from tests.benchkit.hostile import Hostile, refused
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +39,6 @@ def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
     content = load_pickle(bz2.decompress(path.read_bytes()), "it")
     changed = change(content)
     path.write_bytes(bz2.compress(pickle.dumps(content if changed is None else changed, 4)))
-
-
-def refused(path: Path, says: str) -> None:
-    """Neither recognised nor read, or recognised and then not read."""
-
-    def read() -> None:
-        reader, _ = recognise(path)
-        import_official(reader, path, path.parent / "none.arrow", "none", lambda done, total: None)
-
-    with pytest.raises(InputError, match=says) as caught:
-        read()
-    assert "\n" not in str(caught.value)
-    assert not (path.parent / "none.arrow").exists()
 
 
 def change_result(change: Callable[[dict[str, Any]], Any]) -> Callable[[Any], Any]:
@@ -164,16 +152,6 @@ def test_lists_that_contradict_the_results_are_refused(tmp_path: Path) -> None:
     whole |= {"arch2infos": {}, "evaluated_indexes": []}
     path.write_bytes(bz2.compress(pickle.dumps(whole, 4)))
     refused(path, "'arch2infos' is empty")
-
-
-class Hostile:
-    """Its pickle, when opened, makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def test_a_file_that_runs_code_is_refused_and_does_not_run(folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import collections
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from benchkit.tables.catalogue import imported_path
 from benchkit.tables.formats import import_official, recognise
 from benchkit.tables.formats.safe_pickle import load_pickle
 from benchmarks.build_nats import build_pth, entries, for_pth, names_of
+from tests.benchkit.hostile import Hostile, refused
 
 OFFICIAL = (
     Path(__file__).resolve().parents[2].parent / "shared" / "data" / "official" / "NATS-tss-v1_0-3ffb9-simple"
@@ -150,17 +150,6 @@ def test_the_older_version_has_the_short_schedule_on_one_training_set(tmp_path: 
 # -- what is damaged, foreign or hostile ------------------------------------------------------
 
 
-def refused(path: Path, says: str) -> None:
-    def read() -> None:
-        reader, _ = recognise(path)
-        import_official(reader, path, path.parent / "none.arrow", "none", lambda done, total: None)
-
-    with pytest.raises(InputError, match=says) as caught:
-        read()
-    assert "\n" not in str(caught.value)
-    assert not (path.parent / "none.arrow").exists()
-
-
 @pytest.mark.parametrize("archive", [False, True])
 @pytest.mark.parametrize(
     "content",
@@ -218,16 +207,6 @@ def test_a_missing_part_is_named(tmp_path: Path, missing: str) -> None:
     del content[missing]
     torch.save(content, tmp_path / "part.pth", _use_new_zipfile_serialization=False)
     refused(tmp_path / "part.pth", missing)
-
-
-class Hostile:
-    """Its pickle, when opened, makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return os.system, (f"touch {self.marker}",)
 
 
 @pytest.mark.parametrize("archive", [False, True])

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from benchkit.spaces import InputError
 from benchkit.tables.formats.safe_pickle import first_texts, load_pickle, load_pickles, stream_entries
+from tests.benchkit.hostile import Hostile
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -42,16 +43,6 @@ plain = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-class Hostile:
-    """Its pickle, when opened, makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def streamed(data: bytes, below: str = "below") -> tuple[dict[Any, Any], list[tuple[Any, Any]]]:

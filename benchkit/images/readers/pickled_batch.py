@@ -1,36 +1,19 @@
 """One batch of an official archive for Python: a pickled dictionary of pixels and labels.
 
-The official files were pickled by Python 2, whose texts are bytes: they are read as Latin-1, and only the
-names in `benchkit.tables.formats.safe_pickle.ALLOWED` may occur in them.
+The official files were pickled by Python 2, whose texts are bytes: they are read as Latin-1.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
 from typing import Any
 
 import numpy as np
 
 from benchkit.images.image_set import LabelledImages
 from benchkit.spaces import InputError
-from benchkit.tables.formats.safe_pickle import ALLOWED
+from benchkit.tables.formats.safe_pickle import load_pickle
 
 __all__ = ["pickled_batch", "pickled_dictionary"]
-
-
-class _Python2(pickle.Unpickler):
-    def __init__(self, content: bytes) -> None:
-        super().__init__(io.BytesIO(content), encoding="latin1")
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        try:
-            return ALLOWED[module_name, global_name]
-        except KeyError:
-            raise InputError(
-                f"it asks for {module_name}.{global_name}, which is not plain data: refused, and nothing of "
-                f"it was run"
-            ) from None
 
 
 def pickled_dictionary(content: bytes, where: str) -> dict[str, Any]:
@@ -40,14 +23,7 @@ def pickled_dictionary(content: bytes, where: str) -> dict[str, Any]:
     ------
     InputError : truncated, damaged, not a dictionary, or naming anything but plain data.
     """
-    try:
-        found = _Python2(content).load()
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    except EOFError as error:
-        raise InputError(f"{where} is truncated") from error
-    except Exception as error:  # a damaged pickle can raise whatever its instructions happen to hit
-        raise InputError(f"{where} is truncated, or not a pickle of images") from error
+    found = load_pickle(content, where, encoding="latin1")
     if not isinstance(found, dict):
         raise InputError(f"{where} holds a {type(found).__name__}, not a dictionary of images and labels")
     texts = (key.decode("latin1") if isinstance(key, bytes) else str(key) for key in found)

@@ -108,25 +108,26 @@ def _told(where: str) -> Iterator[None]:
         raise InputError(f"{where} is damaged: {error or type(error).__name__}") from error
 
 
-def load_pickle(source: bytes | IO[bytes], where: str) -> Any:
+def load_pickle(source: bytes | IO[bytes], where: str, encoding: str = "ASCII") -> Any:
     """Return what a pickle holds; a file is read up to the pickle's end.
 
     Parameters
     ----------
     where : what to call it in errors.
+    encoding : of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
 
     Raises
     ------
     InputError : truncated, damaged, or naming anything that is not in `ALLOWED`.
     """
-    return load_pickles(source, 1, where)[0]
+    return load_pickles(source, 1, where, encoding)[0]
 
 
-def load_pickles(source: bytes | IO[bytes], count: int, where: str) -> list[Any]:
+def load_pickles(source: bytes | IO[bytes], count: int, where: str, encoding: str = "ASCII") -> list[Any]:
     """Return what so many pickles hold, one after another in a file; raises as `load_pickle`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     with _told(where):
-        return [_Restricted(file).load() for _ in range(count)]
+        return [_Restricted(file, encoding=encoding).load() for _ in range(count)]
 
 
 def first_texts(start: bytes) -> list[str]:
