@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from benchkit.spaces import InputError, get_space, space_names
     from benchkit.strategies import get_strategy, strategy_names
     from benchkit.studies.api import load_study, run_study
+    from benchkit.studies.store import StudyDirectory
     from benchkit.tables import Metric, Table, open_table, table_names
 
 __all__ = [
     "InputError",
     "Metric",
+    "StudyDirectory",
     "Table",
     "TableEvaluator",
     "__version__",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOME = {
     "InputError": "benchkit.spaces",
+    "StudyDirectory": "benchkit.studies.store",
     "Metric": "benchkit.tables",
     "Table": "benchkit.tables",
     "TableEvaluator": "benchkit.searching",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ _HEADER = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "secon
            "up to iso.", "wins", "p (Holm)"]  # fmt: skip
 _WIDE = 150
 """Characters that a row of all these columns takes, with the longest of our names."""
+
+
+_FEW_SEEDS = 6
+"""Below this many seeds no signed-rank test can reach 0.05."""
 
 
 def _check_jobs(jobs: int) -> None:
@@ -90,6 +95,18 @@ def _document(directory: Path) -> dict[str, Any]:
     }
 
 
+@app.command("presets")
+def presets(as_json: bool = JSON_OPTION) -> None:
+    """List the studies that come with benchkit."""
+    from benchkit.studies.spec import load_preset, preset_names
+
+    studies = [load_preset(name) for name in preset_names()]
+    if as_json:
+        return show_json([study.model_dump(mode="json") for study in studies])
+    rows = [[study.name, study.table, str(study.seeds), study.title] for study in studies]
+    return show_rows(["preset", "table", "seeds", "title"], rows)
+
+
 @app.command("show")
 def show(
     directory: Path = typer.Argument(metavar="DIR", help="Directory of a finished study."),
@@ -137,6 +154,14 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
             typer.echo()
             show_rows([*_HEADER[:2], *_HEADER[6:]], [[*row[:2], *row[6:]] for row in cells])
         typer.echo()
+    legend = (
+        f"A query is an evaluation at {spec.search.epochs} epochs; one at fewer counts as its share. Seconds "
+        "are simulated. Distinct: different architectures, and up to isomorphism. Wins: share of seeds "
+        "better than random search. Rows are in the order of rank."
+    )
+    if spec.seeds < _FEW_SEEDS:
+        legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
+    typer.echo(textwrap.fill(legend, width()))
     for label, reason in manifest["not_applicable"].items():
         typer.echo(f"not applicable: {label}: {reason}")
     for label, remark in manifest.get("remarks", {}).items():

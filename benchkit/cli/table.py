@@ -82,16 +82,19 @@ def query(
     name: str = typer.Argument(metavar="TABLE", help="Table."),
     architecture: str = typer.Argument(metavar="ARCH", help="Architecture in the space's own notation."),
     dataset: str = typer.Option(..., help="Data set."),
-    split: str = typer.Option(..., help="train, valid or test."),
-    epochs: int = typer.Option(..., help="Length of the training schedule."),
+    split: str | None = typer.Option(None, help="train, valid or test; accuracy needs it."),
+    epochs: int | None = typer.Option(None, help="Epochs trained; accuracy needs it."),
     run: int | None = typer.Option(None, help="One independent run; the mean over the runs if left out."),
+    schedule: int | None = typer.Option(None, help="Length of the whole training, for an epoch inside it."),
+    quantity: str = typer.Option("accuracy", help="accuracy, train_seconds, parameters, ..."),
+    variant: str = typer.Option("", help="What stands behind '@' in a column's name."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Look up one accuracy, in percent."""
+    """Look up one figure; accuracy is in percent."""
     from benchkit.tables import Metric, open_table
 
     table = open_table(name)
-    metric = Metric(dataset, split, epochs, run)
+    metric = Metric(dataset, split, epochs, run, quantity, variant, schedule)
     row = table.base_space.parse(architecture)
     value = table.query(row, metric)
     answer: dict[str, Any] = {
@@ -120,11 +123,12 @@ def import_table(
     verify: bool = typer.Option(
         False, "--verify", help="Recompute everything that can be, not only a sample."
     ),
+    replace: bool = typer.Option(False, "--replace", help="Take the place of a table of that name."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Make a table, once, of an official benchmark file or of your own results; studies use it by name."""
     if columns is None and space is None:
-        return _import_official(path, name, verify, as_json)
+        return _import_official(path, name, verify, replace, as_json)
     from benchkit.spaces import InputError
     from benchkit.tables.catalogue import imported_path
     from benchkit.tables.csv_import import import_csv, load_mapping
@@ -133,18 +137,27 @@ def import_table(
         raise InputError("a CSV file needs --columns FILE.yaml, which says what its columns are")
     if name is None:
         raise InputError("a CSV file needs --as NAME")
-    target = imported_path(name)
+    target = _free(imported_path(name), replace)
     import_csv(path, load_mapping(columns), target, name, space)
     return _imported(name, target, as_json)
 
 
-def _import_official(path: Path, name: str | None, verify: bool, as_json: bool) -> None:
+def _free(target: Path, replace: bool) -> Path:
+    """Return `target` if it may be written: studies verify against the table that they ran on."""
+    from benchkit.spaces import InputError
+
+    if target.exists() and not replace:
+        raise InputError(f"there is a table at {target} already: choose another --as, or give --replace")
+    return target
+
+
+def _import_official(path: Path, name: str | None, verify: bool, replace: bool, as_json: bool) -> None:
     from benchkit.tables.catalogue import imported_path
     from benchkit.tables.formats import import_official, recognise
 
     reader, found = recognise(path)
     name = name or found.table
-    target = imported_path(name)
+    target = _free(imported_path(name), replace)
     typer.echo(f"{path}: {found.title}", err=True)
     typer.echo(
         f"needs about {found.memory_bytes / 1e6:,.0f} MB of memory and {_duration(found.seconds)}", err=True
@@ -173,13 +186,14 @@ def _imported(name: str, target: Path, as_json: bool) -> None:
 @app.command("fetch")
 def fetch_table(
     name: str = typer.Argument(help="nasbench101 or nasbench101-full; others: where to get them."),
+    replace: bool = typer.Option(False, "--replace", help="Take the place of a table of that name."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Download an official file, check its published SHA-256, and import it."""
     from benchkit.tables.catalogue import imported_path
     from benchkit.tables.fetch import DIRECT, fetch
 
-    imported_path(name)
     if name in DIRECT:
+        _free(imported_path(name), replace)
         typer.echo(f"{DIRECT[name].url} ({DIRECT[name].size})", err=True)
-    _import_official(fetch(name), name, verify=False, as_json=as_json)
+    _import_official(fetch(name), name, False, replace, as_json)

@@ -151,8 +151,13 @@ def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[M
     wanted = mean if score == "mean" else replace(mean, run=int(score))
     if wanted not in table and not required:
         return []
-    table.values(wanted)  # raises, with advice, where there is none
-    return [wanted]
+    gaps = int(np.isnan(table.values(wanted)).sum())  # raises, with advice, where there is no such column
+    if gaps and required:
+        raise InputError(
+            f"table {table.name} has no {wanted} for {gaps:,} of {len(table):,} architectures, so a search "
+            f"cannot rely on it; use another score: mean, run, or the number of a run that all have"
+        )
+    return [] if gaps else [wanted]
 
 
 def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> npt.NDArray[np.float64] | None:

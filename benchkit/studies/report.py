@@ -38,7 +38,7 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
 
     trials = directory.read_trials()
     board = leaderboard_of(trials)
-    write_text(directory.leaderboard, board.to_csv(index=False))
+    write_text(directory.leaderboard, board.to_csv(index=False, float_format="%.10g"))
     write_text(directory.latex, leaderboard_latex(board))
     traces = directory.read_traces()
     budget = directory.spec().budget

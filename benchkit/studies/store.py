@@ -45,7 +45,8 @@ class StudyDirectory:
     table_sha256 : of the table that trials run on; only needed to keep and assemble trials.
     """
 
-    def __init__(self, path: Path, table_sha256: str = "") -> None:
+    def __init__(self, path: Path | str, table_sha256: str = "") -> None:
+        path = Path(path)
         self.path = path
         self.study = path / "study.yaml"
         self.manifest = path / "manifest.json"
@@ -66,10 +67,14 @@ class StudyDirectory:
         InputError : it is a file, not empty and of no study, or of another study.
         """
         if self.study.is_file():
-            if load_spec(self.study).to_yaml() != spec.to_yaml():
+            kept = load_spec(self.study)
+            if kept.to_yaml() == spec.to_yaml():
+                return
+            if any(path != self.study for path in self.path.iterdir()):
                 raise InputError(
-                    f"{self.path} holds another study ({load_spec(self.study).name}); choose another --out"
+                    f"{self.path} holds another study ({_difference(kept, spec)}); choose another --out"
                 )
+            write_text(self.study, spec.to_yaml())  # no trial of the other one was ever finished
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(f"{self.path} is not empty and holds no study; choose another --out")
         else:
@@ -184,7 +189,7 @@ class StudyDirectory:
         joined = joined.set_column(joined.schema.get_field_index("architecture"), "architecture", encoded)
         with replacing(self.traces) as temporary:
             pq.write_table(joined, temporary, compression="zstd")
-        write_text(self.trials, pd.DataFrame(rows).to_csv(index=False))
+        write_text(self.trials, pd.DataFrame(rows).to_csv(index=False, float_format="%.10g"))
         return digests
 
     def discard_parts(self) -> None:
@@ -254,6 +259,8 @@ class StudyDirectory:
         """
         try:
             manifest = json.loads(self.read_text(self.manifest))
+        except InputError:  # there is none
+            raise
         except ValueError as error:
             raise InputError(f"{self.manifest} is damaged: {error}") from error
         missing = {"table", "traces", "not_applicable"}.difference(manifest)
@@ -269,6 +276,24 @@ def _read_csv(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+
+
+def _difference(kept: StudySpec, spec: StudySpec) -> str:
+    """Return the first key in which two studies differ, with both values."""
+    ours, theirs = spec.model_dump(mode="json"), kept.model_dump(mode="json")
+    key = next(key for key in ours if ours[key] != theirs[key])
+    short = (kept.name if key == "name" else f"{kept.name}: {key} {_short(theirs[key])}", _short(ours[key]))
+    return f"{short[0]}, not {short[1]}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(
+            str(item.get("label", item)) if isinstance(item, dict) else str(item) for item in value
+        )
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+    return str(value)
 
 
 def _plain(value: float) -> float | None:

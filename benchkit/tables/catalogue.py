@@ -9,7 +9,7 @@ from pathlib import Path
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.table import Table
 
-__all__ = ["cache_directory", "imported_path", "open_table", "table_names", "table_path"]
+__all__ = ["cache_directory", "embedded_names", "imported_path", "open_table", "table_names", "table_path"]
 
 _EMBEDDED = Path(__file__).resolve().parent.parent / "spaces" / "tables"
 _SUFFIX = ".arrow"
@@ -30,6 +30,11 @@ def _tables(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f"[!.]*{_SUFFIX}"))}
 
 
+def embedded_names() -> list[str]:
+    """Return the names of the tables in the package."""
+    return list(_tables(_EMBEDDED))
+
+
 def table_names() -> list[str]:
     """Return the names of all tables: the embedded ones, then the imported ones."""
     return [*_tables(_EMBEDDED), *_tables(cache_directory())]
@@ -47,6 +52,11 @@ def table_path(name: str) -> Path:
         return embedded
     imported = _tables(cache_directory())
     if name not in imported:
+        from benchkit.tables.fetch import DIRECT, ELSEWHERE
+
+        if name in DIRECT or name in ELSEWHERE:
+            way = f"benchkit table fetch {name}, or " if name in DIRECT else ""
+            raise InputError(f"table {name} is not imported yet: {way}benchkit table import PATH --as {name}")
         raise unknown("table", name, table_names())
     return imported[name]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit.spaces import InputError, unknown
-from benchkit.tables.catalogue import cache_directory
+from benchkit.tables.catalogue import cache_directory, embedded_names
 
 __all__ = ["DIRECT", "ELSEWHERE", "Download", "fetch"]
 
@@ -62,6 +62,8 @@ def fetch(name: str) -> Path:
     InputError : unknown name; a file without a direct address (it says where to get it); no network; a
         file with another SHA-256 than the published one.
     """
+    if name in embedded_names():
+        raise InputError(f"table {name} is in the package: there is nothing to fetch")
     if name in ELSEWHERE:
         raise InputError(f"{name} has no direct address: get {ELSEWHERE[name]} with benchkit table import")
     if name not in DIRECT:

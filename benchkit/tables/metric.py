@@ -53,6 +53,8 @@ class Metric:
             raise unknown("split", self.split, SPLITS)
         if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
             raise InputError(f"accuracy on {self.dataset} needs both a split and a number of epochs")
+        if self.run is not None and self.run < 0:
+            raise InputError(f"runs are numbered from 0; got {self.run}")
         if self.schedule is not None:
             if self.epochs is None or self.epochs > self.schedule:
                 raise InputError(f"epochs {self.epochs} does not lie inside a schedule of {self.schedule}")

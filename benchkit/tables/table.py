@@ -136,6 +136,9 @@ class Table:
         """Return the number of entries."""
         return int(self._data.num_rows)
 
+    def __repr__(self) -> str:
+        return f"<table {self.name}: {len(self):,} of {self.base_space.size:,} {self.base_space.name}>"
+
     def __reduce__(self) -> tuple[type[Table], tuple[Path]]:
         """Pickle as the path: every process maps the one file."""
         return (Table, (self.path,))
@@ -272,6 +275,7 @@ class Table:
     def _no_such(self, metric: Metric) -> InputError:
         """Return the error that names the first part of `metric` which the table does not have."""
         left = list(self.metrics)
+        curves: list[Metric] = []
         place = f"table {self.name}"
         for part in ("quantity", "dataset", "split", "schedule", "epochs", "variant", "run"):
             wanted = getattr(metric, part)
@@ -282,9 +286,20 @@ class Table:
                 word = {"run": "mean", "schedule": "none (the end of training)"}.get(part)
                 shown = [word if k is None else k for k in known]
                 given = word if wanted is None else wanted
-                return unknown(part, given, shown, place)
+                error = unknown(part, given, shown, place)
+                inside = sorted({m.schedule for m in curves if m.epochs == metric.epochs and m.schedule})
+                if part == "epochs" and inside:  # on the curve of a longer training
+                    return InputError(
+                        f"{error}; {given} lies inside the schedule of {inside[0]}: name that too"
+                    )
+                if part == "run" and wanted is None:
+                    return InputError(f"{error}: name a run, such as {known[0]}")
+                return error
+            if part == "schedule":  # so that the epochs of curves are known below
+                curves = [m for m in left if m.schedule]
             left = [m for m in left if getattr(m, part) == wanted]
-            place += f", {part} {wanted}"
+            if wanted not in (None, ""):
+                place += f", {part} {wanted}"
         return InputError(f"table {self.name} has no column {metric}")
 
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -253,7 +253,7 @@ def test_a_csv_file_is_imported_and_queried(cli: Cli, home: Path, tmp_path: Path
     code, text, err = cli(*words)
     assert (code, err) == (0, "")
     assert text == f"table mine: 4 architectures of mine, kept at {home / 'tables' / 'mine.arrow'}\n"
-    assert document(cli, *words)["entries"] == 4
+    assert document(cli, *words, "--replace")["entries"] == 4
     assert "mine" in {table["name"] for table in document(cli, "table", "list")}
     query = ["table", "query", "mine", "a=y|b=p", "--dataset", "d", "--split", "valid", "--epochs", 5]
     assert document(cli, *query)["value"] == 70

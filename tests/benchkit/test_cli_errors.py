@@ -50,7 +50,7 @@ def study(small: Callable[..., StudySpec], tmp_path: Path) -> Path:
         (["leaderboard", "run", "--prest", "quick"], "No such option: --prest"),
         (["leaderbord"], "No such command 'leaderbord'"),
         (["table", "query", "nasbench201"], "Missing argument 'ARCH'"),
-        (["table", "query", "nasbench201", CELL, "--dataset", "cifar10", "--split", "valid"], "'--epochs'"),
+        (["table", "query", "nasbench201", CELL, "--dataset", "cifar10", "--split", "valid"], "a number of epochs"),
         (["leaderboard", "show"], "Missing argument 'DIR'"),
         (["leaderboard", "show", ".", "--format", "xml"], "'xml' is not one of"),
         (
@@ -187,7 +187,9 @@ def test_an_output_directory_that_is_taken(
     refused: Refused, study: Path, done: StudyDirectory, tmp_path: Path
 ) -> None:
     run = ("leaderboard", "run", study, "--jobs", 1, "--out")
-    assert "holds another study (small); choose another --out" in refused(*run, done.path, "--seeds", 1)
+    assert "holds another study (small: seeds 2, not 1); choose another --out" in refused(
+        *run, done.path, "--seeds", 1
+    )
     assert "is not empty and holds no study" in refused(*run, tmp_path)
     assert "is not empty and holds no study" in refused(*run, study)
     assert "cannot write" in refused(*run, study / "below")

@@ -47,6 +47,30 @@ def test_import_says_what_it_found_and_what_it_costs(cli: Cli, home: Path, recor
     assert Metric("cifar10", "test", 108) in table
 
 
+def test_another_table_is_replaced_only_when_asked(cli: Cli, home: Path, records: Path) -> None:
+    assert cli("table", "import", records)[0] == 0
+    code, _, err = cli("table", "import", records)
+    assert code == 2
+    assert "there is a table at" in err
+    assert cli("table", "import", records, "--replace")[0] == 0
+
+
+def test_a_halfway_figure_and_seconds_can_be_queried(cli: Cli, home: Path, records: Path) -> None:
+    assert cli("table", "import", records)[0] == 0
+    table = open_table("nasbench101")
+    cell = table.space.format(table.rows[0])
+    asked = ("table", "query", "nasbench101", cell, "--dataset", "cifar10", "--epochs", 54)
+    code, _, err = cli(*asked, "--split", "valid")
+    assert code == 2
+    assert "54 lies inside the schedule of 108: name that too" in err
+    code, out, _ = cli(*asked, "--split", "valid", "--schedule", 108, "--json")
+    assert code == 0
+    halfway = table.query(table.rows[0], Metric("cifar10", "valid", 54, schedule=108))
+    assert json.loads(out)["value"] == halfway
+    seconds = ("--quantity", "train_seconds", "--schedule", 108, "--json")
+    assert json.loads(cli(*asked, *seconds)[1])["unit"] == "s"
+
+
 def test_import_prints_one_json_document(cli: Cli, home: Path, records: Path) -> None:
     code, out, _ = cli("table", "import", records, "--as", "mine", "--json")
     facts = json.loads(out)

@@ -196,9 +196,18 @@ def test_a_finished_study_is_not_run_again(
 
 def test_a_directory_of_another_study_is_refused(done: StudyDirectory, spec: StudySpec) -> None:
     before = {name: (done.path / name).read_bytes() for name in names(done.path)}
-    with pytest.raises(InputError, match=r"holds another study \(small\); choose another --out"):
+    with pytest.raises(
+        InputError, match=r"holds another study \(small: seeds 2, not 3\); choose another --out"
+    ):
         run(spec.replaced(seeds=3), done.path)
     assert {name: (done.path / name).read_bytes() for name in names(done.path)} == before
+
+
+def test_a_directory_in_which_nothing_was_finished_is_free(spec: StudySpec, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not pay for one query"):
+        run(spec.replaced(queries=0.5), tmp_path / "out")
+    assert names(tmp_path / "out") == {"study.yaml"}
+    assert run(spec, tmp_path / "out").complete
 
 
 def test_results_of_another_table_are_refused(done: StudyDirectory, spec: StudySpec) -> None:
