@@ -50,7 +50,10 @@ def study(small: Callable[..., StudySpec], tmp_path: Path) -> Path:
         (["leaderboard", "run", "--prest", "quick"], "No such option: --prest"),
         (["leaderbord"], "No such command 'leaderbord'"),
         (["table", "query", "nasbench201"], "Missing argument 'ARCH'"),
-        (["table", "query", "nasbench201", CELL, "--dataset", "cifar10", "--split", "valid"], "a number of epochs"),
+        (
+            ["table", "query", "nasbench201", CELL, "--dataset", "cifar10", "--split", "valid"],
+            "a number of epochs",
+        ),
         (["leaderboard", "show"], "Missing argument 'DIR'"),
         (["leaderboard", "show", ".", "--format", "xml"], "'xml' is not one of"),
         (
