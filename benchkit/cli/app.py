@@ -8,6 +8,7 @@ import sys
 import typer
 
 from benchkit.cli import data, leaderboard, space, strategy, table
+from benchkit.cli.search import search_command
 from benchkit.spaces.errors import InputError
 
 __all__ = ["app", "main"]
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(table.app, name="table")
+app.command("search")(search_command)
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
 app.add_typer(strategy.app, name="strategy")

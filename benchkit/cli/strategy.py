@@ -12,10 +12,15 @@ from benchkit.cli.output import JSON_OPTION, show_facts, show_json, show_rows
 app = typer.Typer(help="How it is searched: the strategies.", no_args_is_help=True)
 
 
-def _facts(name: str) -> dict[str, Any]:
-    from benchkit.strategies import get_strategy
+def _strategy(name: str) -> Any:
+    """Return the class of a strategy of either kind."""
+    from benchkit.strategies import get_strategy, get_weight_sharing, weight_sharing_names
 
-    strategy = get_strategy(name)
+    return get_weight_sharing(name) if name in weight_sharing_names() else get_strategy(name)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    strategy = _strategy(name)
     defaults = {
         field.name: field.default if field.default is not MISSING else "given by the runner"
         for field in fields(strategy.Hyperparameters)
@@ -33,9 +38,9 @@ def _facts(name: str) -> dict[str, Any]:
 @app.command("list")
 def list_strategies(as_json: bool = JSON_OPTION) -> None:
     """List the strategies."""
-    from benchkit.strategies import strategy_names
+    from benchkit.strategies import strategy_names, weight_sharing_names
 
-    strategies = [_facts(name) for name in strategy_names()]
+    strategies = [_facts(name) for name in (*strategy_names(), *weight_sharing_names())]
     if as_json:
         return show_json(strategies)
     rows = [[s["name"], s["citation"]] for s in strategies]
@@ -47,13 +52,11 @@ def info(name: str = typer.Argument(help="Strategy."), as_json: bool = JSON_OPTI
     """Show a strategy: its source, hyperparameters, published presets, and the choices made."""
     import sys
 
-    from benchkit.strategies import get_strategy
-
     facts = _facts(name)
     if as_json:
         return show_json(facts)
     facts["hyperparameters"] = [f"{key} = {value}" for key, value in facts["hyperparameters"].items()]
     facts["presets"] = [f"{key}: {value}" for key, value in facts["presets"].items()]
     show_facts(facts)
-    typer.echo("\n" + (sys.modules[get_strategy(name).__module__].__doc__ or "").strip())
+    typer.echo("\n" + (sys.modules[_strategy(name).__module__].__doc__ or "").strip())
     return None

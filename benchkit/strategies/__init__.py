@@ -6,11 +6,23 @@ Adding a strategy is one new file and one line in `_STRATEGIES`.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from benchkit.spaces.errors import unknown
 from benchkit.strategies.protocol import Ask, SearchStrategy, Strategy
 
-__all__ = ["Ask", "SearchStrategy", "Strategy", "get_strategy", "strategy_names"]
+if TYPE_CHECKING:
+    from benchkit.strategies.weight_sharing import WeightSharingStrategy
+
+__all__ = [
+    "Ask",
+    "SearchStrategy",
+    "Strategy",
+    "get_strategy",
+    "get_weight_sharing",
+    "strategy_names",
+    "weight_sharing_names",
+]
 
 # name -> module:class; imported when first asked for, so that listing costs nothing
 _STRATEGIES = {
@@ -21,6 +33,13 @@ _STRATEGIES = {
     "tpe": "tpe:TPE",
     "bohb": "bohb:BOHB",
     "bananas": "bananas:BANANAS",
+}
+
+# the same for those that train a supernet before they search it
+_WEIGHT_SHARING = {
+    "spos": "spos:SPOS",
+    "darts": "darts:DARTS",
+    "darts-v2": "darts:SecondOrderDARTS",
 }
 
 
@@ -40,4 +59,23 @@ def get_strategy(name: str) -> type[SearchStrategy]:
         raise unknown("strategy", name, _STRATEGIES)
     module, attribute = _STRATEGIES[name].split(":")
     strategy: type[SearchStrategy] = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return strategy
+
+
+def weight_sharing_names() -> list[str]:
+    """Return the names of the strategies that train a supernet, see `WeightSharingStrategy`."""
+    return list(_WEIGHT_SHARING)
+
+
+def get_weight_sharing(name: str) -> type[WeightSharingStrategy]:
+    """Return the weight-sharing strategy class of that name.
+
+    Raises
+    ------
+    InputError : there is no such strategy; it lists those there are.
+    """
+    if name not in _WEIGHT_SHARING:
+        raise unknown("weight-sharing strategy", name, _WEIGHT_SHARING)
+    module, attribute = _WEIGHT_SHARING[name].split(":")
+    strategy: type[WeightSharingStrategy] = getattr(import_module(f"{__name__}.{module}"), attribute)
     return strategy

@@ -1,0 +1,93 @@
+"""``benchkit search``: train a supernet and search it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json
+
+__all__ = ["search_command"]
+
+
+def search_command(
+    strategy: str = typer.Argument(help="Weight-sharing strategy, such as spos."),
+    space: str = typer.Option(..., help="Space to search."),
+    data: str = typer.Option(..., help="Image data to train on (benchkit data list)."),
+    out: Path = typer.Option(..., help="Folder of the search: new, or of the same search to go on with."),
+    preset: str = typer.Option("small", help="small (minutes on 2 cores) or nasbench201 (as published)."),
+    seed: int = typer.Option(0, help="Of everything random, but for the split of the data."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
+    epochs: int | None = typer.Option(None, help="Of training; else the preset's."),
+    batch_size: int | None = typer.Option(None, help="Of training; else the preset's."),
+    queries: int | None = typer.Option(None, min=1, help="Architectures to score; else the preset's."),
+    images: int | None = typer.Option(None, min=1, help="Validation images to score each on."),
+    scoring_batch: int | None = typer.Option(None, min=1, help="Images a batch of scoring."),
+    split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
+    image_size: int | None = typer.Option(None, help="Average the images to this many pixels a side."),
+    limit: int | None = typer.Option(None, help="Use so many training images."),
+    bfloat16: bool = typer.Option(False, "--bfloat16", help="Run networks in bfloat16."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Train a supernet, search it with inherited weights, and report the architecture found.
+
+    Interrupted, it goes on from its last finished epoch when the same command is given again.
+    """
+    from benchkit.strategies import get_weight_sharing
+
+    get_weight_sharing(strategy)  # an unknown name costs no import of torch
+    from benchkit.training.search import SearchSettings, run_search
+
+    settings = SearchSettings(
+        strategy=strategy,
+        space=space,
+        data=data,
+        preset=preset,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        queries=queries,
+        images=images,
+        scoring_batch=scoring_batch,
+        split=split,
+        image_size=image_size,
+        limit=limit,
+        bfloat16=bfloat16,
+    )
+    with progress_bar("training steps") as update:
+        result = run_search(settings, out, device, lambda at: update(at.step, at.steps))
+    if as_json:
+        return show_json(result)
+    show_facts(_facts(result))
+    typer.echo(f"\nresults: {out}")
+    return None
+
+
+def _facts(result: dict[str, Any]) -> dict[str, Any]:
+    accuracy = result["supernet_accuracy"]
+    facts = {
+        "architecture": result["architecture"],
+        "inherited weights": "not scored"
+        if accuracy is None
+        else f"{accuracy:.2f} % of {result['images']:,} validation images",
+        "queries": f"{result['queries']:,}, {result['distinct']:,} distinct",
+        "seconds": f"training {result['seconds']['training']:.0f}, search {result['seconds']['search']:.0f}",
+    }
+    entry = result["table"]
+    if entry is None:
+        facts["table"] = f"none for {result['space']}"
+    elif "missing" in entry:
+        facts["table"] = f"{entry['name']}: {entry['missing']}"
+    else:
+        facts["table"] = [
+            f"{each['dataset']} {each['split']} {each['accuracy']:.2f} % (optimum {each['optimum']:.2f}), "
+            f"{each['epochs']} epochs, {_runs(each['runs'])}"
+            for each in entry["accuracy"]
+        ]
+    return facts
+
+
+def _runs(runs: int | None) -> str:
+    return "mean over its runs" if runs is None else f"mean of up to {runs} runs"

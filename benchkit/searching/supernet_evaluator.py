@@ -1,0 +1,161 @@
+"""Answer a search from a supernet: how good is an architecture with the weights that it inherits?
+
+Scores are accuracies on validation images, in percent. A fidelity is a number of images: the first so many
+of one random order, drawn once, so that every architecture is scored on the same ones and a lower fidelity
+on a part of them. Nothing is measured in seconds: a trace would not be the same twice.
+
+Batch normalisation
+-------------------
+The network's own policy decides, and there is nothing in between. One that keeps no running averages is
+scored by batch statistics; the batches are of equal size (but for one image), so that a small last one
+does not count as much as a large. One that keeps them has them estimated anew before each architecture is
+scored, on the same unaugmented training images for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchkit.images.device_set import DeviceImages
+from benchkit.searching.table_evaluator import Evaluation
+from benchkit.spaces import InputError
+from benchkit.spaces.base import Batch
+
+__all__ = ["SupernetEvaluator"]
+
+
+class SupernetEvaluator:
+    """Scores with inherited weights.
+
+    Parameters
+    ----------
+    supernet : see ``benchkit.spaces.networks.Supernet``; used as it is at each call, and left so.
+    valid : validation images, on the network's device.
+    rng : draws their order, and the images for recalibration.
+    images : validation images at full fidelity; None is all.
+    batch_size : largest batch.
+    calibration : training images for recalibration; only where the network keeps running averages.
+    calibration_batches : batches of `batch_size` of them; at least 1 there, 0 elsewhere.
+    bfloat16 : score under autocast with bfloat16.
+
+    Attributes
+    ----------
+    full_fidelity : validation images at full fidelity.
+
+    Raises
+    ------
+    InputError : more images than there are, or calibration that does not fit the network's policy.
+    """
+
+    has_seconds = False
+
+    def __init__(
+        self,
+        supernet: Any,
+        valid: DeviceImages,
+        rng: np.random.Generator,
+        *,
+        images: int | None = None,
+        batch_size: int = 512,
+        calibration: DeviceImages | None = None,
+        calibration_batches: int = 0,
+        bfloat16: bool = False,
+    ) -> None:
+        self.space = supernet.recipe.space
+        self.full_fidelity = len(valid) if images is None else images
+        if not 1 <= self.full_fidelity <= len(valid):
+            raise InputError(
+                f"cannot score on {self.full_fidelity} validation images: there are {len(valid):,}"
+            )
+        if batch_size < 1:
+            raise InputError(f"the batch size of scoring must be at least 1, got {batch_size}")
+        running = supernet.recipe.policy.running
+        if running and (calibration is None or calibration_batches < 1):
+            raise InputError(
+                "this supernet keeps running averages, which describe no single architecture: give at least "
+                "one batch of training images to recalibrate them"
+            )
+        if not running and calibration_batches:
+            raise InputError(
+                "this supernet normalises by batch statistics: there is nothing to recalibrate, so "
+                "calibration_batches must be 0"
+            )
+        self._supernet = supernet
+        self._valid = valid
+        self._batch_size = batch_size
+        self._bfloat16 = bfloat16
+        self._order = _permutation(rng, valid)[: self.full_fidelity]
+        self._calibration: list[Tensor] = []
+        if calibration is not None and running:
+            order = _permutation(rng, calibration)
+            starts = range(0, min(calibration_batches * batch_size, len(order)), batch_size)
+            self._calibration = [calibration.batch(order[at : at + batch_size])[0] for at in starts]
+
+    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+        """Return scores for int8[n, d].
+
+        Raises
+        ------
+        ArchitectureError : an architecture that is not in the supernet's space.
+        InputError : a fidelity that is not in 1..full_fidelity.
+        """
+        images = self.full_fidelity if fidelity is None else fidelity
+        if not 1 <= images <= self.full_fidelity:
+            raise InputError(f"a fidelity is a number of images in 1..{self.full_fidelity}, got {images}")
+        rows = self.space.validate(batch)
+        order = self._order[:images]
+        parts = order.tensor_split(-(-images // self._batch_size))
+        device = self._valid.device
+        correct = torch.zeros(len(rows), dtype=torch.int64, device=device)
+        with (
+            _as_it_was(self._supernet),
+            torch.no_grad(),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._bfloat16),
+        ):
+            self._supernet.eval()
+            if self._calibration:
+                for number, row in enumerate(rows):
+                    self._recalibrate(row)
+                    for part in parts:
+                        self._count(correct, [number], rows, part)
+            else:  # every batch is made once for all architectures
+                for part in parts:
+                    self._count(correct, range(len(rows)), rows, part)
+        scores = correct.cpu().numpy().astype(np.float64) * (100 / images)
+        return Evaluation(scores, None)
+
+    def _recalibrate(self, row: Any) -> None:
+        from benchkit.spaces.networks import recalibrate
+
+        recalibrate(self._supernet, lambda x: self._supernet.path(x, row), self._calibration)
+
+    def _count(self, correct: Tensor, numbers: Sequence[int], rows: Batch, part: Tensor) -> None:
+        """Add to int64[n] how many of the images each numbered row gets right."""
+        x, y = self._valid.batch(part)
+        for number in numbers:
+            correct[number] += (self._supernet.path(x, rows[number]).argmax(dim=1) == y).sum()
+
+
+def _permutation(rng: np.random.Generator, images: DeviceImages) -> Tensor:
+    return torch.from_numpy(rng.permutation(len(images))).to(images.device)
+
+
+@contextmanager
+def _as_it_was(supernet: Any) -> Iterator[None]:
+    """Restore the network's modes and running averages afterwards."""
+    modes = [(module, module.training) for module in supernet.modules()]
+    buffers = {name: value.clone() for name, value in supernet.named_buffers()}
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for name, value in supernet.named_buffers():
+                value.copy_(buffers[name])

@@ -1,0 +1,134 @@
+"""Checkpoints: tensors as safetensors, the rest as JSON, both written whole or not at all.
+
+``epoch-0007.safetensors`` holds the state after 7 epochs, in three groups of names: ``network.`` (the
+supernet's parameters and running averages), ``momentum.`` (the optimizer's) and ``strategy.`` (architecture
+parameters with their optimizer). ``epoch-0007.json`` holds what is no tensor: the recipe of network and
+training, the state of every random generator, the history of losses, and the SHA-256 of the tensors. It is
+written last, so a checkpoint exists exactly when its JSON does.
+
+A checkpoint contains no code: reading one, from anybody, runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from benchkit.files import replacing, write_text
+from benchkit.spaces import InputError
+
+__all__ = ["FORMAT_VERSION", "Checkpoint", "check_same_network", "latest", "load_weights", "read", "write"]
+
+FORMAT_VERSION = 1
+_NAME = re.compile(r"epoch-(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after some epochs.
+
+    Attributes
+    ----------
+    tensors : by name, with the prefixes ``network.``, ``momentum.`` and ``strategy.``; on the CPU.
+    facts : JSON-ready; ``epoch``, ``network`` (see ``Recipe.describe``) and what the trainer adds.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors of one group under their own names."""
+        head = f"{prefix}."
+        return {
+            name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)
+        }
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint and return the path of its JSON."""
+    stem = folder / f"epoch-{checkpoint.facts['epoch']:04d}"
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()})
+    with replacing(stem.with_suffix(".safetensors")) as temporary:
+        temporary.write_bytes(content)
+    facts = {
+        "format_version": FORMAT_VERSION,
+        **checkpoint.facts,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    write_text(stem.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")
+    return stem.with_suffix(".json")
+
+
+def latest(folder: Path) -> Path | None:
+    """Return the JSON of the checkpoint with the most epochs in a folder; None where there is none."""
+    found = {
+        int(match[1]): path for path in folder.glob("epoch-*.json") if (match := _NAME.fullmatch(path.name))
+    }
+    return found[max(found)] if found else None
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint, from the path of its JSON or of its tensors.
+
+    Raises
+    ------
+    InputError : a file is missing, cut short, changed, or of another format version.
+    """
+    about, tensors = path.with_suffix(".json"), path.with_suffix(".safetensors")
+    try:
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        content = tensors.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"checkpoint {about} is not whole: it is no JSON document") from error
+    version = facts.get("format_version") if isinstance(facts, dict) else None
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"checkpoint {about} has format version {version}; this benchkit reads {FORMAT_VERSION}"
+        )
+    if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+        raise InputError(
+            f"checkpoint {tensors} is cut short or changed ({len(content):,} bytes): delete this epoch's two "
+            f"files to go on from the one before"
+        )
+    try:
+        return Checkpoint(load(content), facts)
+    except SafetensorError as error:
+        raise InputError(f"checkpoint {tensors} cannot be read: {error}") from error
+
+
+def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Path) -> None:
+    """Raise InputError unless a checkpoint is of the network that is at hand.
+
+    Parameters
+    ----------
+    facts : of the checkpoint.
+    network : ``Recipe.describe()`` of the network at hand.
+    path : of the checkpoint, for the error.
+    """
+    saved = facts.get("network", {})
+    for key, what in (
+        ("space", "space"),
+        ("classes", "number of classes"),
+        ("image_channels", "number of image channels"),
+        ("size", "network size"),
+        ("batch_norm", "batch normalisation"),
+    ):
+        if saved.get(key) != network[key]:
+            raise InputError(
+                f"checkpoint {path} is of another {what}: it has {saved.get(key)}, this search {network[key]}"
+            )
+
+
+def load_weights(checkpoint: Checkpoint, supernet: nn.Module) -> None:
+    """Give a supernet the weights of a checkpoint of the same network (see `check_same_network`)."""
+    supernet.load_state_dict(checkpoint.group("network"))

@@ -1,0 +1,75 @@
+"""How shared weights are trained: the optimizer, its schedule, and the precision."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchkit.spaces import InputError
+
+__all__ = ["TrainingRecipe"]
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """SGD with Nesterov momentum under a cosine schedule.
+
+    The defaults are those of the weight-sharing baselines of NAS-Bench-201 (Dong and Yang, 2020, appendix,
+    and the published scripts), with the gradient clipping of DARTS.
+
+    Attributes
+    ----------
+    epochs : passes over the training images.
+    batch_size : training images a step; validation batches are as large.
+    learning_rate, last_learning_rate : at the first step, and where the cosine ends.
+    momentum, nesterov, weight_decay : of SGD.
+    clip : largest norm of the gradient of all weights together; None does not clip.
+    label_smoothing : share of the target that all classes divide equally; 0 for none.
+    cutout : side of the square that is cut out of training images; 0 for none.
+    bfloat16 : run networks under autocast with bfloat16; parameters stay float32.
+    channels_last : memory format of the images that are handed to the network.
+
+    Raises
+    ------
+    InputError : a number is out of its range.
+    """
+
+    epochs: int = 250
+    batch_size: int = 64
+    learning_rate: float = 0.025
+    last_learning_rate: float = 0.001
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    clip: float | None = 5.0
+    label_smoothing: float = 0.0
+    cutout: int = 0
+    bfloat16: bool = False
+    channels_last: bool = True
+
+    def __post_init__(self) -> None:
+        rules = {
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "learning_rate": 0 < self.learning_rate < math.inf,
+            "last_learning_rate": 0 <= self.last_learning_rate <= self.learning_rate,
+            "momentum": 0 <= self.momentum < 1,
+            "nesterov": not self.nesterov or self.momentum > 0,
+            "weight_decay": 0 <= self.weight_decay < math.inf,
+            "clip": self.clip is None or 0 < self.clip < math.inf,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "cutout": self.cutout >= 0,
+        }
+        wrong = [name for name, holds in rules.items() if not holds]
+        if wrong:
+            raise InputError(f"training {wrong[0]} cannot be {getattr(self, wrong[0])}")
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the learning rate of step `step` of 0..steps - 1: half a cosine from first to last."""
+        share = 0.5 * (1 + math.cos(math.pi * step / steps))
+        return self.last_learning_rate + (self.learning_rate - self.last_learning_rate) * share
+
+    def describe(self) -> dict[str, Any]:
+        """Return the recipe, JSON-ready."""
+        return asdict(self)
