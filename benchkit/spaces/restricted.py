@@ -19,12 +19,13 @@ Deviations and choices
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces.base import Architecture, Batch, Keys, Space
+from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.row_index import RowIndex
 
@@ -132,6 +133,19 @@ class RestrictedSpace(Space):
         for i, row in enumerate(batch):
             near = self._near(row)
             child[i] = near[rng.integers(len(near))] if len(near) else self.sample(rng, 1)[0]
+        return child
+
+    @property
+    def mutations(self) -> dict[str, Mutation]:
+        """The space's own ways to mutate; a child that is no entry gives way to a neighbour (`mutate`)."""
+        others = (name for name in self.space.mutations if name != "step")
+        return {"step": self.mutate, **{name: partial(self._mutate_as, name) for name in others}}
+
+    def _mutate_as(self, name: str, rng: np.random.Generator, batch: Batch) -> Batch:
+        child = self.space.mutations[name](rng, batch)
+        outside = ~self.is_valid(child)
+        if outside.any():
+            child[outside] = self.mutate(rng, batch[outside])
         return child
 
     def crossover(self, rng: np.random.Generator, first: Batch, second: Batch) -> Batch:

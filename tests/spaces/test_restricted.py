@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from benchkit.spaces import ArchitectureError, InputError, ProductSpace
+from benchkit.spaces import ArchitectureError, InputError, ProductSpace, get_space
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
 from benchkit.tables import open_table
@@ -224,3 +224,15 @@ def test_the_border_is_that_of_the_space(cells):
     outside = cells.format(drawn[~cells.is_valid(drawn)][0])
     with pytest.raises(ArchitectureError, match="not one of the 30,001 of this table"):
         cells.parse(outside)
+
+
+def test_every_mutation_of_the_space_stays_among_the_entries() -> None:
+    space = get_space("nasbench101")
+    rows = space.sample(np.random.default_rng(0), 400)
+    restricted = RestrictedSpace(space, rows)
+    assert set(restricted.mutations) == {"step", "notebook"}
+    parents = restricted.sample(np.random.default_rng(1), 60)
+    for mutate in restricted.mutations.values():
+        children = pickle.loads(pickle.dumps(mutate))(np.random.default_rng(2), parents)
+        assert restricted.is_valid(children).all()
+        assert (children != parents).any()
