@@ -34,6 +34,8 @@ def test_ctrl_c_is_one_line_and_nothing_is_lost(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a test run started in the background of a script inherits an ignored Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while len(list(out.glob("trials/*/*.arrow"))) < 3 and time.monotonic() < deadline:
