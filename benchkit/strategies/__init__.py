@@ -38,8 +38,12 @@ _STRATEGIES = {
 # the same for those that train a supernet before they search it
 _WEIGHT_SHARING = {
     "spos": "spos:SPOS",
+    "fairnas": "fairnas:FairNAS",
+    "rsps": "rsps:RSPS",
     "darts": "darts:DARTS",
     "darts-v2": "darts:SecondOrderDARTS",
+    "gdas": "gdas:GDAS",
+    "snas": "snas:SNAS",
 }
 
 

@@ -14,70 +14,33 @@ eq. (6) with xi = 0: first order        `DARTS.architecture_step`
 eq. (6): one unrolled step              `SecondOrderDARTS.architecture_step`
 eq. (7): chain rule                     `second_order_gradient`
 eq. (8): finite difference, epsilon     `hessian_vector_product`
-Algorithm 1, last line: derivation      `DARTS.derive`
+appendix A.1: Adam on alpha             `DifferentiableStrategy.move_alpha`
+Algorithm 1, last line: derivation      `DifferentiableStrategy.derive`
 ======================================  ================================================
 
 Deviations and choices
 ----------------------
-- Derivation keeps the strongest of all operations of a position, ``none`` included, as NAS-Bench-201 runs
-  DARTS; the paper's choice of two inputs for each node is for its own cells.
+- Alpha, its optimizer and the derivation: `benchkit.strategies.architecture_parameters`.
 - w' is a step of the weight optimizer as it is, with momentum (Nesterov too) and weight decay, but without
   clipping; xi is what such a step moves a weight by for a unit of gradient. The paper's footnote allows it
   and its code does so.
 - All gradients of one step use one training and one validation batch; the weight step uses the same training
   batch, as the published code does.
-- Weight decay on alpha is added to the gradient (Adam, not AdamW), as the published code does.
-- Algorithm 1 never queries. Here the derived architecture alone is scored, so that it has a trace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
-from benchkit.strategies.protocol import Ask
-from benchkit.strategies.weight_sharing import (
-    Closure,
-    ImageBatch,
-    Weights,
-    WeightSharingStrategy,
-    displaced,
-    optimizer_tensors,
-    restore_optimizer,
-)
+from benchkit.strategies.architecture_parameters import DifferentiableStrategy
+from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights, displaced
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["DARTS", "SecondOrderDARTS", "hessian_vector_product", "second_order_gradient"]
-
-
-@dataclass(frozen=True)
-class DARTSHyperparameters:
-    """Appendix A.1; NAS-Bench-201 uses the same.
-
-    Attributes
-    ----------
-    initial_scale : alpha starts as this times a standard normal draw.
-    learning_rate, beta1, beta2, weight_decay : of Adam on alpha.
-    """
-
-    initial_scale: float = 1e-3
-    learning_rate: float = 3e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    weight_decay: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.initial_scale < 0 or self.weight_decay < 0 or not self.learning_rate > 0:
-            raise ValueError("initial_scale and weight_decay must not be negative, learning_rate positive")
-        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
-            raise ValueError(f"beta1 and beta2 must be in [0, 1), got {self.beta1} and {self.beta2}")
 
 
 def hessian_vector_product(
@@ -133,49 +96,15 @@ def second_order_gradient(
     ]
 
 
-class DARTS(WeightSharingStrategy):
+class DARTS(DifferentiableStrategy):
     """Softmax mixtures; alpha descends the validation loss at the current weights (first order)."""
 
     name = "darts"
     citation = "Liu, Simonyan and Yang (2019), DARTS: Differentiable Architecture Search, ICLR"
-    Hyperparameters = DARTSHyperparameters
     uses_validation = True
 
-    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        super().__init__(space, rng, **hyperparameters)
-        self._asked = False
-
-    def bind(self, supernet: Any, weights: Weights) -> None:
-        import torch
-
-        super().bind(supernet, weights)
-        if not hasattr(supernet, "mixture"):
-            raise InputError(
-                f"{self.name} mixes all candidates of a position, which the supernet of "
-                f"{self.space.name} cannot; use spos"
-            )
-        shape = supernet.present.shape
-        if shape != (self.space.length, max(self.space.arity)):
-            raise InputError(
-                f"{self.name} needs one operation a position; {self.space.name} is not so encoded"
-            )
-        setting = self.hyperparameters
-        start = setting.initial_scale * self.rng.standard_normal(shape)
-        device = next(iter(weights.parameters)).device
-        self.alpha = torch.tensor(start, dtype=torch.float32, device=device, requires_grad=True)
-        self._optimizer = torch.optim.Adam(
-            [self.alpha],
-            lr=setting.learning_rate,
-            betas=(setting.beta1, setting.beta2),
-            weight_decay=setting.weight_decay,
-        )
-
-    @property
-    def parameters(self) -> Mapping[str, Tensor]:
-        return {"alpha": self.alpha}
-
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.supernet.mixture(images, self.alpha.softmax(dim=1))
+        logits: Tensor = self.supernet.mixture(images, self.logits.softmax(dim=1))
         return logits
 
     def architecture_gradient(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> Tensor:
@@ -184,43 +113,12 @@ class DARTS(WeightSharingStrategy):
         return _or_zero(gradient, self.alpha.detach())
 
     def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
-        self.alpha.grad = self.architecture_gradient(closure, train, valid)
-        self._optimizer.step()
-        self.alpha.grad = None
+        self.move_alpha(self.architecture_gradient(closure, train, valid))
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         gradients = closure(train)
         self.weights.step(gradients.weights)
         return gradients.loss
-
-    def derive(self) -> Architecture:
-        """Return int8[d]: the strongest operation of every position."""
-        row: Architecture = self.alpha.detach().argmax(dim=1).cpu().numpy().astype(np.int8)
-        return row
-
-    # -- search -------------------------------------------------------------------------------
-
-    @property
-    def default_queries(self) -> int:
-        return 1
-
-    def propose(self) -> Ask:
-        row = self.derive()[None]
-        first, self._asked = not self._asked, True
-        return Ask(row if first else row[:0])
-
-    def recommend(self) -> Architecture:
-        return self.derive()
-
-    # -- interruption -------------------------------------------------------------------------
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        return {"alpha": self.alpha.detach(), **optimizer_tensors(self._optimizer, self.parameters)}
-
-    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        self.alpha.data.copy_(tensors["alpha"])
-        remembered = {name: value for name, value in tensors.items() if "/" in name}
-        restore_optimizer(self._optimizer, self.parameters, remembered)
 
 
 class SecondOrderDARTS(DARTS):

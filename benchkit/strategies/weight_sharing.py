@@ -22,7 +22,8 @@ Deviations and choices
 ----------------------
 - On every batch the architecture's parameters move first and the weights second, as in DARTS, Algorithm 1.
 - Gradients of weights that took no part are None, and their optimizer leaves them alone.
-- A strategy without parameters of its own gets no validation batch; one with them gets a fresh one a step.
+- A strategy whose own parameters learn from validation images gets a fresh batch of them a step; no other
+  sees any. One that learns all from training images moves its parameters in `weight_step`.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def test_derivation_keeps_the_strongest_and_is_scored_once() -> None:
 def test_a_supernet_without_mixtures_is_refused() -> None:
     space = get_space("nasbench101")
     supernet = build_supernet(space, 10, 1, generator=torch.Generator().manual_seed(0), channels=16, cells=1)
-    with pytest.raises(InputError, match="darts mixes all candidates"):
+    with pytest.raises(InputError, match="darts weighs all candidates"):
         DARTS(space, np.random.default_rng(0)).bind(supernet, PlainWeights(*supernet.parameters()))
 
 

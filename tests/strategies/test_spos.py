@@ -10,7 +10,8 @@ from scipy import stats
 
 from benchkit.spaces import InputError, get_space
 from benchkit.strategies import get_strategy, get_weight_sharing, strategy_names, weight_sharing_names
-from benchkit.strategies.spos import SPOS, mutate, top_k
+from benchkit.strategies.evolution import mutate, top_k
+from benchkit.strategies.spos import SPOS
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 
 
@@ -114,7 +115,7 @@ def test_half_of_a_population_comes_from_crossover_of_the_best() -> None:
     strategy = make(seed=2, top=2)
     batch = strategy.ask().batch
     two = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=np.int8)
-    strategy._top, strategy._top_scores = two, np.array([100.0, 99.0])
+    strategy.evolution.top, strategy.evolution.top_scores = two, np.array([100.0, 99.0])
     strategy.tell(batch, np.zeros(len(batch)))
     children = strategy.ask().batch
     assert set(np.unique(children[:25])) <= {0, 1}

@@ -1,0 +1,147 @@
+"""Evolutionary search over inherited weights: Algorithm 1 of SPOS, which FairNAS shares here.
+
+Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV 2020
+(arXiv:1904.00420). A first population at random; then, T - 1 times, half a population from crossover and
+half from mutation of the best k architectures seen.
+
+====================================  ==============================================
+Algorithm 1                           here
+====================================  ==============================================
+lines 2-3                             `Evolution.propose`, first call
+Update_Topk                           `Evolution.observe`, `top_k`
+Crossover, Mutation                   ``space.crossover``, `mutate`
+====================================  ==============================================
+
+Deviations and choices
+----------------------
+- A choice that mutates is drawn from all values, its own included. A row that is not a member of the space is
+  drawn again.
+- No architecture is scored twice, since the same weights and images give the same accuracy; the paper leaves
+  this open. Where crossover or mutation finds too few new ones in ten draws a child, random new ones
+  fill the population. A small space is used up before the last iteration: then the search ends.
+- Parents of a crossover are drawn with replacement, and may be the same.
+- The paper's FLOPs constraint is not applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.protocol import Scores
+
+__all__ = ["Evolution", "EvolutionHyperparameters", "mutate", "top_k"]
+
+_TRIES = 10  # draws for each child that is wanted, before random rows fill up
+_FILL = 200  # the same for random rows, before the space counts as used up
+
+
+@dataclass(frozen=True)
+class EvolutionHyperparameters:
+    """Algorithm 1, and the hyperparameters given beside it.
+
+    Attributes
+    ----------
+    population : P, architectures an iteration; half of them from crossover, half from mutation.
+    iterations : T, populations in all.
+    top : k, the parents: the best architectures seen.
+    mutation_probability : with which each choice of a mutating architecture is drawn anew.
+    """
+
+    population: int = 50
+    iterations: int = 20
+    top: int = 10
+    mutation_probability: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("population", "iterations", "top"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.mutation_probability <= 1:
+            raise ValueError(f"mutation_probability must be in (0, 1], got {self.mutation_probability}")
+
+    @property
+    def queries(self) -> int:
+        """Architectures that the whole search scores."""
+        return self.population * self.iterations
+
+
+def mutate(space: Space, rng: np.random.Generator, parents: Batch, probability: float) -> Batch:
+    """Return int8[m, d], m <= n: each choice drawn anew with `probability`; only members are kept."""
+    anew = rng.integers(0, np.array(space.arity), size=parents.shape, dtype=np.int8)
+    children = np.where(rng.random(parents.shape) < probability, anew, parents)
+    members: Batch = children[space.is_valid(children)]
+    return members
+
+
+def top_k(batch: Batch, scores: Scores, k: int) -> tuple[Batch, Scores]:
+    """Return the k best rows and their scores, best first; among equals the earlier row."""
+    best = np.argsort(-scores, kind="stable")[:k]
+    return batch[best], scores[best]
+
+
+class Evolution:
+    """The state of one search.
+
+    Parameters
+    ----------
+    space : that is searched.
+    rng : that parents and children are drawn from.
+    setting : of Algorithm 1.
+
+    Attributes
+    ----------
+    top, top_scores : the best architectures seen, int8[<= k, d], and their scores, best first.
+    """
+
+    def __init__(self, space: Space, rng: np.random.Generator, setting: EvolutionHyperparameters) -> None:
+        self.space, self.rng, self.setting = space, rng, setting
+        self.top: Batch = np.empty((0, space.length), dtype=np.int8)
+        self.top_scores: Scores = np.empty(0)
+        self._seen: set[Any] = set()
+        self._iteration = 0
+
+    def propose(self) -> Batch:
+        """Return the next population, int8[<= P, d]; empty when the search is over."""
+        setting = self.setting
+        if self._iteration == setting.iterations:
+            return self.top[:0]
+        self._iteration += 1
+        new: list[Architecture] = []
+        if len(self.top):
+            half = setting.population // 2
+            self._collect(new, half, _TRIES, self._crossed)
+            self._collect(new, setting.population, _TRIES, self._mutated)
+        self._collect(new, setting.population, _FILL, lambda n: self.space.sample(self.rng, n))
+        return np.array(new, dtype=np.int8).reshape(-1, self.space.length)
+
+    def observe(self, batch: Batch, scores: Scores) -> None:
+        """Keep the best of what was seen before and of these."""
+        everything = np.concatenate([self.top, batch]), np.concatenate([self.top_scores, scores])
+        self.top, self.top_scores = top_k(*everything, self.setting.top)
+
+    def _crossed(self, n: int) -> Batch:
+        parents = self.rng.integers(len(self.top), size=(2, n))
+        return self.space.crossover(self.rng, self.top[parents[0]], self.top[parents[1]])
+
+    def _mutated(self, n: int) -> Batch:
+        parents = self.top[self.rng.integers(len(self.top), size=n)]
+        return mutate(self.space, self.rng, parents, self.setting.mutation_probability)
+
+    def _collect(self, new: list[Architecture], until: int, tries: int, draw: Callable[[int], Batch]) -> None:
+        """Append rows that were never asked, until there are `until` or so many draws a row were made."""
+        wanted = until - len(new)
+        for _ in range(tries):
+            if len(new) == until:
+                return
+            rows = draw(wanted)
+            if not len(rows):
+                continue
+            for row, key in zip(rows, self.space.key(rows).tolist(), strict=True):
+                if key not in self._seen and len(new) < until:
+                    self._seen.add(key)
+                    new.append(row)

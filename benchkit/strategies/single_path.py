@@ -1,0 +1,46 @@
+"""What single-path methods share: every training step runs one architecture alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchkit.spaces.base import Architecture, Space
+from benchkit.strategies.weight_sharing import Closure, ImageBatch, WeightSharingStrategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SinglePathStrategy"]
+
+
+class SinglePathStrategy(WeightSharingStrategy):
+    """Trains one path a batch, drawn uniformly unless a method says otherwise.
+
+    "Uniform" is the space's own sampling law, which is uniform over the rows of a product space. Paths are
+    drawn from the strategy's generator; the search that follows goes on with it.
+
+    Attributes
+    ----------
+    path : int8[d], the architecture that `forward` runs; None before the first draw.
+    """
+
+    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(space, rng, **hyperparameters)
+        self.path: Architecture | None = None
+
+    def draw(self) -> Architecture:
+        """Draw the path of the next batch."""
+        self.path = self.space.sample(self.rng, 1)[0]
+        return self.path
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.supernet.path(images, self.draw() if self.path is None else self.path)
+        return logits
+
+    def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
+        self.draw()
+        gradients = closure(train)
+        self.weights.step(gradients.weights)
+        return gradients.loss
