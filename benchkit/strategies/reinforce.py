@@ -37,15 +37,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.spaces.base import Batch, Space
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
+from benchkit.strategies.score_function import (
+    Adam,
+    Matrix,
+    log_probability_gradient,
+    padded,
+    softmax,
+    vectors,
+)
 
-__all__ = ["Adam", "MovingAverage", "Reinforce", "log_probability_gradient", "softmax"]
-
-Matrix = npt.NDArray[np.float64]
-"""float64[d, largest arity]; entries past a choice's arity are padding."""
+__all__ = ["MovingAverage", "Reinforce"]
 
 
 @dataclass(frozen=True)
@@ -76,20 +80,6 @@ class ReinforceHyperparameters:
             raise ValueError(f"init_scale must not be negative, got {self.init_scale}")
 
 
-def softmax(logits: Matrix) -> Matrix:
-    """Return the row-wise softmax; padding (logit -inf) has probability 0."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Matrix = weights / weights.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def log_probability_gradient(probabilities: Matrix, architecture: Architecture) -> Matrix:
-    """Return d log p(architecture) / d logits: one at what was drawn, less the probabilities."""
-    gradient = -probabilities
-    gradient[np.arange(len(architecture)), architecture] += 1.0
-    return gradient
-
-
 class MovingAverage:
     """Exponential moving average without bias towards its start."""
 
@@ -103,26 +93,6 @@ class MovingAverage:
         self._sum = self._momentum * self._sum + (1 - self._momentum) * value
         self._weight = self._momentum * self._weight + (1 - self._momentum)
         return self._sum / self._weight
-
-
-class Adam:
-    """Kingma and Ba, "Adam", ICLR 2015, algorithm 1, with their constants."""
-
-    def __init__(self, shape: tuple[int, ...], learning_rate: float) -> None:
-        self._learning_rate = learning_rate
-        self._first = np.zeros(shape)
-        self._second = np.zeros(shape)
-        self._step = 0
-
-    def step(self, gradient: Matrix) -> Matrix:
-        """Return what to add to the parameters to go down this gradient."""
-        self._step += 1
-        self._first += 0.1 * (gradient - self._first)
-        self._second += 0.001 * (gradient * gradient - self._second)
-        first = self._first / (1 - 0.9**self._step)
-        second = self._second / (1 - 0.999**self._step)
-        update: Matrix = -self._learning_rate * first / (np.sqrt(second) + 1e-8)
-        return update
 
 
 class Reinforce(SearchStrategy):
@@ -142,8 +112,7 @@ class Reinforce(SearchStrategy):
         super().__init__(space, rng, **hyperparameters)
         setting = self.hyperparameters
         shape = (space.length, max(space.arity))
-        padding = np.arange(shape[1]) >= np.array(space.arity)[:, None]
-        self._logits = np.where(padding, -np.inf, setting.init_scale * rng.standard_normal(shape))
+        self._logits = padded(space.arity, setting.init_scale * rng.standard_normal(shape))
         self._baseline = MovingAverage(setting.momentum)
         self._adam = Adam(shape, setting.learning_rate)
 
@@ -152,9 +121,8 @@ class Reinforce(SearchStrategy):
         return softmax(self._logits)
 
     def propose(self) -> Ask:
-        rows = zip(self.probabilities(), self.space.arity, strict=True)
-        vectors = [row[:arity] for row, arity in rows]
-        return Ask(self.space.sample_product(self.rng, vectors, self.hyperparameters.batch))
+        choices = vectors(self.probabilities(), self.space.arity)
+        return Ask(self.space.sample_product(self.rng, choices, self.hyperparameters.batch))
 
     def observe(self, batch: Batch, scores: Scores) -> None:
         if not len(scores):

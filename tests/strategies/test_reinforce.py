@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from benchkit.spaces import InputError
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.strategies.reinforce import Adam, MovingAverage, Reinforce, log_probability_gradient, softmax
+from benchkit.strategies.reinforce import MovingAverage, Reinforce
+from benchkit.strategies.score_function import Adam, log_probability_gradient, softmax
 
 
 def toy(*arity):
