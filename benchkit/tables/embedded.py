@@ -5,6 +5,9 @@
 ``nasbench-macro.arrow``. The results are committed, so nobody needs the inputs to use benchkit; running
 it again on the same inputs gives the same columns.
 
+``nasbench201-3.arrow`` has no extract behind it: its cells were trained by ``benchkit table build``, and its
+metadata hold the command.
+
 Accuracies keep the five decimals of the extracts; the NAS-Bench-101 fractions are multiplied by 100.
 """
 

@@ -13,6 +13,7 @@ SPLITS = ("train", "valid", "test")
 
 QUANTITIES: dict[str, tuple[str, bool]] = {
     "accuracy": ("%", True),
+    "loss": ("nats", False),
     "train_seconds": ("s", False),
     "latency_seconds": ("s", False),
     "parameters": ("count", False),

@@ -250,6 +250,7 @@ TABLES = {
     "nasbench201-run": ("cifar100", "valid", 200, "run"),
     "nasbench101-sample": ("cifar10", "valid", 108, 0),
     "nasbench-macro": ("cifar10", "test", 50, 0),
+    "nasbench201-3": ("digits", "valid", 12, "run"),
 }
 CHEAP = {"bananas": {"epochs": 3, "layers": 2, "candidates": 10}}
 
