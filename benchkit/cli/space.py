@@ -17,7 +17,7 @@ def list_spaces(as_json: bool = JSON_OPTION) -> None:
     spaces = [get_space(name).describe() for name in space_names()]
     if as_json:
         return show_json(spaces)
-    rows = [[s["name"], str(s["length"]), f"{s['size']:,}", s.get("source", "")] for s in spaces]
+    rows = [[s["name"], f"{s['length']:,}", _grouped(s["size"]), s.get("source", "")] for s in spaces]
     return show_rows(["space", "choices", "architectures", "source"], rows)
 
 
@@ -28,3 +28,8 @@ def info(name: str = typer.Argument(help="Space."), as_json: bool = JSON_OPTION)
 
     facts = get_space(name).describe()
     return show_json(facts) if as_json else show_facts(facts)
+
+
+def _grouped(size: int | str) -> str:
+    """Return a number in groups of three digits; one too long for that is a text already, as in 2^864."""
+    return f"{size:,}" if isinstance(size, int) else size

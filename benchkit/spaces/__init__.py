@@ -1,11 +1,12 @@
 """What is searched: encodings, validity, canonical forms, and the embedded tables.
 
-Adding a space is one new file and one line in `_SPACES`.
+Adding a space is one new file and one line in `_SPACES`, or in `_FAMILIES` where its name has parameters.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
 from benchkit.spaces.errors import ArchitectureError, InputError, unknown
@@ -31,21 +32,37 @@ _SPACES = {
     "natsbench-size": "natsbench_size:NATSBenchSize",
 }
 
+# what stands before the colon -> module:(function of what stands behind it), module:(its usual names)
+_FAMILIES = {"branches": ("branches:branches_space", "branches:full_names")}
+
 
 def space_names() -> list[str]:
-    """Return the names of the built-in spaces."""
-    return list(_SPACES)
+    """Return the names of the built-in spaces; of those with parameters, the usual ones."""
+    return [*_SPACES, *(name for _, listed in _FAMILIES.values() for name in _load(listed)())]
 
 
 def get_space(name: str) -> Space:
     """Return a new space of that name.
 
+    Parameters
+    ----------
+    name : one of `space_names`, or one like them with other parameters (``branches:m@16``).
+
     Raises
     ------
     InputError : there is no such space; it lists those there are.
     """
-    if name not in _SPACES:
-        raise unknown("space", name, _SPACES)
-    module, attribute = _SPACES[name].split(":")
-    space: Space = getattr(import_module(f"{__name__}.{module}"), attribute)()
+    family, _, parameters = name.partition(":")
+    space: Space
+    if family in _FAMILIES:
+        space = _load(_FAMILIES[family][0])(parameters)
+    elif name in _SPACES:
+        space = _load(_SPACES[name])()
+    else:
+        raise unknown("space", name, space_names())
     return space
+
+
+def _load(place: str) -> Any:
+    module, attribute = place.split(":")
+    return getattr(import_module(f"{__name__}.{module}"), attribute)

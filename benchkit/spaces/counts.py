@@ -16,6 +16,8 @@ Yang, 2020), those of NAS-Bench-101 (Ying et al., 2019) and NAS-Bench-Macro (Su 
 classes, and the flops equal the ``flops`` column of NAS-Bench-Macro at 32 x 32, exactly. NAS-Bench-101
 and -201 have no such column here; they are counted by the same convention.
 
+In a ``branches`` space a closed kernel slice counts nothing; of everything else, all is counted.
+
 Every operation of a row is counted whether or not its output reaches the network's, as the tables do;
 in NAS-Bench-101 cells are pruned first, as its networks are.
 """
@@ -30,6 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
+from benchkit.spaces.branches import Branches
+from benchkit.spaces.branches_layout import Convolution, Node, Normalisation, TwoPath
 from benchkit.spaces.nasbench101_hash import VERTICES, prune
 from benchkit.spaces.sizes import (
     DenseCellsSize,
@@ -38,6 +42,7 @@ from benchkit.spaces.sizes import (
     NetworkSize,
     check_count,
     network_size,
+    whole_space,
 )
 
 __all__ = [
@@ -100,9 +105,12 @@ def count(
     ):
         check_count(what, value)
     rows = space.validate(batch)
-    counter = _COUNTERS[type(options)]
+    whole = whole_space(space)
     # sums of rows and constants broadcast; a batch whose rows all cost alike still gets n figures
-    total = counter(rows, options, classes, image_size, image_channels)
+    if isinstance(whole, Branches):
+        total = _branches(rows, whole, classes, image_size, image_channels)
+    else:
+        total = _COUNTERS[type(options)](rows, options, classes, image_size, image_channels)
     return total * np.ones(len(rows), dtype=np.int64)
 
 
@@ -246,6 +254,30 @@ def _macro(rows: Batch, size: NASBenchMacroSize, classes: int, side: int, image_
             total += layer * chosen
         last = outputs
     return total + _conv_bn(last, size.features, 1, side) + _classifier(size.features, classes)
+
+
+def _branches(rows: Batch, space: Branches, classes: int, side: int, image_channels: int) -> Counts:
+    """Count every node of the layout, of a gated convolution the open slices, and the classifier."""
+    total = _classifier(space.layout.features, classes)
+    sides = {-1: side}
+    for index, node in enumerate(space.layout.nodes):
+        sides[index] = -(-sides[node.sources[0]] // node.stride)
+        total += _node(rows, node, sides[index], image_channels)
+    return total
+
+
+def _node(rows: Batch, node: Node, side: int, image_channels: int) -> Counts:
+    """Count one node of a multi-branch network; `side` is that of its value."""
+    if isinstance(node, Convolution):
+        slices: int | Integers = node.inputs or image_channels
+        if node.first is not None:
+            slices = rows[:, node.first : node.first + node.inputs].sum(axis=1, dtype=np.int64)
+        weights = np.asarray(slices * node.slice_weights, dtype=np.int64)
+        counted = Counts(weights, weights * side**2)
+        return counted + _normalisation(node.channels) if node.norm else counted
+    if isinstance(node, TwoPath):
+        return _conv_bn(node.inputs, node.channels, 1, side)
+    return _normalisation(node.channels if isinstance(node, Normalisation) else 0)
 
 
 # each takes (rows, size, classes, side, image_channels), the size of its own kind

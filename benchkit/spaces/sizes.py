@@ -14,6 +14,7 @@ from benchkit.spaces.errors import InputError, unknown
 from benchkit.spaces.restricted import RestrictedSpace
 
 __all__ = [
+    "BranchesSize",
     "DenseCellsSize",
     "NASBench101Size",
     "NASBenchMacroSize",
@@ -97,11 +98,17 @@ class NASBenchMacroSize(NetworkSize):
     features: int = 1280
 
 
+@dataclass(frozen=True)
+class BranchesSize(NetworkSize):
+    """The multi-branch networks of NASAS: no options, since the space's name says the width."""
+
+
 _SIZES: dict[str, type[NetworkSize]] = {
     "nasbench101": NASBench101Size,
     "nasbench201": DenseCellsSize,
     "nasbench201-3": DenseCellsSize,
     "nasbench-macro": NASBenchMacroSize,
+    "branches": BranchesSize,
 }
 
 
@@ -120,9 +127,10 @@ def network_size(space: Space, **options: Any) -> NetworkSize:
     InputError : the space has no network, or no such option, or a value is not an integer >= 1.
     """
     name = whole_space(space).name
-    if name not in _SIZES:
+    family = name.partition(":")[0]
+    if family not in _SIZES:
         raise InputError(f"space {name} has no network; there are networks for {', '.join(_SIZES)}")
-    size = _SIZES[name]
+    size = _SIZES[family]
     known = [field.name for field in fields(size)]
     for option in options:
         if option not in known:

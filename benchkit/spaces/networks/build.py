@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
-from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.networks import nasbench201, nasbench_macro
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.initialise import allocate, build
 from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101Supernet
-from benchkit.spaces.networks.network import CandidateNetwork, Fixed, Mask, Recipe, single_row
+from benchkit.spaces.networks.network import CandidateNetwork, Mask, Recipe, single_row
 from benchkit.spaces.sizes import check_count, network_size, whole_space
 
 __all__ = ["SHARED", "Supernet", "build_network", "build_supernet", "compile_cells", "inherit"]
@@ -26,26 +26,57 @@ __all__ = ["SHARED", "Supernet", "build_network", "build_supernet", "compile_cel
 SHARED = BatchNormPolicy(affine=False, running=False)
 """The usual policy of supernets: batch statistics, no scale and shift (Dong and Yang, 2020)."""
 
+SharedNetwork = CandidateNetwork | NASBench101Supernet | BranchNetwork
+AloneNetwork = CandidateNetwork | NASBench101Network | BranchSubnet
+
 
 @dataclass(frozen=True)
 class Family:
-    """How the networks of a space of candidates are described.
+    """How the networks of some spaces are made; modules are only described, not filled.
 
     Attributes
+    ----------
+    supernet : from a recipe to the shared weights of the whole space.
+    alone : from a recipe and a valid row to its stand-alone network.
+    copy : gives a stand-alone network the weights of its supernet, running averages included.
+    """
+
+    supernet: Callable[[Recipe], Any]
+    alone: Callable[[Recipe, Architecture], Any]
+    copy: Callable[[Any, Any], None]
+
+
+def _of_candidates(
+    describe: Callable[[Recipe, Mask], CandidateNetwork], mask_of: Callable[[Architecture], Mask]
+) -> Family:
+    """Return the family of a space of candidates.
+
+    Parameters
     ----------
     describe : from a recipe and the candidates that exist to their network.
     mask_of : from a valid row to the candidates that it selects.
     """
 
-    describe: Callable[[Recipe, Mask], CandidateNetwork]
-    mask_of: Callable[[Architecture], Mask]
+    def supernet(recipe: Recipe) -> CandidateNetwork:
+        everything = np.ones_like(mask_of(np.zeros(recipe.space.length, dtype=np.int8)))
+        return describe(recipe, everything)
+
+    return Family(supernet, lambda recipe, row: describe(recipe, mask_of(row)), _copy_by_name)
 
 
-_DENSE_CELLS = Family(nasbench201.describe, nasbench201.mask_of)
+def _copy_by_name(supernet: nn.Module, alone: nn.Module) -> None:
+    shared = supernet.state_dict()
+    alone.load_state_dict({name: shared[name] for name in alone.state_dict()})
+
+
+_DENSE_CELLS = _of_candidates(nasbench201.describe, nasbench201.mask_of)
+# by the space's name, or what stands before the colon in it
 _FAMILIES = {
+    "nasbench101": Family(NASBench101Supernet, NASBench101Network, NASBench101Supernet.copy_into),
     "nasbench201": _DENSE_CELLS,
     "nasbench201-3": _DENSE_CELLS,
-    "nasbench-macro": Family(nasbench_macro.describe, nasbench_macro.mask_of),
+    "nasbench-macro": _of_candidates(nasbench_macro.describe, nasbench_macro.mask_of),
+    "branches": Family(BranchNetwork, BranchSubnet, BranchNetwork.copy_into),
 }
 
 
@@ -66,7 +97,7 @@ def build_supernet(
     generator: torch.Generator,
     policy: BatchNormPolicy = SHARED,
     **size: Any,
-) -> CandidateNetwork | NASBench101Supernet:
+) -> SharedNetwork:
     """Return the network that holds the shared weights of a whole space, on the CPU.
 
     Parameters
@@ -83,11 +114,9 @@ def build_supernet(
     InputError : the space has no network, or a number or an option is out of range.
     """
     recipe = _recipe(space, classes, image_channels, policy, size)
-    if isinstance(recipe.space, NASBench101):
-        return build(lambda: NASBench101Supernet(recipe), generator)
     family = _family(recipe.space)
-    everything = np.ones_like(family.mask_of(np.zeros(space.length, dtype=np.int8)))
-    return build(lambda: family.describe(recipe, everything), generator)
+    supernet: SharedNetwork = build(lambda: family.supernet(recipe), generator)
+    return supernet
 
 
 def build_network(
@@ -99,7 +128,7 @@ def build_network(
     generator: torch.Generator,
     policy: BatchNormPolicy | None = None,
     **size: Any,
-) -> CandidateNetwork | NASBench101Network:
+) -> AloneNetwork:
     """Return the stand-alone network of one row, on the CPU; calling it with images gives logits.
 
     Parameters
@@ -111,13 +140,13 @@ def build_network(
     """
     recipe = _recipe(space, classes, image_channels, policy or BatchNormPolicy(), size)
     row = single_row(space, architecture)
-    return build(lambda: _alone(recipe, row), generator)
+    family = _family(recipe.space)
+    alone: AloneNetwork = build(lambda: family.alone(recipe, row), generator)
+    return alone
 
 
 @torch.no_grad()
-def inherit(
-    supernet: CandidateNetwork | NASBench101Supernet, architecture: npt.ArrayLike
-) -> CandidateNetwork | NASBench101Network:
+def inherit(supernet: SharedNetwork, architecture: npt.ArrayLike) -> AloneNetwork:
     """Return the stand-alone network of one row with a copy of the supernet's weights, on its device.
 
     Running averages are copied too. Its outputs are those of ``supernet.path(images, architecture)``.
@@ -128,22 +157,20 @@ def inherit(
     """
     recipe = supernet.recipe
     row = single_row(recipe.space, architecture)
-    alone = allocate(lambda: _alone(recipe, row))
-    if isinstance(supernet, NASBench101Supernet) and isinstance(alone, NASBench101Network):
-        supernet.copy_into(alone)
-    else:
-        shared = supernet.state_dict()
-        alone.load_state_dict({name: shared[name] for name in alone.state_dict()})
+    family = _family(recipe.space)
+    alone: AloneNetwork = allocate(lambda: family.alone(recipe, row))
+    family.copy(supernet, alone)
     alone.train(supernet.training)
     return alone.to(next(supernet.parameters()).device)
 
 
 def compile_cells(network: nn.Module, **options: Any) -> int:
-    """Compile every cell and choice layer of `network` in place, and return how many there are.
+    """Compile every cell and choice layer of `network`, and return how many there are.
 
-    A compiled block is specialised to what its gates choose: worthwhile for long trainings of mixtures,
-    where that never changes, and not for paths, where every new path would be compiled. Blocks of equal
-    shape share their code; the first pass still takes from some seconds to a minute.
+    Passes through all candidates then run compiled: mixtures, and stand-alone networks. A compiled block is
+    specialised to what its gates choose, so passes that choose among the candidates (paths, sampled
+    mixtures, scoring) run as before: every new path would be compiled anew. Blocks of equal shape share their
+    code; the first pass still takes from some seconds to a minute. Parameters and their names stay.
 
     Parameters
     ----------
@@ -153,13 +180,12 @@ def compile_cells(network: nn.Module, **options: Any) -> int:
     ------
     InputError : the network has no blocks to compile.
     """
-    body = network.body.children() if isinstance(network, CandidateNetwork) else ()
-    blocks = [block for block in body if not isinstance(block, Fixed)]
-    if not blocks:
+    count = 0
+    if isinstance(network, CandidateNetwork):
+        count = network.compile_blocks(**{"dynamic": False, **options})
+    if not count:
         raise InputError("only networks of cells and chains have blocks to compile")
-    for block in blocks:
-        block.compile(**{"dynamic": False, **options})
-    return len(blocks)
+    return count
 
 
 def _recipe(
@@ -170,14 +196,8 @@ def _recipe(
     return Recipe(whole_space(space), classes, image_channels, policy, network_size(space, **size))
 
 
-def _alone(recipe: Recipe, row: Architecture) -> CandidateNetwork | NASBench101Network:
-    if isinstance(recipe.space, NASBench101):
-        return NASBench101Network(recipe, row)
-    family = _family(recipe.space)
-    return family.describe(recipe, family.mask_of(row))
-
-
 def _family(space: Space) -> Family:
-    if space.name not in _FAMILIES:
-        raise InputError(f"space {space.name} has no network of candidates; {', '.join(_FAMILIES)} have")
-    return _FAMILIES[space.name]
+    name = space.name.partition(":")[0]
+    if name not in _FAMILIES:
+        raise InputError(f"space {space.name} has no network; {', '.join(_FAMILIES)} have")
+    return _FAMILIES[name]
