@@ -12,7 +12,7 @@ import yaml
 
 from benchkit.spaces import InputError
 
-__all__ = ["read_yaml", "replacing", "write_text"]
+__all__ = ["read_yaml", "replacing", "unfinished", "write_text"]
 
 
 @contextmanager
@@ -35,6 +35,11 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where the folder is no folder there is nothing to remove
             temporary.unlink()
+
+
+def unfinished(path: Path) -> bool:
+    """Return whether a file is what `replacing` leaves behind where its process is killed."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,22 +22,34 @@ def search_command(
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     epochs: int | None = typer.Option(None, help="Of training; else the preset's."),
     batch_size: int | None = typer.Option(None, help="Of training; else the preset's."),
+    learning_rate: float | None = typer.Option(None, help="At the first step; else the preset's."),
+    label_smoothing: float | None = typer.Option(None, help="Share of the target that all classes divide."),
+    accumulate: int = typer.Option(1, help="Run each batch in so many parts, to save memory."),
     queries: int | None = typer.Option(None, min=1, help="Architectures to score; else the preset's."),
     images: int | None = typer.Option(None, min=1, help="Validation images to score each on."),
     scoring_batch: int | None = typer.Option(None, min=1, help="Images a batch of scoring."),
     split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
     image_size: int | None = typer.Option(None, help="Average the images to this many pixels a side."),
     limit: int | None = typer.Option(None, help="Use so many training images."),
+    recalibrate: int = typer.Option(
+        0, help="Estimate running averages on so many batches before each is scored; 0: batch statistics."
+    ),
     bfloat16: bool = typer.Option(False, "--bfloat16", help="Run networks in bfloat16."),
+    compile_cells: bool = typer.Option(False, "--compile", help="Compile the cells: for mixtures (darts)."),
+    threads: int = typer.Option(1, help="Of torch on the CPU; results depend on it."),
+    workers: int = typer.Option(2, min=0, help="That read a data set streamed from disk."),
+    tensorboard: bool = typer.Option(False, "--tensorboard", help="Write scalars for TensorBoard, too."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Train a supernet, search it with inherited weights, and report the architecture found.
 
-    Interrupted, it goes on from its last finished epoch when the same command is given again.
+    Interrupted, it goes on from its last finished epoch when the same command is given again. On several
+    GPUs: torchrun --nproc-per-node N -m benchkit search ...
     """
     from benchkit.strategies import get_weight_sharing
 
     get_weight_sharing(strategy)  # an unknown name costs no import of torch
+    from benchkit.training.distributed import is_first
     from benchkit.training.search import SearchSettings, run_search
 
     settings = SearchSettings(
@@ -48,6 +60,8 @@ def search_command(
         seed=seed,
         epochs=epochs,
         batch_size=batch_size,
+        learning_rate=learning_rate,
+        label_smoothing=label_smoothing,
         queries=queries,
         images=images,
         scoring_batch=scoring_batch,
@@ -55,9 +69,22 @@ def search_command(
         image_size=image_size,
         limit=limit,
         bfloat16=bfloat16,
+        accumulate=accumulate,
+        compile=compile_cells,
+        threads=threads,
+        recalibrate=recalibrate,
     )
     with progress_bar("training steps") as update:
-        result = run_search(settings, out, device, lambda at: update(at.step, at.steps))
+        result = run_search(
+            settings,
+            out,
+            device,
+            lambda at: update(at.step, at.steps),
+            tensorboard=tensorboard,
+            workers=workers,
+        )
+    if not is_first():
+        return None
     if as_json:
         return show_json(result)
     show_facts(_facts(result))

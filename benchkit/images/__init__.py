@@ -1,6 +1,7 @@
 """Image data: import, storage, splits, and batches made on the device.
 
-Nothing here loads torch but `augment`, `device_set`, `epochs` and `stream_loader`, which make tensors.
+Nothing here loads torch but `augment`, `device_set`, `epochs`, `stream_images` and `stream_loader`, which
+make tensors.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from benchkit.images.readers.picture import open_picture
 from benchkit.images.splits import Normalisation
 from benchkit.spaces import InputError
 
-__all__ = ["IMAGENET_NORMALISATION", "StreamBatches", "middle_box", "random_box"]
+__all__ = ["IMAGENET_NORMALISATION", "Pictures", "StreamBatches", "middle_box", "normalise", "random_box"]
 
 IMAGENET_NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Of ImageNet's training images, as used throughout the literature."""
@@ -64,7 +64,7 @@ def middle_box(width: int, height: int) -> Box:
     return left, top, left + side, top + side
 
 
-class _Pictures(Dataset[Tensor | str]):
+class Pictures(Dataset[Tensor | str]):
     """Item (index, seed) -> uint8[size, size, 3], or the line that says why not; seed -1 does not augment."""
 
     def __init__(self, files: FileList, size: int) -> None:
@@ -95,6 +95,16 @@ def _stack(items: list[Tensor | str]) -> Tensor | str:
     # a worker's exception would bring its traceback along: a line travels as a line
     tensors = [item for item in items if isinstance(item, Tensor)]
     return next((item for item in items if isinstance(item, str)), "") or torch.stack(tensors)
+
+
+def normalise(
+    pixels: Tensor, normalisation: Normalisation, dtype: torch.dtype, channels_last: bool
+) -> Tensor:
+    """Return dtype[b, c, h, w] of uint8[b, h, w, c], on its device."""
+    planes = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255
+    mean, std = (torch.tensor(each, device=pixels.device)[:, None, None] for each in normalisation)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return ((planes - mean) / std).to(dtype).contiguous(memory_format=layout)
 
 
 class StreamBatches:
@@ -138,12 +148,11 @@ class StreamBatches:
         self.workers = workers
         self.device = torch.device(device)
         self.dtype = dtype
-        self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._pictures = _Pictures(files, size)
+        self.channels_last = channels_last
+        self.normalisation = normalisation
+        self._pictures = Pictures(files, size)
         self._labels = torch.tensor(files.labels)
         self._epochs = Epochs(generator)
-        self._mean = torch.tensor(normalisation.mean, device=self.device)[:, None, None]
-        self._std = torch.tensor(normalisation.std, device=self.device)[:, None, None]
 
     def __len__(self) -> int:
         """Batches a training epoch; the last, smaller one is left out."""
@@ -193,8 +202,7 @@ class StreamBatches:
             yield self._normalise(pixels.to(self.device, non_blocking=True)), y
 
     def _normalise(self, pixels: Tensor) -> Tensor:
-        planes = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255
-        return ((planes - self._mean) / self._std).to(self.dtype).contiguous(memory_format=self._layout)
+        return normalise(pixels, self.normalisation, self.dtype, self.channels_last)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact resume needs; see `Epochs`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,17 @@ from benchkit.images.reduce import stratified
 from benchkit.images.splits import split
 from benchkit.spaces import InputError
 
-__all__ = ["SearchStream", "StreamedSet", "read_streamed", "read_streamed_about", "write_streamed"]
+__all__ = [
+    "USUAL_SIZE",
+    "SearchStream",
+    "StreamedSet",
+    "read_streamed",
+    "read_streamed_about",
+    "write_streamed",
+]
+
+USUAL_SIZE = 224
+"""Height and width of the crops of ImageNet, where nothing else is asked for."""
 
 _FORMAT = "benchkit streamed images 1"
 _KEYS = ("name", "sha256", "folder", "licence", "class_names", "train", "test")
@@ -33,12 +43,24 @@ class SearchStream:
     train, valid : pictures to train on, and to validate on.
     class_names : one a class.
     identity : what a manifest keeps.
+    image_size : height and width that pictures are brought to as they are read.
     """
 
     train: FileList
     valid: FileList
     class_names: tuple[str, ...]
     identity: Mapping[str, Any]
+    image_size: int = USUAL_SIZE
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image of a batch."""
+        return self.image_size, self.image_size, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +79,17 @@ class StreamedSet:
         """Return what a manifest keeps: the name, the SHA-256 of the listing, and every reduction."""
         return {"name": self.name, "sha256": self.sha256, "streamed": True, **self.changes}
 
+    def sized(self, image_size: int) -> StreamedSet:
+        """Return the data set with every picture brought to `image_size` pixels a side as it is read.
+
+        Raises
+        ------
+        InputError : a size below 1.
+        """
+        if image_size < 1:
+            raise InputError(f"image size {image_size} must be at least 1")
+        return replace(self, changes={**self.changes, "image_size": image_size})
+
     def limited(self, limit: int, seed: int = 0) -> StreamedSet:
         """Return the data set with `limit` training pictures (see `benchkit.images.reduce.stratified`)."""
         kept = stratified(self.train.labels, limit, seed)
@@ -73,8 +106,9 @@ class StreamedSet:
         """
         first, second = split(len(self.train), valid, seed)
         identity = {**self.identity(), "split": "seeded", "valid": valid, "split_seed": seed}
-        search = SearchStream(self.train.take(first), self.train.take(second), self.class_names, identity)
-        return search, self.test
+        parts = self.train.take(first), self.train.take(second)
+        size = self.changes.get("image_size", USUAL_SIZE)
+        return SearchStream(*parts, self.class_names, identity, size), self.test
 
 
 def write_streamed(path: Path, name: str, folder: Path, listing: FolderListing, licence: str) -> None:

@@ -10,24 +10,41 @@ The network's own policy decides, and there is nothing in between. One that keep
 scored by batch statistics; the batches are of equal size (but for one image), so that a small last one
 does not count as much as a large. One that keeps them has them estimated anew before each architecture is
 scored, on the same unaugmented training images for all.
+
+Many subnets
+------------
+Where the supernet offers it (``paths``), what architectures have in common is computed once for all that
+are asked together; the scores are those of one by one, bit for bit. Recalibration, which changes the
+network for every architecture, goes one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchkit.images.device_set import DeviceImages
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 
-__all__ = ["SupernetEvaluator"]
+__all__ = ["ScoringImages", "SupernetEvaluator"]
+
+
+class ScoringImages(Protocol):
+    """Labelled images by index: `DeviceImages`, or `StreamImages` of a data set that stays on disk."""
+
+    device: torch.device
+
+    def __len__(self) -> int: ...
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return float[b, c, h, w], normalised and not augmented, and int64[b], on the device."""
+        ...
 
 
 class SupernetEvaluator:
@@ -58,12 +75,12 @@ class SupernetEvaluator:
     def __init__(
         self,
         supernet: Any,
-        valid: DeviceImages,
+        valid: ScoringImages,
         rng: np.random.Generator,
         *,
         images: int | None = None,
         batch_size: int = 512,
-        calibration: DeviceImages | None = None,
+        calibration: ScoringImages | None = None,
         calibration_batches: int = 0,
         bfloat16: bool = False,
     ) -> None:
@@ -115,7 +132,7 @@ class SupernetEvaluator:
         correct = torch.zeros(len(rows), dtype=torch.int64, device=device)
         with (
             _as_it_was(self._supernet),
-            torch.no_grad(),
+            torch.inference_mode(),
             torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._bfloat16),
         ):
             self._supernet.eval()
@@ -123,10 +140,11 @@ class SupernetEvaluator:
                 for number, row in enumerate(rows):
                     self._recalibrate(row)
                     for part in parts:
-                        self._count(correct, [number], rows, part)
+                        x, y = self._valid.batch(part)
+                        correct[number] += _right(self._supernet.path(x, row), y)
             else:  # every batch is made once for all architectures
-                for part in parts:
-                    self._count(correct, range(len(rows)), rows, part)
+                for part in parts if len(rows) else ():
+                    correct += self._count(part, rows)
         scores = correct.cpu().numpy().astype(np.float64) * (100 / images)
         return Evaluation(scores, None)
 
@@ -135,14 +153,39 @@ class SupernetEvaluator:
 
         recalibrate(self._supernet, lambda x: self._supernet.path(x, row), self._calibration)
 
-    def _count(self, correct: Tensor, numbers: Sequence[int], rows: Batch, part: Tensor) -> None:
-        """Add to int64[n] how many of the images each numbered row gets right."""
+    def _count(self, part: Tensor, rows: Batch) -> Tensor:
+        """Return int64[n]: how many of these images each row gets right; the device is waited for once."""
         x, y = self._valid.batch(part)
-        for number in numbers:
-            correct[number] += (self._supernet.path(x, rows[number]).argmax(dim=1) == y).sum()
+        right: list[Tensor] = []
+        whose = np.empty(len(rows), dtype=np.int64)
+        for numbers, logits in self._logits(x, rows):
+            whose[numbers] = len(right)
+            right.append(_right(logits, y))
+        return torch.stack(right)[torch.from_numpy(whose).to(y.device)]
+
+    def _logits(self, x: Tensor, rows: Batch) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield every row once, with others that have the same logits, and these."""
+        if hasattr(self._supernet, "paths"):
+            yield from self._supernet.paths(x, rows)
+        else:
+            for number, row in enumerate(rows):
+                yield [number], self._supernet.path(x, row)
+
+    def describe(self) -> dict[str, int]:
+        """Return how architectures are scored, JSON-ready: images, batch_size, calibration_batches."""
+        return {
+            "images": self.full_fidelity,
+            "batch_size": self._batch_size,
+            "calibration_batches": len(self._calibration),
+        }
 
 
-def _permutation(rng: np.random.Generator, images: DeviceImages) -> Tensor:
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how many images are classified as labelled."""
+    return (logits.argmax(dim=1) == labels).sum()
+
+
+def _permutation(rng: np.random.Generator, images: ScoringImages) -> Tensor:
     return torch.from_numpy(rng.permutation(len(images))).to(images.device)
 
 

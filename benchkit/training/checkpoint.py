@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,17 @@ from torch import Tensor, nn
 from benchkit.files import replacing, write_text
 from benchkit.spaces import InputError
 
-__all__ = ["FORMAT_VERSION", "Checkpoint", "check_same_network", "latest", "load_weights", "read", "write"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Checkpoint",
+    "check_same_network",
+    "in_folder",
+    "latest",
+    "load_weights",
+    "read",
+    "read_facts",
+    "write",
+]
 
 FORMAT_VERSION = 1
 _NAME = re.compile(r"epoch-(\d+)\.json")
@@ -67,25 +78,30 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     return stem.with_suffix(".json")
 
 
-def latest(folder: Path) -> Path | None:
-    """Return the JSON of the checkpoint with the most epochs in a folder; None where there is none."""
+def in_folder(folder: Path) -> dict[int, Path]:
+    """Return the JSON of every checkpoint in a folder by its epochs, ascending."""
     found = {
         int(match[1]): path for path in folder.glob("epoch-*.json") if (match := _NAME.fullmatch(path.name))
     }
+    return dict(sorted(found.items()))
+
+
+def latest(folder: Path) -> Path | None:
+    """Return the JSON of the checkpoint with the most epochs in a folder; None where there is none."""
+    found = in_folder(folder)
     return found[max(found)] if found else None
 
 
-def read(path: Path) -> Checkpoint:
-    """Read a checkpoint, from the path of its JSON or of its tensors.
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what is no tensor, from the path of a checkpoint's JSON or of its tensors.
 
     Raises
     ------
-    InputError : a file is missing, cut short, changed, or of another format version.
+    InputError : the file is missing, cut short, or of another format version.
     """
-    about, tensors = path.with_suffix(".json"), path.with_suffix(".safetensors")
+    about = path.with_suffix(".json")
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
-        content = tensors.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -95,6 +111,21 @@ def read(path: Path) -> Checkpoint:
         raise InputError(
             f"checkpoint {about} has format version {version}; this benchkit reads {FORMAT_VERSION}"
         )
+    return dict(facts)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint, from the path of its JSON or of its tensors.
+
+    Raises
+    ------
+    InputError : a file is missing, cut short, changed, or of another format version.
+    """
+    facts, tensors = read_facts(path), path.with_suffix(".safetensors")
+    try:
+        content = tensors.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
     if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
         raise InputError(
             f"checkpoint {tensors} is cut short or changed ({len(content):,} bytes): delete this epoch's two "
@@ -127,6 +158,46 @@ def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Pat
             raise InputError(
                 f"checkpoint {path} is of another {what}: it has {saved.get(key)}, this search {network[key]}"
             )
+
+
+def check_same_images(facts: dict[str, Any], size: Sequence[int], path: Path) -> None:
+    """Raise InputError unless a checkpoint was trained on images of this size.
+
+    Parameters
+    ----------
+    facts : of the checkpoint.
+    size : height and width of the images at hand.
+    path : of the checkpoint, for the error.
+    """
+    saved = facts.get("image_size", list(size))
+    if list(saved) != list(size):
+        raise InputError(
+            f"checkpoint {path} was trained on images of {_by(saved)} pixels; this data has {_by(size)}: "
+            f"give the same --data and --image-size"
+        )
+
+
+def _by(size: Sequence[int]) -> str:
+    return " x ".join(map(str, size))
+
+
+def check_same(facts: dict[str, Any], key: str, mine: Any, path: Path) -> None:
+    """Raise InputError unless a checkpoint says `mine` of `key`; of mappings, it names what differs.
+
+    Parameters
+    ----------
+    facts : of the checkpoint.
+    mine : what this training says.
+    path : of the checkpoint, for the error.
+    """
+    saved = facts.get(key)
+    if saved == mine:
+        return
+    if isinstance(saved, dict) and isinstance(mine, dict):
+        names = sorted(name for name in saved.keys() | mine.keys() if saved.get(name) != mine.get(name))
+        saved = {name: saved.get(name) for name in names}
+        mine = {name: mine.get(name) for name in names}
+    raise InputError(f"checkpoint {path} is of another {key}: {saved}, not {mine}")
 
 
 def load_weights(checkpoint: Checkpoint, supernet: nn.Module) -> None:

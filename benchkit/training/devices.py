@@ -10,7 +10,7 @@ import torch
 
 from benchkit.spaces import InputError
 
-__all__ = ["explain_memory", "parse_device"]
+__all__ = ["explain_memory", "intra_op_threads", "parse_device"]
 
 _CUDA = re.compile(r"cuda(?::(\d+))?")
 
@@ -56,6 +56,18 @@ def explain_memory(batch_size: int, option: str = "--batch-size") -> Iterator[No
         yield
     except torch.OutOfMemoryError as error:
         advice = f"{option} {batch_size // 2}, or " if batch_size > 1 else ""
+        parts = ", or --accumulate 2" if batch_size > 1 and option == "--batch-size" else ""
         raise InputError(
-            f"CUDA out of memory at batch size {batch_size}: try {advice}--preset small"
+            f"CUDA out of memory at batch size {batch_size}: try {advice}--preset small{parts}"
         ) from error
+
+
+@contextmanager
+def intra_op_threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads on the CPU inside the block, and as many as before after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -29,6 +29,13 @@ class TrainingRecipe:
     cutout : side of the square that is cut out of training images; 0 for none.
     bfloat16 : run networks under autocast with bfloat16; parameters stay float32.
     channels_last : memory format of the images that are handed to the network.
+    accumulate : parts in which each batch is run, one after another, to save memory; the gradient is the mean
+        over the whole batch. Batch normalisation sees one part at a time, so its statistics are those of
+        ``batch_size / accumulate`` images; without batch statistics the result is that of 1, up to rounding.
+    compile_cells : run mixtures through compiled cells (``benchkit.spaces.networks.compile_cells``); methods
+        that train paths run as without.
+    threads : of torch on the CPU, for training and scoring alike. Sums depend on their number, so it is
+        part of a training's identity and never the machine's number of cores.
 
     Raises
     ------
@@ -47,6 +54,9 @@ class TrainingRecipe:
     cutout: int = 0
     bfloat16: bool = False
     channels_last: bool = True
+    accumulate: int = 1
+    compile_cells: bool = False
+    threads: int = 1
 
     def __post_init__(self) -> None:
         rules = {
@@ -60,6 +70,8 @@ class TrainingRecipe:
             "clip": self.clip is None or 0 < self.clip < math.inf,
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "cutout": self.cutout >= 0,
+            "accumulate": 1 <= self.accumulate <= self.batch_size,
+            "threads": self.threads >= 1,
         }
         wrong = [name for name, holds in rules.items() if not holds]
         if wrong:

@@ -4,13 +4,15 @@ The folder of a search
 ----------------------
 ``search.json``     what is searched and how; claims the folder
 ``checkpoints/``    one an epoch (`benchkit.training.checkpoint`)
-``training.csv``    loss, learning rate and seconds of every epoch
+``training.csv``    loss, learning rate, seconds and speed of every epoch
+``tensorboard/``    the same for TensorBoard, where asked for
 ``trace.parquet``   every architecture that the search scored, in order
 ``manifest.json``   what a reader needs to run it again: versions, data, device, trace hash
 ``result.json``     the recommended architecture and its table entry; written last
 
 A search that was interrupted goes on when it is started again with the same settings: the training from its
-last finished epoch, the scoring from its start. A finished one is not run again.
+last finished epoch, the scoring from its start. A finished one is not run again. Several processes
+(`benchkit.training.distributed`) run one search; the first of them writes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,19 +30,23 @@ from typing import Any
 import numpy as np
 
 from benchkit.files import replacing, write_text
-from benchkit.images.catalogue import open_image_set
+from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
 from benchkit.images.image_set import ImageSet
 from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
+from benchkit.images.streamed import USUAL_SIZE, SearchStream
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.strategies import get_weight_sharing
 from benchkit.training import checkpoint as checkpoints
-from benchkit.training.devices import explain_memory, parse_device
+from benchkit.training.claim import as_json, claim
+from benchkit.training.devices import explain_memory, intra_op_threads
+from benchkit.training.distributed import Processes, joined
 from benchkit.training.presets import Preset, get_preset
-from benchkit.training.recipe import TrainingRecipe
+from benchkit.training.settings import SearchSettings
 from benchkit.training.table_entry import table_entry
+from benchkit.training.tensorboard import Scalars
 from benchkit.training.trainer import Progress, Streams, Trainer
 
 __all__ = ["SearchSettings", "run_search"]
@@ -47,53 +54,14 @@ __all__ = ["SearchSettings", "run_search"]
 _HALVES = ("cifar10", "cifar100")
 
 
-@dataclass(frozen=True)
-class SearchSettings:
-    """What a search is; None leaves it to the preset.
-
-    Attributes
-    ----------
-    strategy, space, data, preset : names.
-    seed : of everything that is random, but for the split of the data.
-    epochs, batch_size : of the training.
-    queries : architectures to score.
-    images : validation images on which each is scored.
-    scoring_batch : images a batch of scoring.
-    split : ``nasbench201`` or a number of validation images; None is the benchmark's own halves where the
-        data has them, else a quarter of the training images.
-    image_size, limit : make the data set smaller, see ``open_image_set``.
-    bfloat16 : run networks in bfloat16.
-    options : hyperparameters of the strategy.
-    """
-
-    strategy: str
-    space: str
-    data: str
-    preset: str = "small"
-    seed: int = 0
-    epochs: int | None = None
-    batch_size: int | None = None
-    queries: int | None = None
-    images: int | None = None
-    scoring_batch: int | None = None
-    split: str | None = None
-    image_size: int | None = None
-    limit: int | None = None
-    bfloat16: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def recipe(self, preset: Preset) -> TrainingRecipe:
-        """Return the preset's recipe with what was given over it."""
-        given = {"epochs": self.epochs, "batch_size": self.batch_size}
-        known = {name: value for name, value in given.items() if value is not None}
-        return replace(preset.recipe_for(self.strategy), bfloat16=self.bfloat16, **known)  # type: ignore[arg-type]
-
-
 def run_search(
     settings: SearchSettings,
     folder: Path,
     device: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    tensorboard: bool = False,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """Run a search, or go on with it, and return its result.
 
@@ -102,6 +70,8 @@ def run_search(
     folder : new, empty, or of the same search.
     device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     on_progress : called now and then while the supernet trains.
+    tensorboard : write scalars for TensorBoard, too.
+    workers : that read a streamed data set; they change nothing but the speed.
 
     Returns
     -------
@@ -114,57 +84,106 @@ def run_search(
     """
     preset = get_preset(settings.preset)
     recipe = settings.recipe(preset)
-    kind = get_weight_sharing(settings.strategy)
-    space = get_space(settings.space)
-    where = parse_device(device)
-    if settings.seed < 0:
-        raise InputError(f"a seed is a whole number of at least 0; got {settings.seed}")
+    get_weight_sharing(settings.strategy)
+    get_space(settings.space)
+    with ExitStack() as stack:
+        processes = stack.enter_context(joined(device))
+        scalars = stack.enter_context(Scalars(folder / "tensorboard")) if tensorboard else None
+        stack.enter_context(intra_op_threads(recipe.threads))
+        trainer, images = _prepare(
+            settings,
+            folder,
+            processes,
+            on_progress=on_progress if processes.first else None,
+            on_epoch=scalars.add if scalars is not None and processes.first else None,
+            workers=workers,
+        )
+        if processes.first:
+            claim(folder, "search", asdict(settings))
+        processes.wait()  # nobody looks into the folder before it is this search's
+        finished = folder / "result.json"
+        if finished.is_file():
+            result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+            return result
+        last = checkpoints.latest(folder / "checkpoints")
+        processes.wait()  # nor writes to it before all have looked
+        if last is not None:
+            trainer.resume(last)
+        trainer.fit()
+        result, trace = _search(settings, trainer)
+        if processes.first:
+            _write_history(folder / "training.csv", trainer.history)
+            _write_trace(folder / "trace.parquet", trace, trainer.strategy.space)
+            manifest = _manifest(settings, trainer, images, processes, trace)
+            write_text(folder / "manifest.json", as_json(manifest))
+            write_text(finished, as_json(result))
+        processes.wait()
+        return result
+
+
+def _prepare(
+    settings: SearchSettings, folder: Path, processes: Processes, **hooks: Any
+) -> tuple[Trainer, SearchImages | SearchStream]:
+    """Return the trainer of a search, at its start, and the images that it sees."""
+    preset = get_preset(settings.preset)
     images = _images(settings)
     streams = Streams.of(settings.seed)
-    strategy = kind(space, streams.strategy, **settings.options)
-    budget = Budget(queries=_queries(settings, preset, strategy.default_queries))
+    space = get_space(settings.space)
+    strategy = get_weight_sharing(settings.strategy)(space, streams.strategy, **settings.options)
     trainer = Trainer(
         strategy,
-        _supernet(space, images, preset, streams),
+        _supernet(space, images, preset, settings, streams),
         images,
-        recipe,
-        where,
+        settings.recipe(preset),
+        processes.device,
         streams,
         folder=folder / "checkpoints",
-        scoring={
-            "images": _scored(settings, preset, len(images.valid)),
-            "batch_size": settings.scoring_batch or preset.scoring_batch,
-        },
-        on_progress=on_progress,
+        scoring=settings.scoring(preset, len(images.valid)),
+        processes=processes,
+        **hooks,
     )
-    _claim(folder, settings)
-    finished = folder / "result.json"
-    if finished.is_file():
-        result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return result
-    last = checkpoints.latest(folder / "checkpoints")
-    if last is not None:
-        trainer.resume(last)
-    trainer.fit()
+    return trainer, images
+
+
+def _search(settings: SearchSettings, trainer: Trainer) -> tuple[dict[str, Any], Trace]:
+    """Search the trained supernet."""
+    preset = get_preset(settings.preset)
+    strategy = trainer.strategy
+    budget = Budget(queries=settings.queries_of(preset, strategy.default_queries))
     began = time.monotonic()
     with explain_memory(settings.scoring_batch or preset.scoring_batch, "--scoring-batch"):
         trace = search(strategy, trainer.evaluator, budget)
-    result = _result(settings, space, trace, strategy.recommend())
+    result = _result(settings, strategy.space, trace, strategy.recommend())
     result["seconds"] = {
         "training": round(sum(epoch["seconds"] for epoch in trainer.history), 3),
         "search": round(time.monotonic() - began, 3),
     }
-    _write_history(folder / "training.csv", trainer.history)
-    _write_trace(folder / "trace.parquet", trace, space)
-    write_text(folder / "manifest.json", _as_json(_manifest(settings, trainer, images, str(where), trace)))
-    write_text(finished, _as_json(result))
-    return result
+    return result, trace
 
 
-def _images(settings: SearchSettings) -> SearchImages:
+def _images(settings: SearchSettings) -> SearchImages | SearchStream:
     """Return the images that the search may see; its test images are let go of here."""
+    if about_image_set(settings.data)["kind"] == "streamed":
+        return _stream(settings)
     images = open_image_set(settings.data, settings.image_size, settings.limit)
     seen, _ = divide(images, _split(settings, images))
+    return seen
+
+
+def _stream(settings: SearchSettings) -> SearchStream:
+    streamed = open_streamed(settings.data).sized(settings.image_size or USUAL_SIZE)
+    if settings.limit is not None:
+        streamed = streamed.limited(settings.limit)
+    split = SeededSplit(max(1, len(streamed.train) // 4))
+    if settings.split is not None:
+        given = parse_split(settings.split)
+        if not isinstance(given, SeededSplit):
+            raise InputError(
+                f"NAS-Bench-201's halves are not known for {settings.data}: give the number of validation "
+                f"images instead"
+            )
+        split = given
+    seen, _ = streamed.divide(split.valid, split.seed)
     return seen
 
 
@@ -176,40 +195,23 @@ def _split(settings: SearchSettings, images: ImageSet) -> Split:
     return SeededSplit(max(1, len(images.x_train) // 4))
 
 
-def _supernet(space: Space, images: SearchImages, preset: Preset, streams: Streams) -> Any:
-    from benchkit.spaces.networks import build_supernet
+def _supernet(
+    space: Space,
+    images: SearchImages | SearchStream,
+    preset: Preset,
+    settings: SearchSettings,
+    streams: Streams,
+) -> Any:
+    from benchkit.spaces.networks import SHARED, build_supernet
 
-    size: dict[str, Any] = dict(preset.size.get(space.name, {}))
-    return build_supernet(space, images.classes, images.size[2], generator=streams.network, **size)
-
-
-def _queries(settings: SearchSettings, preset: Preset, published: int) -> int:
-    if settings.queries is not None:
-        return settings.queries
-    return published if preset.queries is None else min(preset.queries, published)
-
-
-def _scored(settings: SearchSettings, preset: Preset, available: int) -> int:
-    if settings.images is not None:
-        return settings.images
-    return available if preset.images is None else min(preset.images, available)
-
-
-def _claim(folder: Path, settings: SearchSettings) -> None:
-    """Make the folder this search's.
-
-    Raises
-    ------
-    InputError : it is a file, holds something else, or another search.
-    """
-    claim, mine = folder / "search.json", _as_json(asdict(settings))
-    if claim.is_file():
-        if claim.read_text(encoding="utf-8") != mine:
-            raise InputError(f"{folder} holds another search (see {claim}); choose another --out")
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and holds no search; choose another --out")
-    else:
-        write_text(claim, mine)
+    return build_supernet(
+        space,
+        images.classes,
+        images.size[2],
+        generator=streams.network,
+        policy=replace(SHARED, running=settings.recalibrate > 0),
+        **preset.size.get(space.name, {}),
+    )
 
 
 def _result(settings: SearchSettings, space: Space, trace: Trace, recommended: Any) -> dict[str, Any]:
@@ -231,7 +233,11 @@ def _result(settings: SearchSettings, space: Space, trace: Trace, recommended: A
 
 
 def _manifest(
-    settings: SearchSettings, trainer: Trainer, images: SearchImages, device: str, trace: Trace
+    settings: SearchSettings,
+    trainer: Trainer,
+    images: SearchImages | SearchStream,
+    processes: Processes,
+    trace: Trace,
 ) -> dict[str, Any]:
     return {
         "benchkit": metadata.version("benchkit"),
@@ -239,8 +245,9 @@ def _manifest(
         "data": dict(images.identity),
         "network": trainer.supernet.recipe.describe(),
         "training": trainer.recipe.describe(),
-        "scored_images": trainer.evaluator.full_fidelity,
-        "device": device,
+        "scoring": trainer.evaluator.describe(),
+        "device": str(processes.device),
+        "processes": processes.count,
         "python": platform.python_version(),
         "platform": {"system": platform.system(), "machine": platform.machine()},
         "dependencies": {name: metadata.version(name) for name in ("numpy", "safetensors", "torch")},
@@ -249,9 +256,10 @@ def _manifest(
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    lines = ["epoch,loss,learning_rate,seconds"]
-    lines += [
-        f"{row['epoch']},{row['loss']!r},{row['learning_rate']!r},{row['seconds']!r}" for row in history
+    names = list(dict.fromkeys(name for row in history for name in row))
+    lines = [
+        ",".join(names),
+        *(",".join(repr(row[name]) if name in row else "" for name in names) for row in history),
     ]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -270,7 +278,3 @@ def _write_trace(path: Path, trace: Trace, space: Space) -> None:
     }
     with replacing(path) as temporary:
         pq.write_table(pa.table(columns), temporary)
-
-
-def _as_json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=1) + "\n"

@@ -1,70 +1,48 @@
 """The trainer: walks a weight-sharing strategy over the images, epoch by epoch.
 
-It owns data, device, precision, schedule, checkpoints and progress; every formula is the strategy's
-(`benchkit.strategies.weight_sharing`). All randomness comes from the `Streams` of one seed. A training that
+It owns data (`benchkit.training.batches`), device, precision and processes (`benchkit.training.gradients`),
+schedule, checkpoints and progress; every formula is the strategy's (`benchkit.strategies.weight_sharing`).
+All randomness comes from the `Streams` of one seed. A training that
 was stopped at any moment goes on from its last finished epoch and ends with the weights of one that was
 not, bit for bit on the same device and number of threads.
 
 Deviations and choices
 ----------------------
 - The learning rate follows its cosine from step to step, as the published scripts of NAS-Bench-201 do.
-- Validation batches, for strategies that learn from them, are augmented like training batches (DARTS' code).
 - The loss is looked at every 16 steps and at the end of an epoch, so that a GPU need not wait for it.
 """
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
-from benchkit.images.augment import Augmentation
-from benchkit.images.device_set import DeviceImages, TrainingBatches
 from benchkit.images.splits import SearchImages
+from benchkit.images.streamed import SearchStream
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores
-from benchkit.strategies.weight_sharing import Gradients, ImageBatch, WeightSharingStrategy
+from benchkit.strategies.weight_sharing import ImageBatch, WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
+from benchkit.training.batches import open_data
 from benchkit.training.checkpoint import Checkpoint
-from benchkit.training.devices import explain_memory
+from benchkit.training.devices import explain_memory, intra_op_threads
+from benchkit.training.distributed import ALONE, Processes, SharedScoring
+from benchkit.training.gradients import LossClosure
 from benchkit.training.recipe import TrainingRecipe
+from benchkit.training.streams import Streams, state_as_text, state_from_text
 from benchkit.training.weights import SharedWeights
 
 __all__ = ["Progress", "Streams", "Trainer"]
 
 _LOOK_EVERY = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Independent generators of one seed: whoever draws more or less changes nothing for the others."""
-
-    strategy: np.random.Generator
-    evaluator: np.random.Generator
-    network: torch.Generator
-    train: torch.Generator
-    valid: torch.Generator
-
-    @classmethod
-    def of(cls, seed: int) -> Streams:
-        """Return the streams of a seed, at their start."""
-        children = np.random.SeedSequence(seed).spawn(5)
-        first, second = (np.random.default_rng(child) for child in children[:2])
-        return cls(first, second, *(_torch_generator(child) for child in children[2:]))
-
-
-def _torch_generator(sequence: np.random.SeedSequence) -> torch.Generator:
-    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +72,7 @@ class Trainer:
     ----------
     strategy : not bound yet.
     supernet : from ``build_supernet``; moved to the device here.
-    images : what a search may see.
+    images : what a search may see, on the device as a whole or streamed from disk.
     recipe : of the training.
     device : where to train.
     streams : of the seed; `strategy` and `network` are what strategy and supernet were made with.
@@ -102,11 +80,15 @@ class Trainer:
     scoring : options of the `SupernetEvaluator` that strategies may use inside training and that
         `evaluator` is: images, batch_size, calibration_batches.
     on_progress : called now and then.
+    on_epoch : called with every entry of `history`, those of a training that is resumed too.
+    processes : that train together (`benchkit.training.distributed`); only the first writes.
+    workers : that read streamed images.
 
     Attributes
     ----------
     epoch : finished epochs.
-    history : one mapping an epoch: epoch, loss, learning_rate, seconds.
+    history : one mapping an epoch: epoch, loss, learning_rate, seconds, images_per_second, and what the
+        strategy says of itself where it has a ``report() -> {name: number}``, as ``strategy/name``.
     evaluator : scores architectures with the weights as they are.
 
     Raises
@@ -118,7 +100,7 @@ class Trainer:
         self,
         strategy: WeightSharingStrategy,
         supernet: Any,
-        images: SearchImages,
+        images: SearchImages | SearchStream,
         recipe: TrainingRecipe,
         device: torch.device,
         streams: Streams,
@@ -126,6 +108,9 @@ class Trainer:
         folder: Path | None = None,
         scoring: dict[str, Any] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_epoch: Callable[[Mapping[str, float]], None] | None = None,
+        processes: Processes = ALONE,
+        workers: int = 0,
     ) -> None:
         network = supernet.recipe
         if (network.classes, network.image_channels) != (images.classes, images.size[2]):
@@ -136,27 +121,31 @@ class Trainer:
         self.strategy, self.recipe, self.streams = strategy, recipe, streams
         self.epoch = 0
         self.history: list[dict[str, float]] = []
-        self._folder, self._device, self._on_progress = folder, device, on_progress
-        self._identity = dict(images.identity)
+        self._folder, self._device, self._processes = folder, device, processes
+        self._on_progress, self._on_epoch = on_progress, on_epoch
+        self._identity, self._image_size = dict(images.identity), list(images.size[:2])
         with explain_memory(recipe.batch_size):
             self.supernet = supernet.to(device)
-            train, valid = (
-                DeviceImages(part, images.normalisation, device, channels_last=recipe.channels_last)
-                for part in (images.train, images.valid)
-            )
-        augmentation = Augmentation.standard(images.size[0], recipe.cutout)
-        self._train = TrainingBatches(train, recipe.batch_size, augmentation, streams.train)
-        self._valid = TrainingBatches(valid, min(recipe.batch_size, len(valid)), augmentation, streams.valid)
+            self._data = open_data(images, recipe, device, streams, processes, workers)
+        if recipe.compile_cells:
+            self._compile()
         self.weights = SharedWeights(self.supernet, recipe)
-        self.evaluator = SupernetEvaluator(
+        self._closure = LossClosure(strategy, self.weights, recipe, processes)
+        evaluator = SupernetEvaluator(
             self.supernet,
-            valid,
+            self._data.valid_images,
             streams.evaluator,
-            calibration=train if network.policy.running else None,
+            calibration=self._data.train_images if network.policy.running else None,
             bfloat16=recipe.bfloat16,
             **(scoring or {}),
         )
+        self.evaluator = evaluator if processes.count == 1 else SharedScoring(evaluator, processes)
         strategy.bind(self.supernet, self.weights)
+
+    def _compile(self) -> None:
+        from benchkit.spaces.networks import compile_cells
+
+        compile_cells(self.supernet)
 
     # -- training -----------------------------------------------------------------------------
 
@@ -172,20 +161,23 @@ class Trainer:
         valid = self._endless_valid()
         # cuDNN must not choose other kernels in another run
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-        with explain_memory(self.recipe.batch_size), exact:
+        for row in self.history:
+            self._tell(row)
+        with explain_memory(self.recipe.batch_size), exact, intra_op_threads(self.recipe.threads):
             while self.epoch < self.recipe.epochs:
                 self._run_epoch(valid, began, first)
                 self.epoch += 1
-                if self._folder is not None:
+                if self._folder is not None and self._processes.first:
                     checkpoints.write(self._folder, self._state())
+                self._tell(self.history[-1])
 
     def _run_epoch(self, valid: Iterator[ImageBatch], began: float, first: int) -> None:
-        epoch, recipe, steps = self.epoch, self.recipe, len(self._train)
+        epoch, recipe, steps = self.epoch, self.recipe, len(self._data.train)
         self.supernet.train()
         self.strategy.begin_epoch(epoch, recipe.epochs)
         total = torch.zeros((), device=self._device)
         started = time.monotonic()
-        for number, (x, y) in enumerate(self._train.epoch(), start=1):
+        for number, (x, y) in enumerate(self._data.train.epoch(), start=1):
             done = epoch * steps + number
             self.weights.learning_rate = recipe.rate_at(done - 1, recipe.epochs * steps)
             batch = ImageBatch(x, y)
@@ -202,30 +194,26 @@ class Trainer:
                         Progress(done, recipe.epochs * steps, epoch + 1, recipe.epochs, loss, left)
                     )
         self.strategy.end_epoch(epoch, self._evaluate)
-        self.history.append(
-            {
-                "epoch": epoch + 1,
-                "loss": float(total) / steps,
-                "learning_rate": self.weights.learning_rate,
-                "seconds": round(time.monotonic() - started, 3),
-            }
-        )
+        seconds = time.monotonic() - started
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(total) / steps,
+            "learning_rate": self.weights.learning_rate,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(self._data.images_an_epoch / seconds, 1),
+        }
+        report = getattr(self.strategy, "report", None)
+        if report is not None:
+            row |= {f"strategy/{name}": float(value) for name, value in report().items()}
+        self.history.append(row)
 
-    def _closure(self, batch: ImageBatch, *, weights: bool = True, architecture: bool = False) -> Gradients:
-        shared = list(self.weights.parameters) if weights else []
-        own = list(self.strategy.parameters.values()) if architecture else []
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.recipe.bfloat16):
-            logits = self.strategy.forward(batch.images)
-        loss = F.cross_entropy(logits.float(), batch.labels, label_smoothing=self.recipe.label_smoothing)
-        extra = self.strategy.extra_loss()
-        if extra is not None:
-            loss = loss + extra
-        gradients = torch.autograd.grad(loss, [*shared, *own], allow_unused=True)
-        return Gradients(loss.detach(), gradients[: len(shared)], gradients[len(shared) :])
+    def _tell(self, row: Mapping[str, float]) -> None:
+        if self._on_epoch is not None:
+            self._on_epoch(row)
 
     def _endless_valid(self) -> Iterator[ImageBatch]:
         while True:
-            for x, y in self._valid.epoch():
+            for x, y in self._data.valid.epoch():
                 yield ImageBatch(x, y)
 
     def _evaluate(self, batch: Batch, images: int | None) -> Scores:
@@ -258,11 +246,14 @@ class Trainer:
             "network": self.supernet.recipe.describe(),
             "training": self.recipe.describe(),
             "data": self._identity,
+            "image_size": self._image_size,
+            "processes": self._processes.count,
+            "scoring": self.evaluator.describe(),
             "history": self.history,
             "random": {
                 "strategy": self.streams.strategy.bit_generator.state,
-                "train": _as_text(self._train.state_dict()),
-                "valid": _as_text(self._valid.state_dict()),
+                "train": state_as_text(self._data.train.state_dict()),
+                "valid": state_as_text(self._data.valid.state_dict()),
             },
         }
         return Checkpoint(tensors, facts)
@@ -272,33 +263,25 @@ class Trainer:
 
         Raises
         ------
-        InputError : the checkpoint cannot be read, or is of another network, strategy, data set or recipe.
+        InputError : the checkpoint cannot be read, or is of another network, strategy, image size, data set,
+            recipe or number of processes.
         """
         checkpoint = checkpoints.read(path)
         facts = checkpoint.facts
         checkpoints.check_same_network(facts, self.supernet.recipe.describe(), path)
+        checkpoints.check_same_images(facts, self._image_size, path)
         for key, mine in (
             ("strategy", self.strategy.name),
             ("data", self._identity),
             ("training", self.recipe.describe()),
+            ("processes", self._processes.count),
         ):
-            if facts.get(key) != mine:
-                raise InputError(f"checkpoint {path} is of another {key}: {facts.get(key)}, not {mine}")
+            checkpoints.check_same(facts, key, mine, path)
         checkpoints.load_weights(checkpoint, self.supernet)
         self.weights.load_state_tensors(checkpoint.group("momentum"))
         self.strategy.load_state_tensors(checkpoint.group("strategy"))
         self.streams.strategy.bit_generator.state = facts["random"]["strategy"]
-        self._train.load_state_dict(_from_text(facts["random"]["train"]))
-        self._valid.load_state_dict(_from_text(facts["random"]["valid"]))
+        self._data.train.load_state_dict(state_from_text(facts["random"]["train"]))
+        self._data.valid.load_state_dict(state_from_text(facts["random"]["valid"]))
         self.history = list(facts["history"])
         self.epoch = int(facts["epoch"])
-
-
-def _as_text(state: dict[str, Any]) -> dict[str, Any]:
-    generator: Tensor = state["generator"]
-    return {**state, "generator": base64.b64encode(generator.numpy().tobytes()).decode()}
-
-
-def _from_text(state: dict[str, Any]) -> dict[str, Any]:
-    raw = np.frombuffer(base64.b64decode(state["generator"]), dtype=np.uint8).copy()
-    return {**state, "generator": torch.from_numpy(raw)}

@@ -24,13 +24,15 @@ pass is ``supernet(images, mask, weights)`` with ``bool`` and ``float[positions,
 call                                   what runs
 =====================================  ==================================================================
 ``path(images, row)``                  one architecture
+``paths(images, rows)``                many, with the work of common prefixes done once
 ``multipath(images, mask)``            the sum of the selected candidates at every position
 ``mixture(images, weights)``           the weighted sum of all, differentiable in the weights
 ``sampled(images, row, weights)``      one architecture times its straight-through weights
 =====================================  ==================================================================
 
 Candidates that do not run get no gradient at all (None, not zero), so an optimizer leaves them alone. The
-supernet of ``nasbench101`` shares kernels among widths and knows paths only.
+supernet of ``nasbench101`` shares kernels among widths and knows paths only. That of a ``branches`` space
+(`BranchNetwork`) has paths, and ``gated(images, gates)``: a factor for every kernel slice.
 
 Images of any memory format are accepted; inside, everything is channels-last. Networks work under
 ``torch.autocast`` with bfloat16. A further space is a new description: its body is made of the blocks
@@ -40,6 +42,7 @@ Images of any memory format are accepted; inside, everything is channels-last. N
 from __future__ import annotations
 
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy, recalibrate
+from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.build import (
     SHARED,
     Supernet,
@@ -59,6 +62,8 @@ __all__ = [
     "AveragePool",
     "BatchNormPolicy",
     "Block",
+    "BranchNetwork",
+    "BranchSubnet",
     "Candidate",
     "CandidateNetwork",
     "Cell",

@@ -8,13 +8,14 @@ share what they can (`benchkit.spaces.networks.layers`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchkit.spaces.networks.layers import Candidate, Source, Term, total
-from benchkit.spaces.networks.network import Block, Gates
+from benchkit.spaces.networks.network import Block, Gates, Key
 
 __all__ = ["Cell", "CellGraph"]
 
@@ -40,6 +41,24 @@ class CellGraph:
     def nodes(self) -> int:
         """Number of nodes, inputs included."""
         return 1 + max(target for _, target in self.edges)
+
+
+@dataclass
+class CellMemory:
+    """What a cell computed for the gates seen so far, from the same inputs.
+
+    A node's value is kept together with its history: the edges and operations that it sums, with theirs.
+    Another row whose node has the same history finds it here; one with another replaces it, with what leaves.
+    """
+
+    entering: list[Tensor] = field(default_factory=list)
+    history: dict[int, Key] = field(default_factory=dict)
+    sources: dict[int, Source] = field(default_factory=dict)
+    terms: dict[int, dict[tuple[int, int], Term]] = field(default_factory=dict)
+
+    def replace(self, node: int, history: Key, value: Tensor) -> None:
+        """Keep the value of a node, and forget what left it."""
+        self.history[node], self.sources[node], self.terms[node] = history, Source(value), {}
 
 
 class Cell(Block):
@@ -73,9 +92,7 @@ class Cell(Block):
             self._leaving[graph.edges[edge][0]].append((edge, operation))
 
     def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
-        entering = [current] if self.graph.inputs == 1 else [previous, current]
-        if self.preprocess is not None:
-            entering = [module(value) for module, value in zip(self.preprocess, entering, strict=True)]
+        entering = self._entering(previous, current)
         running = self._running(gates)
         values: dict[int, Tensor] = dict(enumerate(entering))
         terms: list[list[Term]] = [[] for _ in range(self.graph.nodes)]
@@ -88,7 +105,50 @@ class Cell(Block):
                     candidate = self.candidates[f"{edge}_{operation}"]
                     term = candidate(source, gates.scale(self.first + edge, operation))
                     terms[self.graph.edges[edge][1]].append(term)
-        outputs = [values[node] for node in self.graph.outputs]
+        return self._joined([values[node] for node in self.graph.outputs])
+
+    def key(self, gates: Gates) -> Key:
+        """Return the operations of every edge that leads to an output, edge by edge."""
+        chosen: list[tuple[int, ...]] = [() for _ in self.graph.edges]
+        for leaving in self._running(gates):
+            for edge, operation in leaving:
+                chosen[edge] += (operation,)
+        return tuple(chosen)
+
+    def memory(self) -> CellMemory:
+        return CellMemory()
+
+    def forward_again(self, previous: Tensor, current: Tensor, gates: Gates, memory: Any) -> Tensor:
+        kept: CellMemory = memory
+        kept.entering = kept.entering or self._entering(previous, current)
+        arriving: list[list[Term]] = [[] for _ in range(self.graph.nodes)]
+        histories: list[Key] = [() for _ in range(self.graph.nodes)]
+        for node, leaving in enumerate(self._running(gates)):
+            if not leaving and node not in self.graph.outputs:
+                continue
+            if kept.history.get(node) != histories[node]:
+                if node < len(kept.entering):
+                    value = kept.entering[node]
+                elif arriving[node]:
+                    value = total(arriving[node])
+                else:
+                    value = self._nothing(kept.entering[-1])
+                kept.replace(node, histories[node], value)
+            for edge, operation in leaving:
+                terms, target = kept.terms[node], self.graph.edges[edge][1]
+                if (edge, operation) not in terms:
+                    terms[edge, operation] = self.candidates[f"{edge}_{operation}"](kept.sources[node])
+                arriving[target].append(terms[edge, operation])
+                histories[target] += ((edge, operation, histories[node]),)
+        return self._joined([kept.sources[node].value for node in self.graph.outputs])
+
+    def _entering(self, previous: Tensor, current: Tensor) -> list[Tensor]:
+        entering = [current] if self.graph.inputs == 1 else [previous, current]
+        if self.preprocess is None:
+            return entering
+        return [module(value) for module, value in zip(self.preprocess, entering, strict=True)]
+
+    def _joined(self, outputs: list[Tensor]) -> Tensor:
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def _running(self, gates: Gates) -> list[list[tuple[int, int]]]:

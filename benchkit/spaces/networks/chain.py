@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.networks.layers import Candidate, Source, total
-from benchkit.spaces.networks.network import Block, Gates
+from benchkit.spaces.networks.network import Block, Gates, Key
 
 __all__ = ["ChoiceLayer"]
 
@@ -50,3 +50,6 @@ class ChoiceLayer(Block):
                 for operation in chosen
             ]
         )
+
+    def key(self, gates: Gates) -> Key:
+        return gates.chosen[self.position]

@@ -19,7 +19,7 @@ Deviations and choices
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.prefixes import run_with_prefixes
 from benchkit.spaces.sizes import NetworkSize
 
 __all__ = [
@@ -38,12 +39,16 @@ __all__ = [
     "CandidateNetwork",
     "Fixed",
     "Gates",
+    "Key",
     "Mask",
     "Recipe",
     "check_images",
     "choices_mask",
     "single_row",
 ]
+
+Key = tuple[Any, ...]
+"""Operations that run at each position of a block, hashable and in the order of the positions."""
 
 Mask = npt.NDArray[np.bool_]
 """Which candidates run, ``bool[positions, operations]``."""
@@ -113,6 +118,27 @@ class Block(nn.Module, ABC):
     def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
         """Return the block's output, from the outputs of the last block but one and of the last."""
 
+    def key(self, gates: Gates) -> Key:
+        """Return what of the gates decides the output: equal inputs and keys give the same output.
+
+        All of them, unless the block knows better.
+        """
+        return gates.chosen
+
+    def memory(self) -> Any:
+        """Return an empty memory for `forward_again`; None where there is nothing to remember."""
+        return None
+
+    def forward_again(self, previous: Tensor, current: Tensor, gates: Gates, memory: Any) -> Tensor:
+        """Return the output, with what other gates had in common taken from `memory`.
+
+        Parameters
+        ----------
+        memory : from `memory`; all calls with it have the same inputs, and gates without scales.
+        """
+        output: Tensor = self(previous, current, gates)
+        return output
+
 
 class Fixed(Block):
     """A module with nothing to choose, applied to the last output."""
@@ -124,6 +150,9 @@ class Fixed(Block):
     def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
         output: Tensor = self.module(current)
         return output
+
+    def key(self, gates: Gates) -> Key:
+        return ()
 
 
 def choices_mask(row: Architecture, operations: int) -> Mask:
@@ -166,6 +195,7 @@ class CandidateNetwork(nn.Module):
         self.present = present
         self.stem, self.body, self.head = stem, nn.ModuleList(body), head
         self._mask_of = mask_of
+        self._compiled: list[Any] = []  # in a list, so that no parameter is listed twice
 
     def forward(self, images: Tensor, mask: Mask | None = None, weights: Tensor | None = None) -> Tensor:
         """Return float[batch, classes]: the logits.
@@ -192,10 +222,18 @@ class CandidateNetwork(nn.Module):
             raise InputError(f"weights must have shape {list(self.present.shape)}; got {list(weights.shape)}")
         gates = Gates.of(running, weights)
         previous = current = self.stem(images.contiguous(memory_format=torch.channels_last))
-        for block in self.body:
+        body = self._compiled if mask is None and self._compiled else self.body
+        for block in body:
             previous, current = current, block(previous, current, gates)
         logits: Tensor = self.head(current)
         return logits
+
+    def compile_blocks(self, **options: Any) -> int:
+        """Compile every block that has a choice; see `benchkit.spaces.networks.compile_cells`."""
+        self._compiled = [
+            block if isinstance(block, Fixed) else torch.compile(block, **options) for block in self.body
+        ]
+        return sum(not isinstance(block, Fixed) for block in self.body)
 
     def mask_of(self, architecture: npt.ArrayLike) -> Mask:
         """Return bool[positions, operations]: the candidates that a row selects.
@@ -209,6 +247,26 @@ class CandidateNetwork(nn.Module):
     def path(self, images: Tensor, architecture: npt.ArrayLike) -> Tensor:
         """Return the logits of one architecture (uniform single path, SPOS)."""
         return self._run(images, self.mask_of(architecture))
+
+    def paths(self, images: Tensor, architectures: npt.ArrayLike) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield the logits of many architectures, with the work of common prefixes done once.
+
+        Yields
+        ------
+        numbers : rows that give these logits; every row of the batch comes once, in no order.
+        logits : float[batch, classes], bit for bit those of `path` for each of them.
+
+        Raises
+        ------
+        ArchitectureError : a row is not a member.
+        InputError : images of another shape.
+        """
+        check_images(images, self.recipe.image_channels)
+        rows = self.recipe.space.validate(architectures)
+        gates = [Gates.of(self._mask_of(row)) for row in rows]
+        entered = self.stem(images.contiguous(memory_format=torch.channels_last))
+        for numbers, current in run_with_prefixes(list(self.body), entered, gates):  # type: ignore[arg-type]
+            yield numbers, self.head(current)
 
     def multipath(self, images: Tensor, mask: Mask) -> Tensor:
         """Return the logits where each position sums its selected candidates."""

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchkit.images import divide, open_image_set, parse_split
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.devices import explain_memory, parse_device
-from benchkit.training.trainer import Trainer
+from benchkit.training.trainer import Streams, Trainer
 
 Make = Callable[..., Trainer]
 
@@ -101,6 +102,28 @@ def test_a_checkpoint_of_another_training_is_refused(make_trainer: Make, saved: 
     saved.write_text(json.dumps(facts))
     with pytest.raises(InputError, match="another data"):
         make_trainer(epochs=2).resume(saved)
+
+
+def test_a_checkpoint_of_other_images_is_refused(make_trainer: Make, saved: Path) -> None:
+    smaller = divide(open_image_set("digits", image_size=4, limit=250), parse_split("100"))[0]
+    first = make_trainer(epochs=2)
+    streams = Streams.of(0)
+    strategy = type(first.strategy)(get_space("nasbench201-3"), streams.strategy)
+    other = Trainer(strategy, first.supernet, smaller, first.recipe, torch.device("cpu"), streams)
+    with pytest.raises(InputError, match=r"trained on images of 8 x 8 pixels; this data has 4 x 4: give"):
+        other.resume(saved)
+    checkpoints.check_same_images({"image_size": [4, 4]}, (4, 4), saved)
+
+
+def test_what_differs_is_named_and_nothing_else(saved: Path) -> None:
+    mine = {"epochs": 2, "batch_size": 30, "clip": None}
+    checkpoints.check_same({"training": dict(mine)}, "training", mine, saved)
+    with pytest.raises(InputError) as raised:
+        checkpoints.check_same({"training": {**mine, "epochs": 3}}, "training", mine, saved)
+    assert (
+        str(raised.value)
+        == f"checkpoint {saved} is of another training: {{'epochs': 3}}, not {{'epochs': 2}}"
+    )
 
 
 def test_a_write_that_fails_leaves_no_checkpoint(

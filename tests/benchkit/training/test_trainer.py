@@ -14,6 +14,7 @@ import torch
 
 from benchkit.images import SearchImages
 from benchkit.spaces import Architecture, InputError
+from benchkit.strategies import weight_sharing_names
 from benchkit.strategies.spos import SPOS
 from benchkit.strategies.weight_sharing import Evaluate
 from benchkit.training.recipe import TrainingRecipe
@@ -21,7 +22,7 @@ from benchkit.training.trainer import Progress, Trainer
 from benchkit.training.weights import SharedWeights
 
 Make = Callable[..., Trainer]
-STRATEGIES = ("spos", "darts", "darts-v2")
+STRATEGIES = tuple(weight_sharing_names())
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -1,0 +1,111 @@
+"""What a weight-sharing search is: all that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchkit.spaces import InputError
+from benchkit.training.presets import Preset
+from benchkit.training.recipe import TrainingRecipe
+
+__all__ = ["SearchSettings"]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What a search is; None leaves it to the preset.
+
+    Attributes
+    ----------
+    strategy, space, data, preset : names.
+    seed : of everything that is random, but for the split of the data.
+    epochs, batch_size, label_smoothing : of the training.
+    learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
+    queries : architectures to score.
+    images : validation images on which each is scored.
+    scoring_batch : images a batch of scoring.
+    split : ``nasbench201`` or a number of validation images; None is the benchmark's own halves where the
+        data has them, else a quarter of the training images.
+    image_size, limit : make the data set smaller, see ``open_image_set``.
+    bfloat16 : run networks in bfloat16.
+    accumulate, threads : see `TrainingRecipe`.
+    compile : compile the cells, for methods that train mixtures.
+    recalibrate : batch normalisation. 0: every batch by its own statistics, in scoring too. Else the supernet
+        keeps running averages, and before an architecture is scored they are estimated anew on so many
+        batches of training images.
+    options : hyperparameters of the strategy.
+
+    Raises
+    ------
+    InputError : a negative seed or number of batches.
+    """
+
+    strategy: str
+    space: str
+    data: str
+    preset: str = "small"
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    label_smoothing: float | None = None
+    queries: int | None = None
+    images: int | None = None
+    scoring_batch: int | None = None
+    split: str | None = None
+    image_size: int | None = None
+    limit: int | None = None
+    bfloat16: bool = False
+    accumulate: int = 1
+    compile: bool = False
+    threads: int = 1
+    recalibrate: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"a seed is a whole number of at least 0; got {self.seed}")
+        if self.recalibrate < 0:
+            raise InputError(f"recalibrate is a number of batches of at least 0; got {self.recalibrate}")
+
+    def recipe(self, preset: Preset) -> TrainingRecipe:
+        """Return the preset's recipe with what was given over it.
+
+        Raises
+        ------
+        InputError : a number is out of its range.
+        """
+        recipe = preset.recipe_for(self.strategy)
+        given: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("epochs", "batch_size", "learning_rate", "label_smoothing")
+            if getattr(self, name) is not None
+        }
+        if self.learning_rate is not None:
+            given["last_learning_rate"] = min(recipe.last_learning_rate, self.learning_rate)
+        return replace(
+            recipe,
+            bfloat16=self.bfloat16,
+            accumulate=self.accumulate,
+            compile_cells=self.compile,
+            threads=self.threads,
+            **given,
+        )
+
+    def scoring(self, preset: Preset, available: int) -> dict[str, int]:
+        """Return the options of a `SupernetEvaluator`, where there are `available` validation images."""
+        images = self.images
+        if images is None:
+            images = available if preset.images is None else min(preset.images, available)
+        return {
+            "images": images,
+            "batch_size": self.scoring_batch or preset.scoring_batch,
+            "calibration_batches": self.recalibrate,
+        }
+
+    def queries_of(self, preset: Preset, published: int) -> int:
+        """Return how many architectures are scored, where the method's paper says `published`."""
+        if self.queries is not None:
+            return self.queries
+        return published if preset.queries is None else min(preset.queries, published)
