@@ -8,6 +8,8 @@ import sys
 import typer
 
 from benchkit.cli import data, leaderboard, space, strategy, table
+from benchkit.cli.correlate import correlate_command
+from benchkit.cli.evaluate import evaluate_command
 from benchkit.cli.search import search_command
 from benchkit.spaces.errors import InputError
 
@@ -26,6 +28,8 @@ app = typer.Typer(
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(table.app, name="table")
 app.command("search")(search_command)
+app.command("evaluate")(evaluate_command)
+app.command("correlate")(correlate_command)
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
 app.add_typer(strategy.app, name="strategy")

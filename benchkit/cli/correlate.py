@@ -1,0 +1,123 @@
+"""``benchkit correlate``: hold a supernet's ranking against stand-alone accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
+
+__all__ = ["correlate_command"]
+
+_MEASURES = {"kendall_tau": "tau-b", "pearson": "Pearson", "spearman": "Spearman"}
+
+
+def correlate_command(
+    checkpoint: list[Path] = typer.Option(
+        ..., help="A checkpoint, a folder of them, or the folder of a search; give it again for each."
+    ),
+    out: Path = typer.Option(..., help="Folder of the study: new, or of the same study to go on with."),
+    space: str | None = typer.Option(None, help="Space; else the checkpoints say it."),
+    data: str | None = typer.Option(None, help="Image data; else the checkpoints say it."),
+    strategy: str | None = typer.Option(None, help="That trained the supernet; else the checkpoints say it."),
+    n: int | None = typer.Option(None, "--n", help="Architectures to score; 1,000 unless given."),
+    everything: bool = typer.Option(False, "--all", help="Score every architecture of the table."),
+    images: int | None = typer.Option(None, help="Validation images for every checkpoint; 1,000."),
+    final_images: int | None = typer.Option(None, help="For the last checkpoint of each training; 5,000."),
+    every: int = typer.Option(1, help="Score each so-manieth epoch, and always the last."),
+    seed: int = typer.Option(0, help="Of the sample of architectures, the images and the intervals."),
+    scoring_batch: int = typer.Option(500, help="Images a batch of scoring."),
+    table: str | None = typer.Option(None, help="Name or path; else the table that bears the space's name."),
+    dataset: str | None = typer.Option(None, help="Of the table; else that of the images' name."),
+    split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
+    image_size: int | None = typer.Option(None, help="As it was in training."),
+    limit: int | None = typer.Option(None, help="As it was in training."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
+    threads: int = typer.Option(1, help="Of torch while scoring."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Score architectures with inherited weights, and correlate with their stand-alone accuracy.
+
+    Interrupted, it goes on from the last scored checkpoint when the same command is given again.
+    """
+    from benchkit.training.correlation import CorrelationSettings, run_correlation
+
+    settings = CorrelationSettings(
+        checkpoints=tuple(checkpoint),
+        space=space,
+        data=data,
+        strategy=strategy,
+        n=n,
+        everything=everything,
+        images=images,
+        final_images=final_images,
+        seed=seed,
+        scoring_batch=scoring_batch,
+        every=every,
+        table=table,
+        dataset=dataset,
+        split=split,
+        image_size=image_size,
+        limit=limit,
+    )
+    with progress_bar("architectures scored") as update:
+        result = run_correlation(settings, out, device, threads, update)
+    if as_json:
+        return show_json(result)
+    _show(result)
+    typer.echo(f"\nresults: {out}")
+    return None
+
+
+def _show(result: dict[str, Any]) -> None:
+    """Print the correlations of the last checkpoints beside the noise ceiling."""
+    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
+    named = {"valid": "validation", "test": "test"}
+    show_facts(
+        {
+            "supernet": f"{result['strategy']} on {result['space']}, {result['data']['name']}",
+            "truth": [
+                f"{named[split]} accuracy on {result['dataset']} after {number} epochs, table "
+                f"{result['table']['name']}"
+                for split, number in epochs.items()
+            ],
+            "architectures": f"{result['n']:,}",
+        }
+    )
+    ceiling = {
+        (row["truth"], row["fraction"]): row
+        for row in result["noise_ceiling"]
+        if row["measure"] == "kendall_tau"
+    }
+    rows = []
+    for each in result["trainings"]:
+        cells: dict[tuple[str, float], dict[str, dict[str, Any]]] = {}
+        for row in each["correlations"]:
+            cells.setdefault((row["truth"], row["fraction"]), {})[row["measure"]] = row
+        for (truth, fraction), found in cells.items():
+            rows.append(
+                [
+                    each["training"],
+                    str(each["epoch"]),
+                    f"{each['images']:,}",
+                    f"{each['mean_supernet_accuracy']:.1f}",
+                    truth,
+                    "all" if fraction == 1 else f"top {100 * fraction:g} %",
+                    f"{found['kendall_tau']['n']:,}",
+                    *(_with_interval(found[name]) for name in _MEASURES),
+                    _with_interval(ceiling.get((truth, fraction))),
+                ]
+            )
+    header = ["training", "epoch", "images", "mean acc. %", "truth", "within", "n", *_MEASURES.values()]
+    typer.echo()
+    show_rows([*header, "noise ceiling"], rows, "correlation [95 % interval]; the ceiling is tau-b")
+
+
+def _with_interval(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return ""
+    if row["low"] is None:
+        return f"{row['value']:.2f}"
+    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"

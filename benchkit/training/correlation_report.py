@@ -1,0 +1,287 @@
+"""What a correlation study says: from scores and truths to frames, figures and the result.
+
+Correlations with the test column are reported beside those with validation; nothing is chosen by either.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchkit.analysis.correlation_figure import ScatterInfo, curve_info, draw_curves, draw_scatter
+from benchkit.analysis.noise_ceiling import noise_ceiling
+from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
+from benchkit.analysis.style import save_figure
+from benchkit.analysis.top_k import top_k_figures
+from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.files import replacing, write_text
+from benchkit.training.claim import as_json
+from benchkit.training.correlation_scores import ScoreStore, digest
+from benchkit.training.trained import Saved, Trained
+from benchkit.training.truth import Truth
+
+__all__ = ["Scored", "Study", "write_report"]
+
+TOP_KS = (1, 5, 10, 50)
+_SCATTER_FRACTIONS = (1.0, 0.5)  # the failed ones squeeze all others into a corner: show the best half too
+_WHAT = ("epoch", "images", "truth", "fraction", "measure")
+
+
+class Scored(NamedTuple):
+    """The scores of one checkpoint: float64[n], in percent, on so many images."""
+
+    training: Trained
+    saved: Saved
+    images: int
+    scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What all checkpoints of a study share.
+
+    Attributes
+    ----------
+    settings : JSON-ready; what ``correlation.json`` holds.
+    architectures : n names.
+    truths : of those n; the first is the one that figures show.
+    trainings : whose checkpoints are scored.
+    bootstrap_seed : of all intervals.
+    """
+
+    settings: dict[str, Any]
+    architectures: list[str]
+    truths: list[Truth]
+    trainings: list[Trained]
+    bootstrap_seed: np.random.SeedSequence
+
+    def rng(self) -> np.random.Generator:
+        """Return a generator at its start: every checkpoint sees the same bootstrap samples."""
+        return np.random.default_rng(self.bootstrap_seed)
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """Return what a manifest keeps of the checkpoints."""
+        return [
+            {"training": each.name, "seed": each.seed, "epoch": saved.epochs, "sha256": saved.sha256}
+            for each in self.trainings
+            for saved in each.saved
+        ]
+
+
+def write_report(
+    folder: Path, study: Study, scored: Sequence[Scored], store: ScoreStore, device: str
+) -> dict[str, Any]:
+    """Write everything but the claim into the folder of a study, and return its result."""
+    correlations = _correlations(study, scored)
+    means = mean_over_trainings(correlations, _WHAT)
+    ceiling = _ceiling(study)
+    last = [each for each in scored if each.saved is each.training.saved[-1]]
+    best = _top_k(study, last)
+    store.finish(_as_frame(study, scored))
+    frames = {
+        "correlations": correlations,
+        "top_k": best,
+        "noise_ceiling": ceiling,
+    }
+    if len(study.trainings) > 1:
+        frames["correlations-mean"] = means
+    final = [each for each in last if each.images == study.settings["final_images"]]
+    frames["scatter"] = _scatter_frame(study, final)
+    for name, frame in frames.items():
+        with replacing(folder / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+    _draw(folder, study, correlations, ceiling, final)
+    result = {
+        **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
+        "data": study.settings["data"],
+        "truths": [{**each.metric.to_json(), "runs": len(each.runs) or None} for each in study.truths],
+        "trainings": [_last_of(each, correlations, best) for each in last],
+        "mean": _records(means[means["epoch"] == max(each.saved.epochs for each in last)])
+        if len(study.trainings) > 1
+        else [],
+        "noise_ceiling": _records(ceiling),
+    }
+    write_text(folder / "manifest.json", as_json(_manifest(study, scored, device)))
+    write_text(folder / "result.json", as_json(result))
+    return result
+
+
+def _correlations(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
+    """Return a row for each checkpoint, number of images, truth, fraction and measure."""
+    pieces = []
+    groups: dict[tuple[str, int], list[Scored]] = {}
+    for each in scored:
+        groups.setdefault((each.training.name, each.images), []).append(each)
+    for (training, images), curve in groups.items():
+        epochs = [each.saved.epochs for each in curve]
+        scores = np.stack([each.scores for each in curve])
+        for truth in study.truths:
+            known = ~np.isnan(truth.mean)
+            piece = correlation_curve(epochs, scores[:, known], truth.mean[known], study.rng(), FRACTIONS)
+            about = {"training": training, "seed": curve[0].training.seed}
+            piece = piece.assign(**about, images=images, truth=truth.split)
+            pieces.append(piece[["training", "seed", *_WHAT, "n", "value", "low", "high"]])
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _top_k(study: Study, last: Sequence[Scored]) -> pd.DataFrame:
+    pieces = []
+    for each in last:
+        for truth in study.truths:
+            known = ~np.isnan(truth.mean)
+            ks = [k for k in TOP_KS if k <= np.count_nonzero(known)]
+            piece = top_k_figures(each.scores[known], truth.mean[known], ks, study.rng())
+            piece = piece.assign(
+                training=each.training.name,
+                seed=each.training.seed,
+                epoch=each.saved.epochs,
+                images=each.images,
+                truth=truth.split,
+            )
+            columns = ["training", "seed", "epoch", "images", "truth", "k", "measure", "n"]
+            pieces.append(piece[[*columns, "value", "low", "high"]])
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _ceiling(study: Study) -> pd.DataFrame:
+    """Return the noise ceiling of each truth that has runs to compare; may have no rows."""
+    pieces = []
+    for truth in study.truths:
+        known = ~np.isnan(truth.runs)
+        shared = known.astype(np.int64) @ known.T.astype(np.int64)  # architectures a pair of runs has
+        if len(truth.runs) > 1 and shared.min() > 0:
+            piece = noise_ceiling(truth.runs, study.rng(), FRACTIONS)
+            piece.insert(0, "truth", truth.split)
+            pieces.append(piece)
+    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high"]
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=columns)
+
+
+def _as_frame(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
+    pieces = [
+        pd.DataFrame(
+            {
+                "training": each.training.name,
+                "seed": each.training.seed,
+                "epoch": each.saved.epochs,
+                "images": each.images,
+                "checkpoint": each.saved.sha256,
+                "architecture": study.architectures,
+                "supernet_accuracy": each.scores,
+            }
+        )
+        for each in scored
+    ]
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _scatter_frame(study: Study, final: Sequence[Scored]) -> pd.DataFrame:
+    pieces = [
+        pd.DataFrame(
+            {
+                "training": each.training.name,
+                "architecture": study.architectures,
+                "supernet_accuracy": each.scores,
+                **{f"table_{truth.split}": truth.mean for truth in study.truths},
+            }
+        )
+        for each in final
+    ]
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _draw(
+    folder: Path, study: Study, correlations: pd.DataFrame, ceiling: pd.DataFrame, final: Sequence[Scored]
+) -> None:
+    truth, settings = study.truths[0], study.settings
+    here = ceiling[ceiling["truth"] == truth.split]
+    mine = correlations[correlations["truth"] == truth.split]
+    curves = mine[mine["images"] == settings["images"]].assign(strategy=settings["strategy"])
+    info = curve_info(curves, ceiling=here if len(here) else None)
+    save_figure(draw_curves(info), folder / "correlation-curve")
+    known = np.flatnonzero(~np.isnan(truth.mean))
+    panels = []
+    for fraction in _SCATTER_FRACTIONS:
+        shown = known[best_share(truth.mean[known], fraction)]
+        for each in final:
+            rows = (
+                (mine["training"] == each.training.name)
+                & (mine["epoch"] == each.saved.epochs)
+                & (mine["images"] == each.images)
+                & (mine["fraction"] == fraction)
+            )
+            title = f"{each.training.name}, {each.saved.epochs} epochs, {each.images:,} images"
+            points = (each.scores[shown], truth.mean[shown])
+            panels.append(ScatterInfo(title, *points, mine[rows], here if len(here) else None, 0.95))
+    metric = truth.metric
+    split = "validation" if truth.split == "valid" else "test"
+    figure = draw_scatter(
+        panels,
+        predicted_label="accuracy with inherited weights (%)",
+        truth_label=f"{metric.dataset} {split} accuracy\nafter {metric.epochs} epochs alone (%)",
+        columns=min(len(final), 3) if len(final) > 1 else len(panels),
+    )
+    save_figure(figure, folder / "scatter")
+
+
+def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:
+    """Return what the result says of one scored last checkpoint."""
+    about = {
+        "training": each.training.name,
+        "seed": each.training.seed,
+        "epoch": each.saved.epochs,
+        "images": each.images,
+    }
+    return {
+        **about,
+        "mean_supernet_accuracy": float(each.scores.mean()),
+        "best_supernet_accuracy": float(each.scores.max()),
+        "correlations": _records(_rows_of(correlations, about)),
+        "top_k": _records(_rows_of(best, about)),
+    }
+
+
+def _rows_of(frame: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
+    rows = (
+        (frame["training"] == about["training"])
+        & (frame["epoch"] == about["epoch"])
+        & (frame["images"] == about["images"])
+    )
+    chosen: pd.DataFrame = frame[rows].drop(columns=list(about))
+    return chosen
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON has them: what is undefined is null."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with whole seeds, missing where a training does not say its own."""
+    return frame.astype({"seed": "Int64"})
+
+
+def _manifest(study: Study, scored: Sequence[Scored], device: str) -> dict[str, Any]:
+    return {
+        "benchkit": metadata.version("benchkit"),
+        "correlation": study.settings,
+        "checkpoints": study.checkpoints(),
+        "device": device,
+        "python": platform.python_version(),
+        "platform": {"system": platform.system(), "machine": platform.machine()},
+        "dependencies": {
+            name: metadata.version(name) for name in ("numpy", "pandas", "safetensors", "scipy", "torch")
+        },
+        "scores": digest(
+            study.architectures, [(each.saved.sha256, each.images, each.scores) for each in scored]
+        ),
+    }

@@ -1,0 +1,387 @@
+"""Correlation studies: tiny supernets on the digits, held against a table that is written here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+from benchkit.cli import main
+from benchkit.images import divide, open_image_set, parse_split
+from benchkit.images.device_set import DeviceImages
+from benchkit.searching.supernet_evaluator import SupernetEvaluator
+from benchkit.spaces import InputError, get_space
+from benchkit.tables import Metric
+from benchkit.tables.write import Column, TableSource, write_table
+from benchkit.training.correlation import CorrelationSettings, run_correlation
+from benchkit.training.search import SearchSettings, run_search
+from benchkit.training.trained import find_trainings, load_supernet
+
+SEARCH = SearchSettings(
+    "spos", "nasbench201-3", "digits", epochs=3, queries=2, limit=200, images=40, scoring_batch=40
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two searches of three epochs, seeds 0 and 1."""
+    folder = tmp_path_factory.mktemp("trained")
+    for seed in (0, 1):
+        run_search(replace(SEARCH, seed=seed), folder / f"seed-{seed}", "cpu")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up table of nasbench201-3: three runs on digits, of which one lacks an entry."""
+    space = get_space("nasbench201-3")
+    rng = np.random.default_rng(0)
+    good = 80 + 10 * rng.random(125)
+    runs = good + rng.normal(0, 1, (3, 125))
+    runs[2, 7] = np.nan
+    columns = {Metric("digits", "valid", 30, run): Column(values) for run, values in enumerate(runs)}
+    columns[Metric("digits", "valid", 30)] = Column(np.nanmean(runs, axis=0))
+    columns[Metric("digits", "valid", 5)] = Column(good - 20)
+    columns[Metric("digits", "test", 30)] = Column(good - 1)
+    path = tmp_path_factory.mktemp("table") / "made-up.arrow"
+    source = TableSource("made-up", "nasbench201-3", "made up", "made here", "CC0", {})
+    write_table(path, source, space.at(np.arange(125)), columns)
+    return path
+
+
+@pytest.fixture
+def settings(trained: Path, table: Path) -> CorrelationSettings:
+    return CorrelationSettings((trained / "seed-0",), n=20, images=30, final_images=50, table=str(table))
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """``cli("correlate", ...)``: exit code, stdout and stderr of the program, run in this process."""
+
+    def run_main(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["benchkit", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        streams = capsys.readouterr()
+        return int(left.value.code or 0), streams.out, streams.err
+
+    return run_main
+
+
+def test_scores_are_those_of_the_checkpoints_supernet(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    result = run_correlation(settings, tmp_path, "cpu")
+    frame = pd.read_parquet(tmp_path / "scores.parquet")
+    assert list(frame.groupby(["epoch", "images"]).size().items()) == [
+        ((1, 30), 20),
+        ((2, 30), 20),
+        ((3, 30), 20),
+        ((3, 50), 20),
+    ]
+    assert frame.groupby(["epoch", "images"])["architecture"].nunique().tolist() == [20] * 4
+    # scored again by hand, on the first images of the same order
+    (training,) = find_trainings([trained / "seed-0"])
+    images, _ = divide(open_image_set("digits", limit=200), parse_split("50"))
+    valid = DeviceImages(images.valid, images.normalisation)
+    space = get_space("nasbench201-3")
+    order = np.random.default_rng(np.random.SeedSequence(0).spawn(3)[1])
+    evaluator = SupernetEvaluator(load_supernet(training.saved[1], torch.device("cpu")), valid, order)
+    mine = frame[frame["epoch"] == 2]
+    rows = np.array([space.parse(text) for text in mine["architecture"].astype(str)])
+    assert mine["supernet_accuracy"].tolist() == evaluator.evaluate(rows, 30).scores.tolist()
+    assert mine["checkpoint"].unique().tolist() == [training.saved[1].sha256]
+    last = frame[frame["images"] == 50]["supernet_accuracy"]
+    assert result["trainings"][1]["mean_supernet_accuracy"] == pytest.approx(last.mean())
+
+
+def test_correlations_are_with_the_tables_longest_mean(settings: CorrelationSettings, tmp_path: Path) -> None:
+    result = run_correlation(settings, tmp_path, "cpu")
+    shown = pd.read_csv(tmp_path / "scatter.csv")
+    found = pd.read_csv(tmp_path / "correlations.csv")
+    assert sorted(found["truth"].unique()) == ["test", "valid"]
+    assert [(each["split"], each["epochs"], each["runs"]) for each in result["truths"]] == [
+        ("valid", 30, 3),
+        ("test", 30, None),
+    ]
+    last = found[(found["epoch"] == 3) & (found["images"] == 50) & (found["fraction"] == 1)]
+    for truth in ("valid", "test"):
+        mine = last[last["truth"] == truth].set_index("measure")
+        pair = shown["supernet_accuracy"], shown[f"table_{truth}"]
+        assert mine.loc["kendall_tau", "value"] == pytest.approx(stats.kendalltau(*pair)[0])
+        assert mine.loc["spearman", "value"] == pytest.approx(stats.spearmanr(*pair)[0])
+        assert mine["n"].tolist() == [20] * 4
+    assert set(pd.read_csv(tmp_path / "top_k.csv")["k"]) == {1, 5, 10}  # 50 are not there
+    ceiling = pd.read_csv(tmp_path / "noise_ceiling.csv")
+    assert set(ceiling["truth"]) == {"valid"}  # one column of test figures has nothing to be held against
+    assert set(ceiling["pairs"]) == {3}
+    for name in ("correlation-curve", "scatter"):
+        assert (tmp_path / f"{name}.pdf").stat().st_size > 1000
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["correlation"]["table"]["sha256"] == result["table"]["sha256"]
+    assert [each["epoch"] for each in manifest["checkpoints"]] == [1, 2, 3]
+    assert manifest["checkpoints"][0]["seed"] == 0
+    assert not (tmp_path / "scores").exists()
+    assert not (tmp_path / "correlations-mean.csv").exists()
+
+
+def test_several_seeds_have_their_mean_and_its_spread(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    both = replace(settings, checkpoints=(trained / "seed-0", trained / "seed-1" / "checkpoints"), every=2)
+    run_correlation(both, tmp_path, "cpu")
+    found = pd.read_csv(tmp_path / "correlations.csv")
+    assert found.groupby("training")["seed"].unique().map(list).to_dict() == {"seed-0": [0], "seed-1": [1]}
+    assert sorted(found["epoch"].unique()) == [2, 3]  # each second, and the last
+    keys = ["epoch", "images", "truth", "fraction", "measure"]
+    mean = pd.read_csv(tmp_path / "correlations-mean.csv").set_index(keys)
+    at = (3, 50, "valid", 1.0, "kendall_tau")
+    values = found.set_index(keys).loc[[at], "value"]
+    assert mean.loc[at, "trainings"] == 2
+    assert mean.loc[at, "mean"] == pytest.approx(values.mean())
+    assert mean.loc[at, "sd"] == pytest.approx(values.std())
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    samples = scores.groupby(["training", "epoch", "images"])["architecture"].agg(list)
+    assert all(sample == samples.iloc[0] for sample in samples)  # one sample for all
+
+
+def test_an_interrupted_study_scores_what_is_left_and_ends_the_same(
+    settings: CorrelationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int, total: int) -> None:
+        if done > 20:
+            raise KeyboardInterrupt
+
+    run_correlation(settings, tmp_path / "whole", "cpu")
+    with pytest.raises(KeyboardInterrupt):
+        run_correlation(settings, tmp_path / "cut", "cpu", on_progress=stop)
+    assert len(list((tmp_path / "cut" / "scores").iterdir())) == 1
+    assert not (tmp_path / "cut" / "result.json").exists()
+    seen: list[int] = []
+    run_correlation(settings, tmp_path / "cut", "cpu", on_progress=lambda done, total: seen.append(done))
+    assert seen == [40, 60, 80]
+    names = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == names
+    for name in sorted(names):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(SupernetEvaluator, "evaluate", refuse)
+    first = run_correlation(settings, tmp_path / "whole", "cpu")
+    assert first == json.loads((tmp_path / "cut" / "result.json").read_text())
+    # without its result, everything but the scores is made again
+    whole = (tmp_path / "whole" / "correlations.csv").read_bytes()
+    for name in ("result.json", "correlations.csv"):
+        (tmp_path / "whole" / name).unlink()
+    assert run_correlation(settings, tmp_path / "whole", "cpu") == first
+    assert (tmp_path / "whole" / "correlations.csv").read_bytes() == whole
+
+
+def test_a_training_that_went_on_is_taken_in(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    young = tmp_path / "seed-0"
+    shutil.copytree(trained / "seed-0", young)
+    for path in (young / "checkpoints").glob("epoch-0003*"):
+        path.unlink()
+    study = replace(settings, checkpoints=(young,))
+    assert run_correlation(study, tmp_path / "out", "cpu")["trainings"][0]["epoch"] == 2
+    shutil.copytree(trained / "seed-0" / "checkpoints", young / "checkpoints", dirs_exist_ok=True)
+    seen: list[int] = []
+    later = run_correlation(study, tmp_path / "out", "cpu", on_progress=lambda done, _: seen.append(done))
+    assert later["trainings"][0]["epoch"] == 3
+    assert seen == [60, 80]  # epoch 3 alone, on 30 and on 50 images
+    assert later == run_correlation(settings, tmp_path / "at-once", "cpu")
+
+
+def test_all_is_every_entry_of_the_table(settings: CorrelationSettings, tmp_path: Path) -> None:
+    everything = replace(settings, n=None, everything=True, every=3, images=20, final_images=20)
+    assert run_correlation(everything, tmp_path, "cpu")["n"] == 125
+    assert pd.read_parquet(tmp_path / "scores.parquet")["architecture"].nunique() == 125
+
+
+def test_the_default_sample_is_all_of_a_small_space(settings: CorrelationSettings, tmp_path: Path) -> None:
+    small = replace(settings, n=None, every=3, images=None, final_images=None)
+    result = run_correlation(small, tmp_path, "cpu")
+    assert result["n"] == 125
+    assert [each["images"] for each in result["trainings"]] == [50]  # a quarter of 200: all there are
+
+
+def test_one_checkpoint_file_is_a_training_of_unknown_seed_where_nothing_says_it(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for path in (trained / "seed-0" / "checkpoints").glob("epoch-0002*"):
+        shutil.copy(path, alone)
+    study = replace(settings, checkpoints=(alone / "epoch-0002.safetensors",))
+    result = run_correlation(study, tmp_path / "out", "cpu")
+    assert [(each["training"], each["seed"]) for each in result["trainings"]] == [("alone", None)] * 2
+    assert result["trainings"][0]["epoch"] == 2
+
+
+# -- the command line -----------------------------------------------------------------------------
+
+
+def words(trained: Path, table: Path, out: Path, /, **changes: Any) -> list[object]:
+    options: dict[str, Any] = {"checkpoint": trained / "seed-0", "table": table, "n": 15, "images": 20}
+    options |= {"final-images": 20, "every": 3, "device": "cpu", "out": out, **changes}
+    return [
+        "correlate",
+        *(word for name, value in options.items() if value is not None for word in (f"--{name}", value)),
+    ]
+
+
+def test_the_command_prints_a_table_and_json(
+    cli: Callable[..., Any], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    given = words(trained, table, tmp_path / "out", space="nasbench201-3", data="digits", strategy="SPOS")
+    code, out, _ = cli(*given)
+    assert code == 0
+    for wanted in ("tau-b", "Pearson", "Spearman", "noise ceiling", "top 10 %", "seed-0", "made-up"):
+        assert wanted in out
+    code, out, _ = cli(*given, "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "out" / "result.json").read_text())
+
+
+def test_a_supernet_is_held_against_another_data_set_of_the_table(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    search = replace(SEARCH, space="nasbench201", epochs=1, limit=100, images=25)
+    run_search(search, tmp_path / "run", "cpu")
+    given = ("correlate", "--checkpoint", tmp_path / "run", "--n", 12, "--device", "cpu")
+    code, _, err = cli(*given, "--out", tmp_path / "no")
+    assert code == 2
+    assert "no accuracy on digits: give --dataset, one of cifar10, cifar100, imagenet16-120" in err
+    code, out, _ = cli(*given, "--out", tmp_path / "out", "--dataset", "cifar100", "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert result["dataset"] == "cifar100"
+    assert result["data"]["name"] == "digits"
+    assert [each["epochs"] for each in result["truths"]] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"space": "nasbench201"}, "is of space nasbench201-3, not of nasbench201"),
+        ({"space": "nasbench"}, "unknown space"),
+        ({"strategy": "darts"}, "was trained by spos, not by darts"),
+        ({"strategy": "sops"}, "did you mean 'spos'"),
+        ({"data": "mnist-4"}, "unknown data set"),
+        ({"limit": 100}, "its limit is 100, the training's 200"),
+        ({"split": 20}, "its valid is 20, the training's 50"),
+        ({"image-size": 4}, "its image size is 4, the training's None"),
+        ({"dataset": "cifar10"}, "no accuracy on cifar10: give --dataset, one of digits"),
+        ({"table": "nasbench201"}, "is of space nasbench201, not of nasbench201-3"),
+        ({"table": "nasbench-201"}, "did you mean"),
+        ({"n": 126}, "cannot sample 126 architectures"),
+        ({"n": 1}, "at least 2 architectures"),
+        ({"images": 51}, "there are 50"),
+        ({"images": 0}, "there are 50"),
+        ({"final-images": 5000}, "there are 50"),
+        ({"every": 0}, "every must be at least 1"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"seed": -1}, "seed"),
+        ({"scoring-batch": 0}, "batch size of scoring"),
+        ({"device": "cuda:99"}, "no device cuda:99"),
+        ({"checkpoint": "nowhere"}, "cannot read checkpoint nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    cli: Callable[..., Any], trained: Path, table: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    code, out, err = cli(*words(trained, table, tmp_path / "out", **changes))
+    assert code == 2
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_and_all_contradict_each_other(
+    cli: Callable[..., Any], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    code, _, err = cli(*words(trained, table, tmp_path / "out"), "--all")
+    assert code == 2
+    assert "not both" in err
+
+
+def test_a_folder_without_a_checkpoint(settings: CorrelationSettings, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no checkpoint in"):
+        run_correlation(replace(settings, checkpoints=(tmp_path / "empty",)), tmp_path / "out")
+    with pytest.raises(InputError, match="name at least one"):
+        run_correlation(replace(settings, checkpoints=()), tmp_path / "out")
+
+
+def test_a_space_without_a_table(settings: CorrelationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchkit.training.truth.table_names", lambda: ["nasbench201"])
+    with pytest.raises(
+        InputError, match="there is no table of nasbench201-3 to correlate with: give --table"
+    ):
+        run_correlation(replace(settings, table=None), Path("never"))
+
+
+def test_data_of_another_shape(
+    settings: CorrelationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for change, said in (
+        ({"classes": 7}, "digits has 7 classes, checkpoint .* for 10"),
+        ({"size": [8, 8, 3]}, "digits has images of 3 channels, checkpoint .* for 1"),
+    ):
+        about = {"classes": 10, "size": [8, 8, 1], **change}
+        monkeypatch.setattr("benchkit.training.correlation.about_image_set", lambda _, about=about: about)
+        with pytest.raises(InputError, match=said):
+            run_correlation(settings, tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_cut_short_keeps_the_scores_of_the_others(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "seed-0", tmp_path / "seed-0")
+    last = tmp_path / "seed-0" / "checkpoints" / "epoch-0003.safetensors"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:-50])
+    study = replace(settings, checkpoints=(tmp_path / "seed-0",))
+    with pytest.raises(InputError, match="cut short or changed"):
+        run_correlation(study, tmp_path / "out", "cpu")
+    assert len(list((tmp_path / "out" / "scores").iterdir())) == 2
+    last.write_bytes(whole)
+    assert run_correlation(study, tmp_path / "out", "cpu")["trainings"][0]["epoch"] == 3
+
+
+def test_trainings_of_another_kind_are_refused(
+    settings: CorrelationSettings, trained: Path, tmp_path: Path
+) -> None:
+    run_search(replace(SEARCH, epochs=1, limit=150, images=30), tmp_path / "other", "cpu")
+    with pytest.raises(InputError, match="of another data than the first"):
+        run_correlation(
+            replace(settings, checkpoints=(trained / "seed-0", tmp_path / "other")), tmp_path / "out", "cpu"
+        )
+
+
+def test_a_folder_of_something_else_is_refused(settings: CorrelationSettings, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note.txt").write_text("keep me")
+    with pytest.raises(InputError, match="not empty and holds no correlation"):
+        run_correlation(settings, tmp_path / "full", "cpu")
+    quick = replace(settings, every=3, final_images=30)
+    run_correlation(quick, tmp_path / "mine", "cpu")
+    with pytest.raises(InputError, match="holds another correlation"):
+        run_correlation(replace(quick, seed=1), tmp_path / "mine", "cpu")
