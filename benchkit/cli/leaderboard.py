@@ -92,6 +92,11 @@ def _document(directory: Path) -> dict[str, Any]:
         "not_applicable": manifest["not_applicable"],
         "remarks": manifest.get("remarks", {}),
         "leaderboard": study.read_leaderboard().to_dict(orient="records"),
+        **(
+            {}
+            if study.spec().best_of_k is None
+            else {"best_of_k": study.read_best_of_k().to_dict(orient="records")}
+        ),
     }
 
 
@@ -162,6 +167,8 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     if spec.seeds < _FEW_SEEDS:
         legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
     typer.echo(textwrap.fill(legend, width()))
+    if spec.best_of_k is not None:
+        _show_best_of_k(study)
     for label, reason in manifest["not_applicable"].items():
         typer.echo(f"not applicable: {label}: {reason}")
     for label, remark in manifest.get("remarks", {}).items():
@@ -170,6 +177,21 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         typer.echo(f"note: {note}")
     for warning in table["warnings"]:
         typer.echo(f"table: {warning}")
+
+
+def _show_best_of_k(study: Any) -> None:
+    from benchkit.analysis.best_of_k import best_of_k_layout
+
+    summary = study.read_best_of_k()
+    for dataset in dict.fromkeys(summary["dataset"]):
+        typer.echo()
+        header, rows = best_of_k_layout(summary, str(dataset))
+        show_rows(header, rows, title=f"{dataset}: best validation accuracy of K samples (%)")
+    legend = (
+        "Mean over seeds [95 % interval]; below a method its gain over random search, in % points, with K "
+        "queries and with as many as the method had in all. * p < 0.05, signed-rank test, Holm-corrected."
+    )
+    typer.echo("\n" + textwrap.fill(legend, width()))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

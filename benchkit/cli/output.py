@@ -16,7 +16,19 @@ from typing import Any
 
 import typer
 
-__all__ = ["JSON_OPTION", "ask_for_json", "progress_bar", "show_facts", "show_json", "show_rows", "width"]
+from benchkit.spaces.errors import InputError
+
+__all__ = [
+    "JSON_OPTION",
+    "ask_for_json",
+    "assignments",
+    "progress_bar",
+    "shortened",
+    "show_facts",
+    "show_json",
+    "show_rows",
+    "width",
+]
 
 _PIPE = 200
 """A pipe has no width: every row stays on its line there."""
@@ -140,3 +152,34 @@ def progress_bar(what: str) -> Iterator[Any]:
             typer.echo(f"{what}: {done} of {total}", err=True)
 
     yield write
+
+
+def assignments(given: Sequence[str], option: str) -> dict[str, Any]:
+    """Return the values of repeated ``NAME=VALUE``; a value is read as YAML reads it.
+
+    Raises
+    ------
+    InputError : no such form, or a name that is given twice.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InputError(f"{option} takes NAME=VALUE; got {text!r}")
+        if name in values:
+            raise InputError(f"{option} {name} is given twice")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"{option} {name}: {value!r} cannot be read as a value") from error
+    return values
+
+
+def shortened(text: str, longest: int = 100) -> str:
+    """Return the text, or its two ends where it is long."""
+    if len(text) <= longest:
+        return text
+    half = (longest - 5) // 2
+    return f"{text[:half]} ... {text[-half:]} ({len(text):,} characters)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json
+from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, shortened, show_facts, show_json
 
 __all__ = ["search_command"]
 
@@ -39,6 +39,10 @@ def search_command(
     threads: int = typer.Option(1, help="Of torch on the CPU; results depend on it."),
     workers: int = typer.Option(2, min=0, help="That read a data set streamed from disk."),
     tensorboard: bool = typer.Option(False, "--tensorboard", help="Write scalars for TensorBoard, too."),
+    option: list[str] = typer.Option(
+        [], "--set", help="NAME=VALUE of the strategy (benchkit strategy info)."
+    ),
+    size: list[str] = typer.Option([], help="NAME=VALUE of the supernet, such as channels=16."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Train a supernet, search it with inherited weights, and report the architecture found.
@@ -73,6 +77,8 @@ def search_command(
         compile=compile_cells,
         threads=threads,
         recalibrate=recalibrate,
+        options=assignments(option, "--set"),
+        size=assignments(size, "--size"),
     )
     with progress_bar("training steps") as update:
         result = run_search(
@@ -94,11 +100,15 @@ def search_command(
 
 def _facts(result: dict[str, Any]) -> dict[str, Any]:
     accuracy = result["supernet_accuracy"]
-    facts = {
-        "architecture": result["architecture"],
+    test = result["test"]
+    facts: dict[str, Any] = {
+        "architecture": shortened(result["architecture"]),
         "inherited weights": "not scored"
         if accuracy is None
         else f"{accuracy:.2f} % of {result['images']:,} validation images",
+        "test images": "none"
+        if test is None
+        else f"{test['accuracy']:.2f} % of {test['images']:,}, with inherited weights",
         "queries": f"{result['queries']:,}, {result['distinct']:,} distinct",
         "seconds": f"training {result['seconds']['training']:.0f}, search {result['seconds']['search']:.0f}",
     }

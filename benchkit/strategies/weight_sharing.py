@@ -15,7 +15,7 @@ the trainer calls                          the strategy says
 =========================================  ================================================================
 
 Both steps are given ``closure(batch)``, which runs `forward` on the images, adds `extra_loss` to the
-cross-entropy and returns the loss with its gradients. It applies nothing, so a step may call it as often as
+loss of the data and returns it with its gradients. It applies nothing, so a step may call it as often as
 its equation asks: on other weights, on another sample, on the same batch again.
 
 Deviations and choices
@@ -105,6 +105,16 @@ class Weights(Protocol):
         """Every trainable parameter of the supernet."""
         ...
 
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        ...
+
+    @property
+    def images(self) -> int:
+        """N, the number of training images: what a prior is weighed against."""
+        ...
+
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """Clip the gradients and move the weights."""
         ...
@@ -126,9 +136,11 @@ class WeightSharingStrategy(SearchStrategy):
     ----------
     uses_validation : whether the method has parameters of its own, which learn from validation images.
     default_queries : architectures that the search afterwards scores, where the user gives no number.
+    regularises_weights : whether `extra_loss` holds a prior of the weights, so that weight decay is off.
     """
 
     uses_validation: ClassVar[bool] = False
+    regularises_weights: bool = False
 
     supernet: Any
     weights: Weights
@@ -160,6 +172,12 @@ class WeightSharingStrategy(SearchStrategy):
     def forward(self, images: Tensor) -> Tensor:
         """Return float[b, classes]: the logits of what was sampled last."""
 
+    def data_loss(self, logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
+        """Return the scalar loss of float[b, classes] logits; the mean cross-entropy, if not overridden."""
+        from torch.nn import functional as F  # noqa: N812
+
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
     def extra_loss(self) -> Tensor | None:
         """Return a scalar that is added to the cross-entropy, or None."""
         return None
@@ -175,6 +193,14 @@ class WeightSharingStrategy(SearchStrategy):
     def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
         """Look at the weights after epoch `epoch`; most methods do not."""
         return None
+
+    def report(self) -> Mapping[str, float]:
+        """Return what the method says of itself after an epoch, by name; most say nothing."""
+        return {}
+
+    def findings(self) -> dict[str, Any]:
+        """Return what was learned beside the recommended architecture, JSON-ready, such as a posterior."""
+        return {}
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return everything that an exact resume needs, beside weights and generators."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch, Weights, WeightSharingStrategy
 from benchkit.training.distributed import Processes
@@ -67,7 +66,7 @@ class LossClosure:
     ) -> tuple[Tensor, list[Tensor | None]]:
         with torch.autocast(labels.device.type, dtype=torch.bfloat16, enabled=self._recipe.bfloat16):
             logits = self._strategy.forward(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
+        loss = self._strategy.data_loss(logits.float(), labels, self._recipe.label_smoothing)
         extra = self._strategy.extra_loss()
         if extra is not None:
             loss = loss + extra

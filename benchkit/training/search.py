@@ -7,8 +7,9 @@ The folder of a search
 ``training.csv``    loss, learning rate, seconds and speed of every epoch
 ``tensorboard/``    the same for TensorBoard, where asked for
 ``trace.parquet``   every architecture that the search scored, in order
+``network.safetensors``, ``network.json``   the recommended architecture with the weights that it inherited
 ``manifest.json``   what a reader needs to run it again: versions, data, device, trace hash
-``result.json``     the recommended architecture and its table entry; written last
+``result.json``     the recommended architecture, its test accuracy as it is and its table entry; written last
 
 A search that was interrupted goes on when it is started again with the same settings: the training from its
 last finished epoch, the scoring from its start. A finished one is not run again. Several processes
@@ -30,19 +31,20 @@ from typing import Any
 import numpy as np
 
 from benchkit.files import replacing, write_text
-from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
-from benchkit.images.image_set import ImageSet
-from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
-from benchkit.images.streamed import USUAL_SIZE, SearchStream
+from benchkit.images.splits import SearchImages
+from benchkit.images.streamed import SearchStream
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search
 from benchkit.searching.trace import Trace
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.spaces import Space, get_space
 from benchkit.strategies import get_weight_sharing
+from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.claim import as_json, claim
+from benchkit.training.data import searched_images
 from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
+from benchkit.training.found import Reporter, save_found
 from benchkit.training.presets import Preset, get_preset
 from benchkit.training.settings import SearchSettings
 from benchkit.training.table_entry import table_entry
@@ -50,8 +52,6 @@ from benchkit.training.tensorboard import Scalars
 from benchkit.training.trainer import Progress, Streams, Trainer
 
 __all__ = ["SearchSettings", "run_search"]
-
-_HALVES = ("cifar10", "cifar100")
 
 
 def run_search(
@@ -116,6 +116,9 @@ def run_search(
             _write_trace(folder / "trace.parquet", trace, trainer.strategy.space)
             manifest = _manifest(settings, trainer, images, processes, trace)
             write_text(folder / "manifest.json", as_json(manifest))
+            recommended = trainer.strategy.recommend()
+            save_found(folder, trainer.supernet, recommended)
+            result["test"] = Reporter(settings, trainer, images).test(recommended)
             write_text(finished, as_json(result))
         processes.wait()
         return result
@@ -126,7 +129,7 @@ def _prepare(
 ) -> tuple[Trainer, SearchImages | SearchStream]:
     """Return the trainer of a search, at its start, and the images that it sees."""
     preset = get_preset(settings.preset)
-    images = _images(settings)
+    images = searched_images(settings)
     streams = Streams.of(settings.seed)
     space = get_space(settings.space)
     strategy = get_weight_sharing(settings.strategy)(space, streams.strategy, **settings.options)
@@ -153,46 +156,12 @@ def _search(settings: SearchSettings, trainer: Trainer) -> tuple[dict[str, Any],
     began = time.monotonic()
     with explain_memory(settings.scoring_batch or preset.scoring_batch, "--scoring-batch"):
         trace = search(strategy, trainer.evaluator, budget)
-    result = _result(settings, strategy.space, trace, strategy.recommend())
+    result = _result(settings, strategy, trace)
     result["seconds"] = {
         "training": round(sum(epoch["seconds"] for epoch in trainer.history), 3),
         "search": round(time.monotonic() - began, 3),
     }
     return result, trace
-
-
-def _images(settings: SearchSettings) -> SearchImages | SearchStream:
-    """Return the images that the search may see; its test images are let go of here."""
-    if about_image_set(settings.data)["kind"] == "streamed":
-        return _stream(settings)
-    images = open_image_set(settings.data, settings.image_size, settings.limit)
-    seen, _ = divide(images, _split(settings, images))
-    return seen
-
-
-def _stream(settings: SearchSettings) -> SearchStream:
-    streamed = open_streamed(settings.data).sized(settings.image_size or USUAL_SIZE)
-    if settings.limit is not None:
-        streamed = streamed.limited(settings.limit)
-    split = SeededSplit(max(1, len(streamed.train) // 4))
-    if settings.split is not None:
-        given = parse_split(settings.split)
-        if not isinstance(given, SeededSplit):
-            raise InputError(
-                f"NAS-Bench-201's halves are not known for {settings.data}: give the number of validation "
-                f"images instead"
-            )
-        split = given
-    seen, _ = streamed.divide(split.valid, split.seed)
-    return seen
-
-
-def _split(settings: SearchSettings, images: ImageSet) -> Split:
-    if settings.split is not None:
-        return parse_split(settings.split)
-    if settings.data in _HALVES:
-        return parse_split("nasbench201")
-    return SeededSplit(max(1, len(images.x_train) // 4))
 
 
 def _supernet(
@@ -210,11 +179,12 @@ def _supernet(
         images.size[2],
         generator=streams.network,
         policy=replace(SHARED, running=settings.recalibrate > 0),
-        **preset.size.get(space.name, {}),
+        **{**preset.size.get(space.name, {}), **settings.size},
     )
 
 
-def _result(settings: SearchSettings, space: Space, trace: Trace, recommended: Any) -> dict[str, Any]:
+def _result(settings: SearchSettings, strategy: WeightSharingStrategy, trace: Trace) -> dict[str, Any]:
+    space, recommended = strategy.space, strategy.recommend()
     asked = np.flatnonzero((trace.batch == recommended).all(axis=1))
     scored = int(asked[0]) if len(asked) else None
     return {
@@ -228,6 +198,7 @@ def _result(settings: SearchSettings, space: Space, trace: Trace, recommended: A
         "images": None if scored is None else int(trace.fidelity[scored]),
         "queries": len(trace),
         "distinct": trace.distinct(),
+        "findings": strategy.findings(),
         "table": table_entry(space, recommended),
     }
 

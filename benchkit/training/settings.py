@@ -35,6 +35,7 @@ class SearchSettings:
         keeps running averages, and before an architecture is scored they are estimated anew on so many
         batches of training images.
     options : hyperparameters of the strategy.
+    size : options of the supernet, over the preset's.
 
     Raises
     ------
@@ -62,6 +63,7 @@ class SearchSettings:
     threads: int = 1
     recalibrate: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.seed < 0:

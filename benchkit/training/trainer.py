@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import torch
 
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
-from benchkit.searching.supernet_evaluator import SupernetEvaluator
+from benchkit.searching.supernet_evaluator import ScoringImages, SupernetEvaluator
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores
@@ -88,7 +88,7 @@ class Trainer:
     ----------
     epoch : finished epochs.
     history : one mapping an epoch: epoch, loss, learning_rate, seconds, images_per_second, and what the
-        strategy says of itself where it has a ``report() -> {name: number}``, as ``strategy/name``.
+        strategy reports of itself, as ``strategy/name``.
     evaluator : scores architectures with the weights as they are.
 
     Raises
@@ -118,6 +118,8 @@ class Trainer:
                 f"the supernet takes {network.classes} classes and {network.image_channels} image channels; "
                 f"the data has {images.classes} and {images.size[2]}"
             )
+        if strategy.regularises_weights:
+            recipe = replace(recipe, weight_decay=0.0)
         self.strategy, self.recipe, self.streams = strategy, recipe, streams
         self.epoch = 0
         self.history: list[dict[str, float]] = []
@@ -129,13 +131,13 @@ class Trainer:
             self._data = open_data(images, recipe, device, streams, processes, workers)
         if recipe.compile_cells:
             self._compile()
-        self.weights = SharedWeights(self.supernet, recipe)
+        self.weights = SharedWeights(self.supernet, recipe, len(images.train))
         self._closure = LossClosure(strategy, self.weights, recipe, processes)
         evaluator = SupernetEvaluator(
             self.supernet,
-            self._data.valid_images,
+            self.valid_images,
             streams.evaluator,
-            calibration=self._data.train_images if network.policy.running else None,
+            calibration=self.train_images if network.policy.running else None,
             bfloat16=recipe.bfloat16,
             **(scoring or {}),
         )
@@ -146,6 +148,16 @@ class Trainer:
         from benchkit.spaces.networks import compile_cells
 
         compile_cells(self.supernet)
+
+    @property
+    def train_images(self) -> ScoringImages:
+        """The training images by index, without augmentation."""
+        return self._data.train_images
+
+    @property
+    def valid_images(self) -> ScoringImages:
+        """The validation images by index, without augmentation."""
+        return self._data.valid_images
 
     # -- training -----------------------------------------------------------------------------
 
@@ -202,9 +214,7 @@ class Trainer:
             "seconds": round(seconds, 3),
             "images_per_second": round(self._data.images_an_epoch / seconds, 1),
         }
-        report = getattr(self.strategy, "report", None)
-        if report is not None:
-            row |= {f"strategy/{name}": float(value) for name, value in report().items()}
+        row |= {f"strategy/{name}": float(value) for name, value in self.strategy.report().items()}
         self.history.append(row)
 
     def _tell(self, row: Mapping[str, float]) -> None:

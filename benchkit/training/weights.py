@@ -20,9 +20,11 @@ class SharedWeights:
     ----------
     supernet : on its device.
     recipe : says the optimizer's numbers.
+    images : N, training images.
     """
 
-    def __init__(self, supernet: nn.Module, recipe: TrainingRecipe) -> None:
+    def __init__(self, supernet: nn.Module, recipe: TrainingRecipe, images: int) -> None:
+        self.images = images
         self._named: dict[str, Tensor] = dict(supernet.named_parameters())
         self._recipe = recipe
         self._optimizer = torch.optim.SGD(

@@ -21,6 +21,9 @@ S = TypeVar("S", bound=DifferentiableStrategy)
 class RecordingWeights:
     """Shared weights under gradient descent of rate 0.1, which keep every gradient."""
 
+    images = 1000
+    learning_rate = 0.1
+
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.parameters = list(parameters)
         self.steps: list[list[Tensor | None]] = []

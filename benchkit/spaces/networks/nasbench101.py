@@ -33,17 +33,18 @@ from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import vertex_channels
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.spaces.nasbench101_hash import TARGETS, VERTICES, prune
+from benchkit.spaces.nasbench101_hash import SOURCES, TARGETS, VERTICES, prune
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.layers import conv_bn, normalise
 from benchkit.spaces.networks.network import Recipe, check_images, single_row
 from benchkit.spaces.sizes import NASBench101Size
 
-__all__ = ["NASBench101Network", "NASBench101Supernet", "SlicedConvBN"]
+__all__ = ["NASBench101Network", "NASBench101Supernet", "SharedCell", "SlicedConvBN"]
 
 _CONV3X3, _CONV1X1, _MAXPOOL = range(3)
 _KERNEL = {_CONV3X3: 3, _CONV1X1: 1}
 _EDGES = len(TARGETS)
+_EDGE_INDEX = {pair: index for index, pair in enumerate(zip(SOURCES.tolist(), TARGETS.tolist(), strict=True))}
 
 
 class SlicedConvBN(nn.Module):
@@ -58,6 +59,30 @@ class SlicedConvBN(nn.Module):
         """Return float[batch, width, height, width], by the first filters and their first channels."""
         kernel = self.conv.weight[:width, : value.shape[1]]
         return F.relu(normalise(self.bn, F.conv2d(value, kernel, padding=self.conv.padding)))
+
+
+class Scales:
+    """Factors of a cell's edges and operations; without them every value passes as it is.
+
+    Parameters
+    ----------
+    factors : float[36], edges first, then operations vertex by vertex; None is 1 throughout.
+    """
+
+    def __init__(self, factors: Tensor | None) -> None:
+        self._factors = None if factors is None else factors.unbind()
+
+    def edge(self, value: Tensor, source: int, target: int) -> Tensor:
+        """Return what passes the edge."""
+        if self._factors is None:
+            return value
+        return value * self._factors[_EDGE_INDEX[source, target]]
+
+    def operation(self, value: Tensor, vertex: int, operation: int) -> Tensor:
+        """Return what leaves the vertex."""
+        if self._factors is None:
+            return value
+        return value * self._factors[_EDGES + (vertex - 1) * (len(_KERNEL) + 1) + operation]
 
 
 class SharedCell(nn.Module):
@@ -83,7 +108,12 @@ class SharedCell(nn.Module):
         )
 
     def forward(
-        self, value: Tensor, matrix: npt.NDArray[np.bool_], operations: Architecture, widths: list[int]
+        self,
+        value: Tensor,
+        matrix: npt.NDArray[np.bool_],
+        operations: Architecture,
+        widths: list[int],
+        scales: Scales | None = None,
     ) -> Tensor:
         """Return float[batch, outputs, height, width].
 
@@ -92,15 +122,17 @@ class SharedCell(nn.Module):
         matrix : bool[7, 7], the pruned cell.
         operations : int8[5], of vertices 1 to 5.
         widths : channels of each vertex.
+        scales : factors of what passes each edge and leaves each operation; None is 1 throughout.
         """
+        scales = scales or Scales(None)
         last = VERTICES - 1
         values: dict[int, Tensor] = {}
         for v in range(1, last):
             if not matrix[:, v].any():
                 continue
-            terms = [values[u][:, : widths[v]] for u in range(1, v) if matrix[u, v]]
+            terms = [scales.edge(values[u][:, : widths[v]], u, v) for u in range(1, v) if matrix[u, v]]
             if matrix[0, v]:
-                terms.append(self.projections[str(v)](value, widths[v]))
+                terms.append(scales.edge(self.projections[str(v)](value, widths[v]), 0, v))
             total = terms[0]
             for term in terms[1:]:
                 total = total + term
@@ -109,10 +141,11 @@ class SharedCell(nn.Module):
                 values[v] = F.max_pool2d(total, 3, stride=1, padding=1)
             else:
                 values[v] = self.operations[f"{v}_{operation}"](total, widths[v])
-        parts = [values[v] for v in range(1, last) if matrix[v, last]]
+            values[v] = scales.operation(values[v], v, operation)
+        parts = [scales.edge(values[v], v, last) for v in range(1, last) if matrix[v, last]]
         output = torch.cat(parts, dim=1) if parts else None
         if matrix[0, last]:
-            projected: Tensor = self.projections[str(last)](value, self.outputs)
+            projected = scales.edge(self.projections[str(last)](value, self.outputs), 0, last)
             output = projected if output is None else output + projected
         if output is None:
             raise InputError("no path joins the input and the output of this nasbench101 cell")
@@ -140,13 +173,15 @@ class NASBench101Supernet(nn.Module):
             self.stacks.append(cells)
         self.classifier = nn.Linear(outputs, recipe.classes)
 
-    def forward(self, images: Tensor, architecture: npt.ArrayLike) -> Tensor:
+    def forward(self, images: Tensor, architecture: npt.ArrayLike, scales: Tensor | None = None) -> Tensor:
         """Return float[batch, classes]: the logits of one cell.
 
         Parameters
         ----------
         images : float[batch, image_channels, height, width].
         architecture : int8[26].
+        scales : float[36], a factor for each of the 21 edges and for each operation of the five inner
+            vertices, vertex by vertex; of those that the cell uses. None is 1 throughout.
 
         Raises
         ------
@@ -155,13 +190,14 @@ class NASBench101Supernet(nn.Module):
         check_images(images, self.recipe.image_channels)
         row = single_row(self.recipe.space, architecture)
         matrix = prune(row[None])[0][0].astype(bool)
+        factors = Scales(scales)
         value: Tensor = self.stem(images.contiguous(memory_format=torch.channels_last))
         for stack, cells in enumerate(self.stacks):
             if stack:
                 value = F.max_pool2d(value, 2, stride=2)
             for cell in _modules(cells):
                 widths = vertex_channels(row[None], cell.outputs)[0].tolist()
-                value = cell(value, matrix, row[_EDGES:], widths)
+                value = cell(value, matrix, row[_EDGES:], widths, factors)
         logits: Tensor = self.classifier(value.mean(dim=(2, 3)))
         return logits
 

@@ -236,7 +236,7 @@ def test_a_recipe_out_of_range_is_refused(wrong: dict[str, float]) -> None:
 def test_an_unrolled_step_is_the_step_that_follows(nesterov: bool) -> None:
     network = torch.nn.Linear(3, 2).double()
     weights = SharedWeights(
-        network, TrainingRecipe(nesterov=nesterov, clip=None, weight_decay=0.1, learning_rate=0.2)
+        network, TrainingRecipe(nesterov=nesterov, clip=None, weight_decay=0.1, learning_rate=0.2), images=1
     )
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):  # the first without momentum, the others with
@@ -262,7 +262,7 @@ def test_gradients_are_clipped_together_and_weights_without_one_stay() -> None:
     recipe = TrainingRecipe(
         clip=1.0, momentum=0.0, nesterov=False, weight_decay=0.5, learning_rate=0.1, last_learning_rate=0
     )
-    weights = SharedWeights(network, recipe)
+    weights = SharedWeights(network, recipe, images=1)
     weights.step([torch.tensor([[30.0]]).double(), torch.tensor([40.0]).double()])
     # (30, 40) has norm 50 and becomes (.6, .8); decay adds .5 after clipping
     assert network.weight.item() == pytest.approx(1 - 0.1 * (0.6 + 0.5))

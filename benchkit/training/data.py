@@ -1,0 +1,66 @@
+"""The images of a search: what it may see, and what its reporter reads once at the end."""
+
+from __future__ import annotations
+
+from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
+from benchkit.images.folder import FileList
+from benchkit.images.image_set import ImageSet, LabelledImages
+from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
+from benchkit.images.streamed import USUAL_SIZE, SearchStream
+from benchkit.spaces import InputError
+from benchkit.training.settings import SearchSettings
+
+__all__ = ["searched_images", "test_images"]
+
+_HALVES = ("cifar10", "cifar100")
+
+
+def searched_images(settings: SearchSettings) -> SearchImages | SearchStream:
+    """Return the images that the search may see; its test images are let go of here.
+
+    Raises
+    ------
+    InputError : no such data set, or a split, size or limit that does not apply to it.
+    """
+    return _divided(settings)[0]
+
+
+def test_images(settings: SearchSettings) -> LabelledImages | FileList:
+    """Return the test images, which only a reporter may read; a folder of images may have none.
+
+    Raises
+    ------
+    InputError : as `searched_images`.
+    """
+    return _divided(settings)[1]
+
+
+def _divided(settings: SearchSettings) -> tuple[SearchImages, LabelledImages] | tuple[SearchStream, FileList]:
+    if about_image_set(settings.data)["kind"] == "streamed":
+        return _stream(settings)
+    images = open_image_set(settings.data, settings.image_size, settings.limit)
+    return divide(images, _split(settings, images))
+
+
+def _stream(settings: SearchSettings) -> tuple[SearchStream, FileList]:
+    streamed = open_streamed(settings.data).sized(settings.image_size or USUAL_SIZE)
+    if settings.limit is not None:
+        streamed = streamed.limited(settings.limit)
+    split = SeededSplit(max(1, len(streamed.train) // 4))
+    if settings.split is not None:
+        given = parse_split(settings.split)
+        if not isinstance(given, SeededSplit):
+            raise InputError(
+                f"NAS-Bench-201's halves are not known for {settings.data}: give the number of validation "
+                f"images instead"
+            )
+        split = given
+    return streamed.divide(split.valid, split.seed)
+
+
+def _split(settings: SearchSettings, images: ImageSet) -> Split:
+    if settings.split is not None:
+        return parse_split(settings.split)
+    if settings.data in _HALVES:
+        return parse_split("nasbench201")
+    return SeededSplit(max(1, len(images.x_train) // 4))

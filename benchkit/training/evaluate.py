@@ -1,0 +1,161 @@
+"""A finished search, looked at again: an architecture of its supernet on test images, fine-tuned or not.
+
+``recommended`` is what the search found, ``full`` the whole supernet where leaving nothing out is an
+architecture of its space (the supernets of kernel slices), anything else is the space's own notation.
+Fine-tuning goes on from the inherited weights with the search's own recipe, on its training images only.
+
+Deviations and choices
+----------------------
+- Fine-tuning runs SGD as the search did, from a tenth of its learning rate by default, and with weight decay:
+  no prior of the search is left.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchkit.spaces import InputError, Space, get_space
+from benchkit.spaces.base import Architecture
+from benchkit.spaces.counts import count_parameters
+from benchkit.strategies.protocol import Ask
+from benchkit.strategies.single_path import SinglePathStrategy
+from benchkit.training import checkpoint as checkpoints
+from benchkit.training.data import searched_images
+from benchkit.training.devices import intra_op_threads
+from benchkit.training.distributed import joined
+from benchkit.training.found import Reporter
+from benchkit.training.presets import get_preset
+from benchkit.training.settings import SearchSettings
+from benchkit.training.streams import Streams
+from benchkit.training.trained import Saved, load_supernet
+from benchkit.training.trainer import Trainer
+
+__all__ = ["evaluate_search"]
+
+
+class FixedPath(SinglePathStrategy):
+    """Trains one architecture's weights inside the supernet."""
+
+    name: ClassVar[str] = "fixed-path"
+    citation: ClassVar[str] = "fine-tuning"
+
+    def draw(self) -> Architecture:
+        if self.path is None:
+            raise InputError("no architecture was given to fine-tune")
+        return self.path
+
+    @property
+    def default_queries(self) -> int:
+        return 1
+
+    def propose(self) -> Ask:
+        return Ask(self.draw()[None])
+
+
+def evaluate_search(
+    folder: Path,
+    architecture: str = "recommended",
+    device: str = "auto",
+    fine_tune: int = 0,
+    learning_rate: float | None = None,
+) -> dict[str, Any]:
+    """Return what an architecture of a finished search is worth with its weights.
+
+    Parameters
+    ----------
+    folder : of a finished ``benchkit search``.
+    architecture : ``recommended``, ``full``, or one in the space's notation.
+    fine_tune : epochs to train it further; 0 is none.
+    learning_rate : of fine-tuning, at its first step.
+
+    Returns
+    -------
+    JSON-ready: architecture, parameters, valid and test (accuracy in percent, and images), fine_tune.
+
+    Raises
+    ------
+    InputError : no finished search there, an architecture that the space has not, or an unusable number.
+    """
+    settings = _settings(folder)
+    space = get_space(settings.space)
+    row = _row(space, architecture, folder)
+    last = checkpoints.latest(folder / "checkpoints")
+    if last is None:
+        raise InputError(f"{folder} has lost its checkpoints: there are no weights to evaluate")
+    preset = get_preset(settings.preset)
+    recipe = settings.recipe(preset)
+    if fine_tune < 0:
+        raise InputError(f"fine-tuning takes a number of epochs of at least 0; got {fine_tune}")
+    rate = recipe.learning_rate / 10 if learning_rate is None else learning_rate
+    tuning = replace(
+        recipe,
+        epochs=max(1, fine_tune),
+        learning_rate=rate,
+        last_learning_rate=min(rate, recipe.last_learning_rate),
+    )
+    with ExitStack() as stack:
+        processes = stack.enter_context(joined(device))
+        stack.enter_context(intra_op_threads(recipe.threads))
+        images = searched_images(settings)
+        streams = Streams.of(settings.seed)
+        strategy = FixedPath(space, streams.strategy)
+        strategy.path = row
+        trainer = Trainer(
+            strategy,
+            load_supernet(Saved(0, last, ""), processes.device),
+            images,
+            tuning,
+            processes.device,
+            streams,
+            scoring=settings.scoring(preset, len(images.valid)) | {"images": len(images.valid)},
+            processes=processes,
+        )
+        if fine_tune:
+            trainer.fit()
+        network = trainer.supernet.recipe
+        valid = float(trainer.evaluator.evaluate(row[None]).scores[0])
+        return {
+            "search": str(folder),
+            "strategy": settings.strategy,
+            "architecture": space.format(row),
+            "parameters": int(
+                count_parameters(
+                    space,
+                    row,
+                    classes=network.classes,
+                    image_channels=network.image_channels,
+                    **network.size.options(),
+                )[0]
+            ),
+            "fine_tune": fine_tune,
+            "valid": {"accuracy": valid, "images": len(images.valid)},
+            "test": Reporter(settings, trainer, images).test(row),
+        }
+
+
+def _settings(folder: Path) -> SearchSettings:
+    if not (folder / "result.json").is_file():
+        raise InputError(f"{folder} holds no finished search; benchkit search makes one")
+    try:
+        return SearchSettings(**json.loads((folder / "search.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{folder / 'search.json'} cannot be read as the settings of a search: {error}"
+        ) from error
+
+
+def _row(space: Space, architecture: str, folder: Path) -> Architecture:
+    if architecture == "recommended":
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return np.asarray(space.validate(np.asarray(result["row"]))[0])
+    if architecture == "full":
+        if set(space.arity) != {2} or space.name == "nasbench101":
+            raise InputError(f"no architecture of {space.name} holds the whole supernet; name one")
+        return np.ones(space.length, dtype=np.int8)
+    return space.parse(architecture)
