@@ -33,6 +33,7 @@ _STRATEGIES = {
     "tpe": "tpe:TPE",
     "bohb": "bohb:BOHB",
     "bananas": "bananas:BANANAS",
+    "nasas": "nasas_queries:NASASQueries",
 }
 
 # the same for those that train a supernet before they search it
@@ -44,6 +45,7 @@ _WEIGHT_SHARING = {
     "darts-v2": "darts:SecondOrderDARTS",
     "gdas": "gdas:GDAS",
     "snas": "snas:SNAS",
+    "nasas": "nasas:NASAS",
 }
 
 
