@@ -17,7 +17,7 @@ def search_command(
     space: str = typer.Option(..., help="Space to search."),
     data: str = typer.Option(..., help="Image data to train on (benchkit data list)."),
     out: Path = typer.Option(..., help="Folder of the search: new, or of the same search to go on with."),
-    preset: str = typer.Option("small", help="small (minutes on 2 cores) or nasbench201 (as published)."),
+    preset: str = typer.Option("small", help="small (minutes on 2 cores), or a published one."),
     seed: int = typer.Option(0, help="Of everything random, but for the split of the data."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     epochs: int | None = typer.Option(None, help="Of training; else the preset's."),

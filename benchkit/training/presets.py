@@ -2,7 +2,19 @@
 
 ``nasbench201`` is the published protocol of the weight-sharing baselines (Dong and Yang, 2020, and its
 published scripts: batch 64, SGD .025 to .001, 250 epochs, but 50 for DARTS; subnets scored on batches of
-512). ``small`` is this project's own: the same optimizer on a network that trains in minutes on two cores.
+512). ``small`` is this project's own: the same optimizer on a network that trains in minutes on two cores;
+methods that run several passes a step train for fewer epochs, still over 3,000 steps on half of CIFAR-10.
+``paper-cifar10``, ``paper-cifar100`` and ``paper-imagenet`` are NASAS's settings (Zhou et al., 2019), for the
+spaces `branches` at full width.
+
+Deviations and choices
+----------------------
+- NASAS keeps its hyperparameters in a supplement that is not available. Known are SGD, l^2 = 150,
+  temperature 1/5, and 1,500, 5,000 and 1,500 samples. On CIFAR the schedule is that of the ENAS network, on
+  which E and EI are built (630 epochs, batch 144, rate .05; here one cosine instead of restarts), with cutout
+  16; on ImageNet that of the ResNet and DenseNet papers (90 epochs, batch 256, rate .1), with a cosine and
+  label smoothing .1.
+- NASAS brings a prior of the weights: its weight decay is off, whatever the recipe says.
 """
 
 from __future__ import annotations
@@ -10,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from benchkit.spaces import InputError, unknown
 from benchkit.training.recipe import TrainingRecipe
@@ -29,6 +42,7 @@ class Preset:
     images : validation images on which a subnet is scored; None is all.
     scoring_batch : images a batch of scoring; with batch statistics it decides the score, too.
     queries : architectures that the search scores; None is the method's published number.
+    options_of : hyperparameters of single strategies, where they differ from their own defaults.
     """
 
     recipe: TrainingRecipe
@@ -37,6 +51,7 @@ class Preset:
     images: int | None = None
     scoring_batch: int = 512
     queries: int | None = None
+    options_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def recipe_for(self, strategy: str) -> TrainingRecipe:
         """Return the recipe with the strategy's own number of epochs."""
@@ -44,11 +59,15 @@ class Preset:
 
 
 _DENSE = MappingProxyType({"channels": 8, "cells": 1})
+_ENAS = TrainingRecipe(
+    epochs=630, batch_size=144, learning_rate=0.05, last_learning_rate=0.0001, cutout=16, weight_decay=1e-4
+)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "small": Preset(
             TrainingRecipe(epochs=20),
+            epochs_of={"darts": 10, "darts-v2": 8, "fairnas": 8},
             size={
                 "nasbench201": _DENSE,
                 "nasbench201-3": _DENSE,
@@ -60,6 +79,15 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             queries=200,
         ),
         "nasbench201": Preset(TrainingRecipe(), epochs_of={"darts": 50, "darts-v2": 50}),
+        "paper-cifar10": Preset(_ENAS, options_of={"nasas": {"samples": 1500}}),
+        "paper-cifar100": Preset(_ENAS, options_of={"nasas": {"samples": 5000}}),
+        "paper-imagenet": Preset(
+            TrainingRecipe(
+                epochs=90, batch_size=256, learning_rate=0.1, last_learning_rate=0.0, label_smoothing=0.1
+            ),
+            scoring_batch=128,
+            options_of={"nasas": {"samples": 1500}},
+        ),
     }
 )
 

@@ -132,7 +132,7 @@ def _prepare(
     images = searched_images(settings)
     streams = Streams.of(settings.seed)
     space = get_space(settings.space)
-    strategy = get_weight_sharing(settings.strategy)(space, streams.strategy, **settings.options)
+    strategy = get_weight_sharing(settings.strategy)(space, streams.strategy, **settings.options_of(preset))
     trainer = Trainer(
         strategy,
         _supernet(space, images, preset, settings, streams),

@@ -95,6 +95,10 @@ class SearchSettings:
             **given,
         )
 
+    def options_of(self, preset: Preset) -> dict[str, Any]:
+        """Return the strategy's hyperparameters: what was given over what the preset says."""
+        return {**preset.options_of.get(self.strategy, {}), **self.options}
+
     def scoring(self, preset: Preset, available: int) -> dict[str, int]:
         """Return the options of a `SupernetEvaluator`, where there are `available` validation images."""
         images = self.images
