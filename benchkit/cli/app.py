@@ -10,6 +10,7 @@ import typer
 from benchkit.cli import data, leaderboard, space, strategy, table
 from benchkit.cli.correlate import correlate_command
 from benchkit.cli.evaluate import evaluate_command
+from benchkit.cli.samples import samples_command
 from benchkit.cli.search import search_command
 from benchkit.spaces.errors import InputError
 
@@ -29,6 +30,7 @@ app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(table.app, name="table")
 app.command("search")(search_command)
 app.command("evaluate")(evaluate_command)
+app.command("samples")(samples_command)
 app.command("correlate")(correlate_command)
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")

@@ -36,7 +36,7 @@ from benchkit.training.streams import Streams
 from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
 
-__all__ = ["evaluate_search"]
+__all__ = ["evaluate_search", "settings_of"]
 
 
 class FixedPath(SinglePathStrategy):
@@ -82,7 +82,7 @@ def evaluate_search(
     ------
     InputError : no finished search there, an architecture that the space has not, or an unusable number.
     """
-    settings = _settings(folder)
+    settings = settings_of(folder)
     space = get_space(settings.space)
     row = _row(space, architecture, folder)
     last = checkpoints.latest(folder / "checkpoints")
@@ -139,7 +139,13 @@ def evaluate_search(
         }
 
 
-def _settings(folder: Path) -> SearchSettings:
+def settings_of(folder: Path) -> SearchSettings:
+    """Return the settings of a finished search.
+
+    Raises
+    ------
+    InputError : there is none in the folder, or its settings cannot be read.
+    """
     if not (folder / "result.json").is_file():
         raise InputError(f"{folder} holds no finished search; benchkit search makes one")
     try:

@@ -1,0 +1,168 @@
+"""What more ranked samples buy: finished searches, looked at after their first n architectures.
+
+Each search is cut after n samples as if it had stopped there: the best of them on validation images, the
+mean of all, and the test accuracy of that best one with its inherited weights (NASAS, Table 3(a) and (d)).
+
+The folder
+----------
+``samples.csv``        a row for each search and n: method, search, seed, n, best, mean, test, parameters
+``samples-mean.csv``   the same over seeds, with sd and 95 % interval
+``samples.png, .pdf``  expected best of n against n
+``manifest.json``      which searches, by the digests of their traces
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
+from benchkit.analysis.style import save_figure
+from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.files import write_text
+from benchkit.spaces import InputError
+from benchkit.strategies import get_weight_sharing
+from benchkit.training.claim import as_json, claim
+from benchkit.training.evaluate import evaluate_search, settings_of
+from benchkit.training.settings import SearchSettings
+
+__all__ = ["compare_samples"]
+
+
+def compare_samples(
+    searches: Sequence[Path],
+    folder: Path,
+    first: Sequence[int] = (50, 500, 1500),
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Cut finished searches after n samples, test what they would have reported, and write all of it.
+
+    Parameters
+    ----------
+    searches : folders of finished searches of one space and data set.
+    folder : new, empty, or of the same comparison.
+    first : numbers of samples; those that a search did not reach are an error.
+
+    Returns
+    -------
+    The rows of ``samples-mean.csv``.
+
+    Raises
+    ------
+    InputError : a folder without a finished search, searches of different spaces or data, or too few samples.
+    """
+    settings = {path: settings_of(path) for path in searches}
+    _check_alike(settings)
+    labels = _labels(settings)
+    traces = {path: pq.read_table(path / "trace.parquet").to_pandas() for path in settings}
+    for path, trace in traces.items():
+        if not first or max(first) > len(trace) or min(first) < 1:
+            raise InputError(
+                f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
+            )
+    manifest = {
+        "benchkit": metadata.version("benchkit"),
+        "first": list(first),
+        "searches": [_identity(path, settings[path]) for path in settings],
+    }
+    claim(folder, "samples", manifest)
+    rows = []
+    for path, trace in traces.items():
+        for n in first:
+            cut = best_of_first(trace["score"].to_numpy(), n)
+            tested = evaluate_search(path, trace["architecture"].iloc[cut.step], device)
+            rows.append(
+                {
+                    "method": labels[path],
+                    "training": path.name,
+                    "seed": settings[path].seed,
+                    "n": n,
+                    "best": cut.best,
+                    "mean": cut.mean,
+                    "test": np.nan if tested["test"] is None else tested["test"]["accuracy"],
+                    "parameters": tested["parameters"],
+                }
+            )
+            if on_progress is not None:
+                on_progress(len(rows), len(traces) * len(first))
+    table = pd.DataFrame(rows)
+    means = _means(table)
+    write_text(folder / "samples.csv", table.rename(columns={"training": "search"}).to_csv(index=False))
+    write_text(folder / "samples-mean.csv", means.to_csv(index=False))
+    tests = {
+        (str(method), str(training)): dict(zip(part["n"], part["test"], strict=True))
+        for (method, training), part in table.dropna(subset="test").groupby(
+            ["method", "training"], sort=False
+        )
+    }
+    info = sample_curves(
+        [(labels[path], path.name, trace["score"].to_numpy()) for path, trace in traces.items()], tests
+    )
+    save_figure(draw_samples(info), folder / "samples")
+    write_text(folder / "manifest.json", as_json(manifest))
+    return means
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over seeds of every figure, a row for each method, n and figure."""
+    long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
+    return mean_over_trainings(long, ("method", "n", "figure")).sort_values(
+        ["method", "figure", "n"], ignore_index=True
+    )
+
+
+def _check_alike(settings: dict[Path, SearchSettings]) -> None:
+    if not settings:
+        raise InputError("no search was given: name at least one folder")
+    first = next(iter(settings.values()))
+    for path, other in settings.items():
+        for what in ("space", "data", "image_size", "limit", "split"):
+            if getattr(other, what) != getattr(first, what):
+                raise InputError(
+                    f"{path} is a search with {what} {getattr(other, what)}, the first with "
+                    f"{getattr(first, what)}: they cannot be compared"
+                )
+
+
+def _labels(settings: dict[Path, SearchSettings]) -> dict[Path, str]:
+    """Return a name for each search: its strategy, with the first option in which such searches differ."""
+    options = {path: _options(each) for path, each in settings.items()}
+    labels = {}
+    for path, each in settings.items():
+        same = [options[other] for other, its in settings.items() if its.strategy == each.strategy]
+        differing = [
+            f"{value}"
+            for name, value in options[path].items()
+            if isinstance(value, str) and len({its[name] for its in same}) > 1
+        ]
+        labels[path] = f"{', '.join(differing)} ({each.strategy})" if differing else each.strategy
+    return labels
+
+
+def _options(settings: SearchSettings) -> dict[str, Any]:
+    defaults = {
+        field.name: field.default for field in fields(get_weight_sharing(settings.strategy).Hyperparameters)
+    }
+    return {**defaults, **settings.options}
+
+
+def _identity(path: Path, settings: SearchSettings) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        return {
+            "search": path.name,
+            "seed": settings.seed,
+            "trace": manifest["trace"],
+            "data": manifest["data"],
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} has no manifest that can be read: {error}") from error
