@@ -24,9 +24,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import get_space
 from benchkit.spaces.networks import CandidateNetwork, build_network
-from benchkit.training.parallel import in_processes
-from benchkit.training.standalone_recipe import StandaloneRecipe
-from benchkit.training.table_build import BuildSettings, train_one
+from benchkit.building.parallel import in_processes
+from benchkit.building.standalone_recipe import StandaloneRecipe
+from benchkit.building.table_build import BuildSettings, train_one
 
 _CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|"
 _SEEDS, _CHANNELS, _BATCH, _SIDE, _CLASSES = 3, 8, 64, 8, 10

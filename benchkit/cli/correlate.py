@@ -42,7 +42,7 @@ def correlate_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
-    from benchkit.training.correlation import CorrelationSettings, run_correlation
+    from benchkit.comparing.correlation import CorrelationSettings, run_correlation
 
     settings = CorrelationSettings(
         checkpoints=tuple(checkpoint),

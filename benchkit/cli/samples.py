@@ -19,7 +19,7 @@ def samples_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Cut searches after their first n samples: best, mean and test accuracy of the best, over seeds."""
-    from benchkit.training.samples import compare_samples
+    from benchkit.comparing.samples import compare_samples
 
     with progress_bar("architectures tested") as update:
         means = compare_samples(searches, out, sorted(set(first)), device, update)

@@ -51,8 +51,8 @@ def build_command(
     if n is not None and rows is not None:
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)
-    from benchkit.training.standalone_recipe import StandaloneRecipe
-    from benchkit.training.table_build import BuildSettings, build_table, chosen_rows
+    from benchkit.building.standalone_recipe import StandaloneRecipe
+    from benchkit.building.table_build import BuildSettings, build_table, chosen_rows
 
     sgd = _given(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay)
     recipe = StandaloneRecipe(padding=padding, flip=flip)

@@ -42,7 +42,7 @@ class Run(Protocol):
 
 
 class TrainsAlone(Protocol):
-    """Who trains: see ``benchkit.training.standalone.StandaloneTrainer``."""
+    """Who trains: see ``benchkit.building.standalone.StandaloneTrainer``."""
 
     space: Space
     epochs: int

@@ -252,7 +252,10 @@ TABLES = {
     "nasbench-macro": ("cifar10", "test", 50, 0),
     "nasbench201-3": ("digits", "valid", 12, "run"),
 }
-CHEAP = {"bananas": {"epochs": 3, "layers": 2, "candidates": 10}}
+CHEAP = {
+    "bananas": {"epochs": 3, "layers": 2, "candidates": 10},
+    "vaenas": {"initial": 10, "epsilon_step": 0.03, "iterations": 4, "hidden": 8},
+}
 
 
 @pytest.mark.parametrize("name", strategy_names())

@@ -22,11 +22,11 @@ from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlatio
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.comparing.correlation_scores import ScoreStore, digest
+from benchkit.comparing.trained import Saved, Trained
+from benchkit.comparing.truth import Truth
 from benchkit.files import replacing, write_text
 from benchkit.training.claim import as_json
-from benchkit.training.correlation_scores import ScoreStore, digest
-from benchkit.training.trained import Saved, Trained
-from benchkit.training.truth import Truth
 
 __all__ = ["Scored", "Study", "write_report"]
 

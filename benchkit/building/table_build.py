@@ -1,6 +1,6 @@
 """Build a table: train architectures alone, each with several seeds, and write what came of it.
 
-Finished trainings are kept in a journal beside the table (`benchkit.training.run_journal`); a build that was
+Finished trainings are kept in a journal beside the table (`benchkit.building.run_journal`); a build that was
 interrupted goes on when it is started again with the same settings. Every accuracy in the table is the same
 whatever the number of processes, the order of the trainings and the interruptions.
 
@@ -27,19 +27,19 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.building.built_table import BuiltTable, write_built
+from benchkit.building.parallel import in_processes
+from benchkit.building.run_journal import RunJournal
+from benchkit.building.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
+from benchkit.building.standalone_recipe import StandaloneRecipe
 from benchkit.images.catalogue import open_image_set
 from benchkit.images.image_set import ImageSet, LabelledImages
 from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import network_size
-from benchkit.training.built_table import BuiltTable, write_built
 from benchkit.training.devices import explain_memory, parse_device
-from benchkit.training.parallel import in_processes
 from benchkit.training.presets import get_preset
-from benchkit.training.run_journal import RunJournal
-from benchkit.training.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 __all__ = ["BuildSettings", "build_table", "chosen_rows", "train_one"]
 

@@ -13,14 +13,14 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from benchkit.building.standalone import StandaloneTrainer, cpu_capability
+from benchkit.building.standalone_recipe import StandaloneRecipe
+from benchkit.building.table_build import BuildSettings, build_table, chosen_rows
 from benchkit.images import divide, open_image_set, parse_split
 from benchkit.spaces import ArchitectureError, InputError, get_space
 from benchkit.spaces.networks import build_network
 from benchkit.tables import Metric, Table, open_table
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.standalone import StandaloneTrainer, cpu_capability
-from benchkit.training.standalone_recipe import StandaloneRecipe
-from benchkit.training.table_build import BuildSettings, build_table, chosen_rows
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from benchkit.comparing.samples import compare_samples
 from benchkit.spaces import InputError
 from benchkit.training.evaluate import evaluate_search
-from benchkit.training.samples import compare_samples
 from benchkit.training.search import SearchSettings, run_search
 
 GUIDED = SearchSettings(

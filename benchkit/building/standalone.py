@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.building.standalone_recipe import StandaloneRecipe
 from benchkit.images.augment import Augmentation
 from benchkit.images.device_set import DeviceImages, TrainingBatches
 from benchkit.images.image_set import LabelledImages
@@ -37,7 +38,6 @@ from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.networks import build_network
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 __all__ = ["StandaloneRun", "StandaloneTrainer", "cpu_capability", "seeds_of"]
 

@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.building.standalone import StandaloneTrainer, seeds_of
+from benchkit.building.standalone_recipe import StandaloneRecipe
 from benchkit.images import divide, open_image_set, parse_split
 from benchkit.images.augment import Augmentation, draw_plan
 from benchkit.images.image_set import LabelledImages
@@ -24,8 +26,6 @@ from benchkit.spaces import ArchitectureError, InputError, get_space
 from benchkit.spaces.networks import build_network
 from benchkit.strategies import get_strategy
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.standalone import StandaloneTrainer, seeds_of
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 SPACE = get_space("nasbench201-3")
 SIZE = {"channels": 2, "cells": 1}

@@ -16,15 +16,15 @@ import torch
 from scipy import stats
 
 from benchkit.cli import main
+from benchkit.comparing.correlation import CorrelationSettings, run_correlation
+from benchkit.comparing.trained import find_trainings, load_supernet
 from benchkit.images import divide, open_image_set, parse_split
 from benchkit.images.device_set import DeviceImages
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import InputError, get_space
 from benchkit.tables import Metric
 from benchkit.tables.write import Column, TableSource, write_table
-from benchkit.training.correlation import CorrelationSettings, run_correlation
 from benchkit.training.search import SearchSettings, run_search
-from benchkit.training.trained import find_trainings, load_supernet
 
 SEARCH = SearchSettings(
     "spos", "nasbench201-3", "digits", epochs=3, queries=2, limit=200, images=40, scoring_batch=40
@@ -330,7 +330,7 @@ def test_a_folder_without_a_checkpoint(settings: CorrelationSettings, tmp_path: 
 
 
 def test_a_space_without_a_table(settings: CorrelationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchkit.training.truth.table_names", lambda: ["nasbench201"])
+    monkeypatch.setattr("benchkit.comparing.truth.table_names", lambda: ["nasbench201"])
     with pytest.raises(
         InputError, match="there is no table of nasbench201-3 to correlate with: give --table"
     ):
@@ -345,7 +345,7 @@ def test_data_of_another_shape(
         ({"size": [8, 8, 3]}, "digits has images of 3 channels, checkpoint .* for 1"),
     ):
         about = {"classes": 10, "size": [8, 8, 1], **change}
-        monkeypatch.setattr("benchkit.training.correlation.about_image_set", lambda _, about=about: about)
+        monkeypatch.setattr("benchkit.comparing.correlation.about_image_set", lambda _, about=about: about)
         with pytest.raises(InputError, match=said):
             run_correlation(settings, tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()

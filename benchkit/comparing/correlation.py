@@ -33,6 +33,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchkit.comparing.correlation_report import Scored, Study, write_report
+from benchkit.comparing.correlation_scores import ScoreStore
+from benchkit.comparing.trained import Saved, Trained, find_trainings, load_supernet
+from benchkit.comparing.truth import Truth, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
 from benchkit.images.splits import SearchImages, divide, parse_split
@@ -42,11 +46,7 @@ from benchkit.spaces.base import Batch
 from benchkit.strategies import get_weight_sharing
 from benchkit.tables.table import Table
 from benchkit.training.claim import claim
-from benchkit.training.correlation_report import Scored, Study, write_report
-from benchkit.training.correlation_scores import ScoreStore
 from benchkit.training.devices import explain_memory, parse_device
-from benchkit.training.trained import Saved, Trained, find_trainings, load_supernet
-from benchkit.training.truth import Truth, read_truths, table_of
 
 __all__ = ["CorrelationSettings", "run_correlation"]
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.building.standalone import StandaloneRun
 from benchkit.images.image_set import ImageSet
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts import count
 from benchkit.tables.metric import Metric
 from benchkit.tables.write import Column, TableSource, write_table
-from benchkit.training.standalone import StandaloneRun
 
 __all__ = ["BuiltTable", "build_command", "write_built"]
 

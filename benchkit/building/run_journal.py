@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.building.standalone import StandaloneRun
 from benchkit.spaces import InputError
-from benchkit.training.standalone import StandaloneRun
 
 __all__ = ["RunJournal"]
 
