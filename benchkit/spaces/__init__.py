@@ -30,6 +30,8 @@ _SPACES = {
     "nasbench201-3": "nasbench201:NASBench201Three",
     "nasbench-macro": "nasbench_macro:NASBenchMacro",
     "natsbench-size": "natsbench_size:NATSBenchSize",
+    "nasnet": "nasnet:NASNet",
+    "shufflenet": "shufflenet:ShuffleNet",
 }
 
 # what stands before the colon -> module:(function of what stands behind it), module:(its usual names)

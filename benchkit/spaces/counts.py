@@ -19,27 +19,40 @@ and -201 have no such column here; they are counted by the same convention.
 In a ``branches`` space a closed kernel slice counts nothing; of everything else, all is counted.
 
 Every operation of a row is counted whether or not its output reaches the network's, as the tables do;
-in NAS-Bench-101 cells are pruned first, as its networks are.
+in NAS-Bench-101 cells are pruned first, as its networks are. No count includes an auxiliary classifier, which
+only training uses (Liu et al., 2019, count so).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.branches import Branches
 from benchkit.spaces.branches_layout import Convolution, Node, Normalisation, TwoPath
+from benchkit.spaces.counts_cells import count_two_cells
+from benchkit.spaces.counts_layers import (
+    Counts,
+    Integers,
+    classifier,
+    conv_bn,
+    convolution,
+    halved,
+    normalisation,
+)
+from benchkit.spaces.counts_shuffle import count_shuffle_chain
 from benchkit.spaces.nasbench101_hash import VERTICES, prune
 from benchkit.spaces.sizes import (
+    BranchesSize,
     DenseCellsSize,
     NASBench101Size,
     NASBenchMacroSize,
     NetworkSize,
+    ShuffleNetSize,
+    TwoCellsSize,
     check_count,
     network_size,
     whole_space,
@@ -56,27 +69,11 @@ __all__ = [
     "vertex_channels",
 ]
 
-Integers = npt.NDArray[np.int64]
-
 _EDGES_101 = VERTICES * (VERTICES - 1) // 2
 MACRO_STAGES = (2, 3, 3)
 """Layers of the three stages of NAS-Bench-Macro; the first of each doubles channels and has stride 2."""
 MACRO_BLOCKS = (None, (3, 3), (6, 5))
 """(expansion, kernel size) of each operation of NAS-Bench-Macro; the first is the identity."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Parameters and multiply-adds (one image), each an ``int64[n]``."""
-
-    parameters: Integers
-    flops: Integers
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.parameters + other.parameters, self.flops + other.flops)
-
-    def __mul__(self, times: int | Integers | npt.NDArray[np.bool_]) -> Counts:
-        return Counts(self.parameters * times, self.flops * times)
 
 
 def count(
@@ -107,10 +104,7 @@ def count(
     rows = space.validate(batch)
     whole = whole_space(space)
     # sums of rows and constants broadcast; a batch whose rows all cost alike still gets n figures
-    if isinstance(whole, Branches):
-        total = _branches(rows, whole, classes, image_size, image_channels)
-    else:
-        total = _COUNTERS[type(options)](rows, options, classes, image_size, image_channels)
+    total = _COUNTERS[type(options)](whole, rows, options, classes, image_size, image_channels)
     return total * np.ones(len(rows), dtype=np.int64)
 
 
@@ -128,51 +122,25 @@ def count_flops(
     return count(space, batch, classes, image_size, image_channels, **size).flops
 
 
-# -- layers ---------------------------------------------------------------------------------------
-
-
-def _convolution(
-    inputs: int | Integers, outputs: int | Integers, kernel: int, side: int, groups: int | Integers = 1
-) -> Counts:
-    """Count a convolution without bias; `side` is that of its output."""
-    weights = np.asarray(outputs * (inputs // groups) * kernel**2, dtype=np.int64)
-    return Counts(weights, weights * side**2)
-
-
-def _normalisation(channels: int | Integers) -> Counts:
-    return Counts(np.asarray(2 * channels, dtype=np.int64), np.asarray(0, dtype=np.int64))
-
-
-def _conv_bn(inputs: int | Integers, outputs: int | Integers, kernel: int, side: int) -> Counts:
-    return _convolution(inputs, outputs, kernel, side) + _normalisation(outputs)
-
-
-def _classifier(features: int, classes: int) -> Counts:
-    weights = np.asarray(features * classes, dtype=np.int64)
-    return Counts(weights + classes, weights)
-
-
-def _halved(side: int) -> int:
-    return (side + 1) // 2
-
-
 # -- spaces ---------------------------------------------------------------------------------------
 
 
-def _dense_cells(rows: Batch, size: DenseCellsSize, classes: int, side: int, image_channels: int) -> Counts:
+def _dense_cells(
+    space: Space, rows: Batch, size: DenseCellsSize, classes: int, side: int, image_channels: int
+) -> Counts:
     """Count stem, three stages of cells with a residual block between them, and classifier."""
     ones, threes = ((rows == operation).sum(axis=1) for operation in (2, 3))
     channels = size.channels
-    total = _conv_bn(image_channels, channels, 3, side)
+    total = conv_bn(image_channels, channels, 3, side)
     for stage in range(3):
         if stage:
-            side = _halved(side)
-            total += _conv_bn(channels, 2 * channels, 3, side) + _conv_bn(2 * channels, 2 * channels, 3, side)
-            total += _convolution(channels, 2 * channels, 1, side)
+            side = halved(side)
+            total += conv_bn(channels, 2 * channels, 3, side) + conv_bn(2 * channels, 2 * channels, 3, side)
+            total += convolution(channels, 2 * channels, 1, side)
             channels *= 2
-        cell = _conv_bn(channels, channels, 1, side) * ones + _conv_bn(channels, channels, 3, side) * threes
+        cell = conv_bn(channels, channels, 1, side) * ones + conv_bn(channels, channels, 3, side) * threes
         total += cell * size.cells
-    return total + _normalisation(channels) + _classifier(channels, classes)
+    return total + normalisation(channels) + classifier(channels, classes)
 
 
 def vertex_channels(rows: Batch, outputs: int) -> Integers:
@@ -200,13 +168,15 @@ def vertex_channels(rows: Batch, outputs: int) -> Integers:
     return channels
 
 
-def _nasbench101(rows: Batch, size: NASBench101Size, classes: int, side: int, image_channels: int) -> Counts:
+def _nasbench101(
+    space: Space, rows: Batch, size: NASBench101Size, classes: int, side: int, image_channels: int
+) -> Counts:
     """Count stem, stacks of cells with max pooling between them, and classifier."""
     matrix, _ = prune(rows)
     from_input = matrix[:, 0].astype(np.int64)  # edges that project the cell's input
     operation = rows[:, _EDGES_101:]
     inputs = outputs = size.channels
-    total = _conv_bn(image_channels, outputs, 3, side)
+    total = conv_bn(image_channels, outputs, 3, side)
     for stack in range(size.stacks):
         if stack:
             outputs *= 2
@@ -215,13 +185,13 @@ def _nasbench101(rows: Batch, size: NASBench101Size, classes: int, side: int, im
         for _ in range(size.cells):
             for vertex in range(1, VERTICES):
                 width = channels[:, vertex]
-                total += _conv_bn(inputs, width, 1, side) * from_input[:, vertex]
+                total += conv_bn(inputs, width, 1, side) * from_input[:, vertex]
                 if vertex < VERTICES - 1:
                     chosen = operation[:, vertex - 1]
-                    total += _conv_bn(width, width, 3, side) * (chosen == 0)
-                    total += _conv_bn(width, width, 1, side) * (chosen == 1)
+                    total += conv_bn(width, width, 3, side) * (chosen == 0)
+                    total += conv_bn(width, width, 1, side) * (chosen == 1)
             inputs = outputs
-    return total + _classifier(outputs, classes)
+    return total + classifier(outputs, classes)
 
 
 def macro_layers(size: NASBenchMacroSize) -> Iterator[tuple[int, int, int]]:
@@ -234,31 +204,35 @@ def macro_layers(size: NASBenchMacroSize) -> Iterator[tuple[int, int, int]]:
             inputs = outputs
 
 
-def _macro(rows: Batch, size: NASBenchMacroSize, classes: int, side: int, image_channels: int) -> Counts:
+def _macro(
+    space: Space, rows: Batch, size: NASBenchMacroSize, classes: int, side: int, image_channels: int
+) -> Counts:
     """Count stem, eight layers, last convolution and classifier."""
-    total = _conv_bn(image_channels, size.channels, 3, side)
+    total = conv_bn(image_channels, size.channels, 3, side)
     last = size.channels
     for position, (inputs, outputs, stride) in enumerate(macro_layers(size)):
-        wide, side = side, _halved(side) if stride == 2 else side
+        wide, side = side, halved(side) if stride == 2 else side
         for operation, block in enumerate(MACRO_BLOCKS):
             chosen = rows[:, position] == operation
             if block is not None:
                 expansion, kernel = block
                 hidden = inputs * expansion
-                layer = _conv_bn(inputs, hidden, 1, wide) + _conv_bn(hidden, outputs, 1, side)
-                layer += _convolution(hidden, hidden, kernel, side, hidden) + _normalisation(hidden)
+                layer = conv_bn(inputs, hidden, 1, wide) + conv_bn(hidden, outputs, 1, side)
+                layer += convolution(hidden, hidden, kernel, side, hidden) + normalisation(hidden)
             elif stride == 1 and inputs == outputs:
                 continue  # nothing at all where the shape stays
             else:
-                layer = _conv_bn(inputs, outputs, 1, side)
+                layer = conv_bn(inputs, outputs, 1, side)
             total += layer * chosen
         last = outputs
-    return total + _conv_bn(last, size.features, 1, side) + _classifier(size.features, classes)
+    return total + conv_bn(last, size.features, 1, side) + classifier(size.features, classes)
 
 
-def _branches(rows: Batch, space: Branches, classes: int, side: int, image_channels: int) -> Counts:
+def _branches(
+    space: Branches, rows: Batch, size: BranchesSize, classes: int, side: int, image_channels: int
+) -> Counts:
     """Count every node of the layout, of a gated convolution the open slices, and the classifier."""
-    total = _classifier(space.layout.features, classes)
+    total = classifier(space.layout.features, classes)
     sides = {-1: side}
     for index, node in enumerate(space.layout.nodes):
         sides[index] = -(-sides[node.sources[0]] // node.stride)
@@ -274,15 +248,18 @@ def _node(rows: Batch, node: Node, side: int, image_channels: int) -> Counts:
             slices = rows[:, node.first : node.first + node.inputs].sum(axis=1, dtype=np.int64)
         weights = np.asarray(slices * node.slice_weights, dtype=np.int64)
         counted = Counts(weights, weights * side**2)
-        return counted + _normalisation(node.channels) if node.norm else counted
+        return counted + normalisation(node.channels) if node.norm else counted
     if isinstance(node, TwoPath):
-        return _conv_bn(node.inputs, node.channels, 1, side)
-    return _normalisation(node.channels if isinstance(node, Normalisation) else 0)
+        return conv_bn(node.inputs, node.channels, 1, side)
+    return normalisation(node.channels if isinstance(node, Normalisation) else 0)
 
 
-# each takes (rows, size, classes, side, image_channels), the size of its own kind
+# each takes (space, rows, size, classes, side, image_channels), the space and the size of its own kind
 _COUNTERS: dict[type[NetworkSize], Callable[..., Counts]] = {
     DenseCellsSize: _dense_cells,
     NASBench101Size: _nasbench101,
     NASBenchMacroSize: _macro,
+    TwoCellsSize: count_two_cells,
+    ShuffleNetSize: count_shuffle_chain,
+    BranchesSize: _branches,
 }

@@ -6,6 +6,7 @@ always that of the network which the same options build. Nothing here needs torc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,6 +20,9 @@ __all__ = [
     "NASBench101Size",
     "NASBenchMacroSize",
     "NetworkSize",
+    "ShuffleNetSize",
+    "TwoCellsSize",
+    "check_choice",
     "check_count",
     "network_size",
     "whole_space",
@@ -27,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """Width and depth of a space's network; every option is an integer of at least 1.
+    """Width and depth of a space's network; an option is an integer of at least 1 unless it says otherwise.
 
     Raises
     ------
@@ -99,6 +103,78 @@ class NASBenchMacroSize(NetworkSize):
 
 
 @dataclass(frozen=True)
+class TwoCellsSize(NetworkSize):
+    """A normal and a reduction cell, stacked as DARTS does (Liu et al., 2019, section 3; appendix A).
+
+    Search has 8 cells and 16 channels; evaluation 20 and 36 on CIFAR-10, 14 and 48 on ImageNet.
+
+    Attributes
+    ----------
+    channels : C of the first cells; each of the two reduction cells doubles them.
+    cells : all of them; those at one and at two thirds of the depth are reduction cells.
+    stem_stride : 1 is one convolution (CIFAR-10), 8 is three of stride 2 (ImageNet, 224 pixels).
+    auxiliary : 1 adds the auxiliary classifier after the second reduction cell, which only training uses and
+        no count includes; 0 leaves it out.
+
+    Raises
+    ------
+    InputError : fewer than 3 cells (both kinds would not occur), another stride, or an odd number of channels
+        where the stem has stride 8 (its first half gets half of them).
+    """
+
+    channels: int = 16
+    cells: int = 8
+    stem_stride: int = 1
+    auxiliary: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("channels", self.channels)
+        check_count("cells", self.cells)
+        check_choice("stem_stride", self.stem_stride, (1, 8))
+        check_choice("auxiliary", self.auxiliary, (0, 1))
+        if self.cells < 3:
+            raise InputError(
+                f"cells must be at least 3, for a normal cell and two reduction cells; got {self.cells}"
+            )
+        if self.stem_stride == 8 and self.channels % 2:
+            raise InputError(f"channels must be even where stem_stride is 8; got {self.channels}")
+
+    @property
+    def reductions(self) -> tuple[int, int]:
+        """The numbers of the two reduction cells, counted from 0."""
+        return self.cells // 3, 2 * self.cells // 3
+
+
+@dataclass(frozen=True)
+class ShuffleNetSize(NetworkSize):
+    """A chain of ShuffleNetV2 blocks (Guo et al., 2020), for images of 224 pixels unless told otherwise.
+
+    The published strides divide the side by 32. For images of 32 pixels, ``stem_stride=1, strided_stages=3``
+    divides it by 8; every setting runs at every image size.
+
+    Attributes
+    ----------
+    divisor : divides all widths (16 of the stem, 64, 160, 320 and 640 of the stages, 1,024 at the end):
+        1, 2, 4 or 8.
+    stem_stride : 2, or 1 for small images.
+    strided_stages : how many of the four stages, the last ones, start with stride 2; from 1 to 4.
+
+    Raises
+    ------
+    InputError : another value.
+    """
+
+    divisor: int = 1
+    stem_stride: int = 2
+    strided_stages: int = 4
+
+    def __post_init__(self) -> None:
+        check_choice("divisor", self.divisor, (1, 2, 4, 8))
+        check_choice("stem_stride", self.stem_stride, (1, 2))
+        check_choice("strided_stages", self.strided_stages, (1, 2, 3, 4))
+
+
+@dataclass(frozen=True)
 class BranchesSize(NetworkSize):
     """The multi-branch networks of NASAS: no options, since the space's name says the width."""
 
@@ -108,6 +184,8 @@ _SIZES: dict[str, type[NetworkSize]] = {
     "nasbench201": DenseCellsSize,
     "nasbench201-3": DenseCellsSize,
     "nasbench-macro": NASBenchMacroSize,
+    "nasnet": TwoCellsSize,
+    "shufflenet": ShuffleNetSize,
     "branches": BranchesSize,
 }
 
@@ -142,3 +220,9 @@ def check_count(what: str, value: object) -> None:
     """Raise InputError unless `value` is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{what} must be an integer of at least 1; got {value!r}")
+
+
+def check_choice(what: str, value: object, allowed: Sequence[int]) -> None:
+    """Raise InputError unless `value` is one of the allowed integers."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InputError(f"{what} must be one of {', '.join(map(str, allowed))}; got {value!r}")

@@ -127,10 +127,14 @@ def test_index_and_at_are_inverse_where_the_space_is_enumerable(
         index = space.index(batch)
     except InputError:
         # the only spaces here that cannot be enumerated
-        assert space.name == "nasbench101" or space.name.startswith("branches:")
+        assert space.name in ("nasbench101", "nasnet") or space.name.startswith("branches:")
         return
     assert np.array_equal(space.at(index), batch)
-    assert np.array_equal(space.index(space.at(np.arange(space.size))), np.arange(space.size))
+    if space.size > 1_000_000:
+        some = np.array([0, 1, space.size // 2, space.size - 1])
+    else:
+        some = np.arange(space.size)
+    assert np.array_equal(space.index(space.at(some)), some)
     with pytest.raises(InputError):
         space.at([space.size])
 

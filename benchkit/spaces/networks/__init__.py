@@ -10,6 +10,7 @@ call                                 what it gives
 ``inherit(supernet, row)``           one architecture alone, with a copy of the supernet's weights
 ``recalibrate(network, ...)``        running averages of batch normalisation, estimated for one subnet
 ``compile_cells(network)``           ``torch.compile`` of the cells alone, for mixtures
+``set_dropout(network, ...)``        rates of drop path and dropout, where the space's networks have them
 ===================================  ====================================================================
 
 Both builders take ``generator=`` (a CPU ``torch.Generator``; every parameter is drawn from it and the global
@@ -17,8 +18,9 @@ generator is left alone), ``policy=`` (`BatchNormPolicy`) and the space's size o
 (`benchkit.spaces.sizes`: ``channels=8, cells=1`` for a small NAS-Bench-201). ``network.recipe`` holds all of
 them and describes itself in JSON.
 
-A supernet of ``nasbench201``, ``nasbench201-3`` or ``nasbench-macro`` is a `CandidateNetwork`. Its forward
-pass is ``supernet(images, mask, weights)`` with ``bool`` and ``float[positions, operations]``; by name:
+A supernet of ``nasbench201``, ``nasbench201-3``, ``nasbench-macro``, ``nasnet`` or ``shufflenet`` is a
+`CandidateNetwork`. Its forward pass is ``supernet(images, mask, weights)`` with ``bool`` and
+``float[positions, operations]``; by name:
 
 =====================================  ==================================================================
 call                                   what runs
@@ -32,7 +34,8 @@ call                                   what runs
 
 Candidates that do not run get no gradient at all (None, not zero), so an optimizer leaves them alone. The
 supernet of ``nasbench101`` shares kernels among widths and knows paths only. That of a ``branches`` space
-(`BranchNetwork`) has paths, and ``gated(images, gates)``: a factor for every kernel slice.
+(`BranchNetwork`) has paths, and ``gated(images, gates)``: a factor for every kernel slice. One of ``nasnet``
+built with ``auxiliary=1`` has ``with_auxiliary(images)``: the auxiliary classifier's logits, too.
 
 Images of any memory format are accepted; inside, everything is channels-last. Networks work under
 ``torch.autocast`` with bfloat16. A further space is a new description: its body is made of the blocks
@@ -53,8 +56,10 @@ from benchkit.spaces.networks.build import (
 )
 from benchkit.spaces.networks.cell import Cell, CellGraph
 from benchkit.spaces.networks.chain import ChoiceLayer
+from benchkit.spaces.networks.dropout import set_dropout
 from benchkit.spaces.networks.layers import AveragePool, Candidate, ReluConvBN, Skip, Source, Whole
 from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101Supernet
+from benchkit.spaces.networks.nasnet import TwoCellsNetwork
 from benchkit.spaces.networks.network import Block, CandidateNetwork, Fixed, Gates, Mask, Recipe
 
 __all__ = [
@@ -79,10 +84,12 @@ __all__ = [
     "Skip",
     "Source",
     "Supernet",
+    "TwoCellsNetwork",
     "Whole",
     "build_network",
     "build_supernet",
     "compile_cells",
     "inherit",
     "recalibrate",
+    "set_dropout",
 ]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
-from benchkit.spaces.networks import nasbench201, nasbench_macro
+from benchkit.spaces.networks import nasbench201, nasbench_macro, nasnet, shufflenet
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.initialise import allocate, build
@@ -76,6 +76,8 @@ _FAMILIES = {
     "nasbench201": _DENSE_CELLS,
     "nasbench201-3": _DENSE_CELLS,
     "nasbench-macro": _of_candidates(nasbench_macro.describe, nasbench_macro.mask_of),
+    "nasnet": _of_candidates(nasnet.describe, nasnet.mask_of),
+    "shufflenet": _of_candidates(shufflenet.describe, shufflenet.mask_of),
     "branches": Family(BranchNetwork, BranchSubnet, BranchNetwork.copy_into),
 }
 

@@ -1,0 +1,320 @@
+"""Networks of normal and reduction cells against a plain implementation and published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from benchkit.spaces import InputError, get_space
+from benchkit.spaces.counts import count
+from benchkit.spaces.nasnet import EDGES, TwoCells
+from benchkit.spaces.networks import (
+    SHARED,
+    BatchNormPolicy,
+    TwoCellsNetwork,
+    build_network,
+    build_supernet,
+    inherit,
+    recalibrate,
+)
+from benchkit.spaces.networks.cell_operations import Pool, cell_operation
+from benchkit.spaces.networks.dropout import DropPath
+
+SPACE = get_space("nasnet")
+assert isinstance(SPACE, TwoCells)
+OPERATIONS = SPACE.operations
+SMALL = {"channels": 4, "cells": 3}
+AFFINE = BatchNormPolicy(affine=True, running=False)
+RUNNING = BatchNormPolicy()
+DARTS_V2 = SPACE.parse(
+    "normal:|sep_conv_3x3~0|sep_conv_3x3~1|+|sep_conv_3x3~0|sep_conv_3x3~1|+|skip_connect~0|sep_conv_3x3~1|+"
+    "|skip_connect~0|dil_conv_3x3~2|;reduction:|max_pool_3x3~0|max_pool_3x3~1|+|max_pool_3x3~1|"
+    "skip_connect~2|+|max_pool_3x3~0|skip_connect~2|+|max_pool_3x3~1|skip_connect~2|"
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(side: int = 8, n: int = 4, **options: Any) -> Tensor:
+    return torch.randn(n, 3, side, side, generator=seeded(1), **options)
+
+
+def supernet_of(policy: BatchNormPolicy = SHARED, **size: int) -> TwoCellsNetwork:
+    network = build_supernet(SPACE, 5, generator=seeded(), policy=policy, **{**SMALL, **size})
+    assert isinstance(network, TwoCellsNetwork)
+    return network
+
+
+def sampled(n: int, seed: int = 0) -> Any:
+    return SPACE.sample(np.random.default_rng(seed), n)
+
+
+def plainly(network: TwoCellsNetwork, x: Tensor, weights: Tensor, reductions: set[int]) -> Tensor:
+    """Return the logits of a weighted sum on every edge, without pixels shared or candidates skipped.
+
+    For batch statistics; written down from DARTS's text, with the weights of `network` by name.
+    """
+    w = dict(network.named_parameters())
+
+    def norm(value: Tensor, name: str) -> Tensor:
+        return F.batch_norm(value, None, None, w.get(f"{name}.weight"), w.get(f"{name}.bias"), training=True)
+
+    def conv(value: Tensor, name: str, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
+        kernel = w[f"{name}.weight"]
+        return F.conv2d(value, kernel, None, stride, padding, dilation, value.shape[1] // kernel.shape[1])
+
+    def halve(value: Tensor, name: str) -> Tensor:
+        value = value.relu()
+        shifted = F.pad(value, (0, 1, 0, 1))[:, :, 1:, 1:]
+        both = [conv(value[:, :, ::2, ::2], f"{name}.even"), conv(shifted[:, :, ::2, ::2], f"{name}.odd")]
+        return norm(torch.cat(both, dim=1), f"{name}.bn")
+
+    def operation(number: int, value: Tensor, name: str, stride: int) -> Tensor:
+        kind = OPERATIONS[number]
+        if kind == "none":
+            return torch.zeros_like(value[:, :, ::stride, ::stride])
+        if kind == "skip_connect":
+            return value if stride == 1 else halve(value, f"{name}.reduce")
+        if kind.endswith("pool_3x3"):
+            windows = F.unfold(F.pad(value, (1, 1, 1, 1), value=torch.nan), 3, stride=stride)
+            windows = windows.reshape(*value.shape[:2], 9, -1)
+            if kind.startswith("avg"):
+                pooled = windows.nanmean(dim=2)
+            else:
+                pooled = windows.nan_to_num(nan=-torch.inf).amax(dim=2)
+            pooled = pooled.reshape(value[:, :, ::stride, ::stride].shape)
+            return pooled if network.recipe.policy.affine else norm(pooled, f"{name}.bn")
+        size, dilation = int(kind[-1]), 2 if kind.startswith("dil") else 1
+        for time in range(1 if dilation == 2 else 2):
+            padding = dilation * (size - 1) // 2
+            value = conv(value.relu(), f"{name}.depthwise.{time}", 1 if time else stride, padding, dilation)
+            value = norm(conv(value, f"{name}.pointwise.{time}"), f"{name}.bn.{time}")
+        return value
+
+    before = last = norm(conv(x, "stem.0", padding=1), "stem.1")
+    after_reduction = False
+    for number in range(len(network.body)):
+        name, reduction = f"body.{number}", number in reductions
+        half = slice(14, 28) if reduction else slice(0, 14)
+        if after_reduction:
+            nodes = [halve(before, f"{name}.preprocess.0.1")]
+        else:
+            nodes = [norm(conv(before.relu(), f"{name}.preprocess.0.1"), f"{name}.preprocess.0.2")]
+        nodes.append(norm(conv(last.relu(), f"{name}.preprocess.1.1"), f"{name}.preprocess.1.2"))
+        for target in range(2, 6):
+            arriving = []
+            for edge, (source, end) in enumerate(EDGES):
+                if end == target:
+                    stride = 2 if reduction and source < 2 else 1
+                    arriving += [
+                        scale * operation(op, nodes[source], f"{name}.candidates.{edge}_{op}", stride)
+                        for op, scale in enumerate(weights[half][edge])
+                    ]
+            nodes.append(torch.stack(arriving).sum(dim=0))
+        before, last, after_reduction = last, torch.cat(nodes[2:], dim=1), reduction
+    return last.mean(dim=(2, 3)) @ w["head.2.weight"].T + w["head.2.bias"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "cells", "reductions", "side"),
+    [(SHARED, 3, {1, 2}, 8), (AFFINE, 4, {1, 2}, 7)],
+    ids=["plain", "affine"],
+)
+def test_mixtures_and_paths_are_those_of_the_plain_network(
+    policy: BatchNormPolicy, cells: int, reductions: set[int], side: int
+) -> None:
+    network = supernet_of(policy, cells=cells, channels=2).double()
+    x = images(side, dtype=torch.float64)
+    soft = torch.rand(28, 8, generator=seeded(2), dtype=torch.float64).requires_grad_()
+    ours, plain = network.mixture(x, soft), plainly(network, x, soft, reductions)
+    torch.testing.assert_close(ours, plain)
+    wanted = [soft, *network.parameters()]
+    gradients = [torch.autograd.grad(y.square().sum(), wanted) for y in (ours, plain)]
+    # batch normalisation of few pixels leaves rounding in gradients that are zero but for it
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-7)
+    with torch.no_grad():
+        for row in sampled(3):
+            hard = F.one_hot(torch.from_numpy(row.astype(np.int64)), 8).double()
+            torch.testing.assert_close(network.path(x, row), plainly(network, x, hard, reductions))
+
+
+@pytest.mark.parametrize(("policy", "stem", "side"), [(SHARED, 1, 8), (RUNNING, 1, 5), (RUNNING, 8, 33)])
+def test_a_path_is_the_stand_alone_network_with_inherited_weights(
+    policy: BatchNormPolicy, stem: int, side: int
+) -> None:
+    supernet = supernet_of(policy, cells=4, stem_stride=stem).eval()
+    for row in [*sampled(3), DARTS_V2]:
+        alone = inherit(supernet, row)
+        torch.testing.assert_close(
+            alone(images(side)), supernet.path(images(side), row), rtol=1e-4, atol=1e-5
+        )
+        assert sum(p.numel() for p in alone.parameters()) < sum(p.numel() for p in supernet.parameters())
+
+
+def test_many_rows_at_once_give_what_each_gives_alone() -> None:
+    supernet = supernet_of().eval()
+    rows = sampled(6)
+    rows[3, 14:] = rows[2, 14:]
+    with torch.inference_mode():
+        found = {n: logits for numbers, logits in supernet.paths(images(), rows) for n in numbers}
+        assert sorted(found) == list(range(6))
+        for number, logits in found.items():
+            assert torch.equal(logits, supernet.path(images(), rows[number]))
+
+
+def parameters_at(network: nn.Module, edge: int, operation: int) -> list[tuple[str, nn.Parameter]]:
+    name = f"candidates.{edge}_{operation}."
+    return [(key, p) for key, p in network.named_parameters() if name in key]
+
+
+def test_gradients_reach_the_chosen_candidates_only() -> None:
+    supernet = supernet_of(AFFINE)
+    row = np.full(28, OPERATIONS.index("sep_conv_3x3"), dtype=np.int8)
+    row[14:] = OPERATIONS.index("dil_conv_3x3")
+    supernet.path(images(), row).square().sum().backward()  # type: ignore[no-untyped-call]
+    for cell, chosen in ((0, "sep_conv_3x3"), (1, "dil_conv_3x3"), (2, "dil_conv_3x3")):
+        for key, parameter in supernet.body[cell].named_parameters():
+            if key.startswith("candidates"):
+                got = parameter.grad is not None
+                assert got == key.partition(".")[2].startswith(
+                    tuple(f"{edge}_{OPERATIONS.index(chosen)}." for edge in range(14))
+                ), key
+
+
+def test_two_paths_a_position_with_binary_gates_have_gradients_in_both_weights() -> None:
+    # ProxylessNAS: two paths are sampled a position, one runs at 1, and both weights learn
+    supernet = supernet_of()
+    first, second = np.random.default_rng(5).integers(1, 8, size=(2, 28), dtype=np.int8)  # none has no weight
+    both = supernet.mask_of(first) | supernet.mask_of(second)
+    gates = torch.from_numpy(supernet.mask_of(first)).float().requires_grad_()
+    logits = supernet(images(), both, gates)
+    torch.testing.assert_close(logits, supernet.path(images(), first), rtol=1e-4, atol=1e-5)
+    (gradient,) = torch.autograd.grad(logits.square().sum(), gates)
+    assert np.array_equal(gradient.numpy() != 0, both)
+
+
+def test_one_sampled_path_teaches_its_own_weights() -> None:
+    supernet = supernet_of()
+    soft = torch.full((28, 8), 1 / 8, requires_grad=True)
+    logits = supernet.sampled(images(), DARTS_V2, 1 + soft - soft.detach())
+    torch.testing.assert_close(logits, supernet.path(images(), DARTS_V2), rtol=1e-4, atol=1e-5)
+    (gradient,) = torch.autograd.grad(logits.square().sum(), soft)
+    taught = gradient != 0
+    chosen = torch.from_numpy(supernet.mask_of(DARTS_V2))
+    chosen[:, 0] = False  # an edge without an operation has nothing to scale
+    assert torch.equal(taught, chosen)
+
+
+def test_recalibration_is_of_one_path() -> None:
+    supernet = supernet_of(RUNNING).eval()
+    many = images(n=32)
+    before = supernet.path(many, DARTS_V2)
+    recalibrate(supernet, lambda x: supernet.path(x, DARTS_V2), [many])
+    again = supernet.path(many, DARTS_V2)
+    supernet.train()
+    exact = supernet.path(many, DARTS_V2)
+    assert (again - exact).norm() < 0.1 * exact.norm()
+    assert (before - exact).norm() > 0.3 * exact.norm()
+
+
+def test_cells_in_which_nothing_arrives_give_a_constant() -> None:
+    supernet = supernet_of()
+    logits = supernet.path(images(), np.zeros(28, dtype=np.int8))
+    torch.testing.assert_close(logits, supernet.head[-1].bias.expand(4, 5))
+
+
+def test_pooled_values_are_normalised_where_scale_and_shift_are_not_learned() -> None:
+    pools = {policy: cell_operation("avg_pool_3x3", 3, 1, policy, DropPath()) for policy in (SHARED, AFFINE)}
+    assert all(isinstance(pool, Pool) for pool in pools.values())
+    assert pools[SHARED].bn is not None
+    assert pools[AFFINE].bn is None
+
+
+def test_an_operation_that_does_not_exist_lists_those_that_do() -> None:
+    with pytest.raises(InputError, match=r"unknown operation 'conv_1x1' for cells.*sep_conv_3x3"):
+        cell_operation("conv_1x1", 4, 1, SHARED, DropPath())
+    assert cell_operation("dil_conv_5x5", 4, 1, SHARED, DropPath()) is not None  # for the space of DARTS
+
+
+# -- counts ---------------------------------------------------------------------------------------
+
+
+def multiply_adds(network: nn.Module, x: Tensor) -> int:
+    counted: list[int] = []
+
+    def count_layer(layer: nn.Module, _: object, output: Tensor) -> None:
+        counted.append(layer.get_parameter("weight").numel() * output.shape[2:].numel())
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count_layer)
+    network(x)
+    return sum(counted)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "channels"),
+    [
+        ({"channels": 4, "cells": 5}, 8, 3),
+        ({"channels": 3, "cells": 3}, 7, 1),
+        ({"channels": 6, "cells": 4, "stem_stride": 8}, 33, 3),
+        ({"channels": 4, "cells": 3, "auxiliary": 1}, 16, 3),
+    ],
+)
+def test_counts_are_those_of_the_networks_built(size: dict[str, int], side: int, channels: int) -> None:
+    rows = np.concatenate([sampled(4), DARTS_V2[None], np.full((1, 28), 3, dtype=np.int8)])
+    counted = count(SPACE, rows, 7, image_size=side, image_channels=channels, **size)
+    for index, row in enumerate(rows):
+        network = build_network(SPACE, row, 7, channels, generator=seeded(), **size).eval()
+        held = {name: p.numel() for name, p in network.named_parameters() if not name.startswith("auxiliary")}
+        assert sum(held.values()) == counted.parameters[index]
+        assert multiply_adds(network, torch.zeros(1, channels, side, side)) == counted.flops[index]
+
+
+def test_the_cells_of_darts_have_their_published_parameters() -> None:
+    # Liu et al. (2019), tables 1 and 3: 3.3 M on CIFAR-10 (20 cells, C = 36), 4.7 M on ImageNet (14, 48)
+    cifar = count(SPACE, DARTS_V2[None], 10, channels=36, cells=20).parameters[0]
+    imagenet = count(SPACE, DARTS_V2[None], 1000, 224, channels=48, cells=14, stem_stride=8)
+    assert round(cifar / 1e6, 1) == 3.3
+    assert round(imagenet.parameters[0] / 1e6, 1) == 4.7
+    assert 500 < imagenet.flops[0] / 1e6 < 574  # theirs counts more than convolutions
+    network = build_network(SPACE, DARTS_V2, 10, generator=seeded(), channels=36, cells=20, auxiliary=1)
+    alone = [p.numel() for name, p in network.named_parameters() if not name.startswith("auxiliary")]
+    assert sum(alone) == cifar
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ({"cells": 2}, "cells must be at least 3"),
+        ({"stem_stride": 2}, "stem_stride must be one of 1, 8; got 2"),
+        ({"auxiliary": True}, "auxiliary must be one of 0, 1; got True"),
+        ({"channels": 5, "stem_stride": 8}, "channels must be even"),
+        ({"channels": 0}, "channels must be an integer of at least 1"),
+    ],
+)
+def test_sizes_out_of_range_are_one_clear_line(size: dict[str, int], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        count(SPACE, DARTS_V2[None], 10, **size)
+
+
+def test_reduction_cells_stand_at_one_and_two_thirds() -> None:
+    for cells, wanted in ((3, [1, 2]), (8, [2, 5]), (14, [4, 9]), (20, [6, 13])):
+        network = build_network(SPACE, DARTS_V2, 5, generator=seeded(), cells=cells, channels=2)
+        assert [n for n, cell in enumerate(network.body) if cell.first == 14] == wanted
