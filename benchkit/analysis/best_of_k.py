@@ -66,10 +66,9 @@ def best_steps(traces: pd.DataFrame, windows: Iterable[Window]) -> pd.DataFrame:
     ------
     ValueError : a window of a strategy that has no traces, or that ends after a trial does.
     """
-    ordered = traces.sort_values(["dataset", "strategy", "seed", "step"], kind="stable")
     trials: dict[str, list[tuple[str, int, np.ndarray[tuple[int], np.dtype[np.float64]]]]] = {}
-    for (dataset, strategy, seed), trial in ordered.groupby(["dataset", "strategy", "seed"], sort=False):
-        scores = trial["score"].to_numpy(dtype=np.float64)
+    for (dataset, strategy, seed), trial in traces.groupby(["dataset", "strategy", "seed"], sort=False):
+        scores = trial.sort_values("step")["score"].to_numpy(dtype=np.float64)
         trials.setdefault(str(strategy), []).append((str(dataset), int(str(seed)), scores))
     found = []
     for window in windows:
@@ -191,8 +190,8 @@ def best_of_k_latex(summary: pd.DataFrame, caption: str = "") -> str:
     n = f"{most}" if few == most else f"{few} to {most}"
     text = (
         f"{escape(caption)} Best validation accuracy (\\%) of $K$ samples, mean over $n$ = {n} seeds with "
-        r"its 95\,\% bootstrap interval; gains over random search in percentage points; * $p < 0.05$, Wilcoxon "
-        "signed-rank test, Holm-corrected over the cells of a data set."
+        r"its 95\,\% bootstrap interval; gains over random search in percentage points; * $p < 0.05$, "
+        "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set."
     ).strip()
     lines = [
         "% needs \\usepackage{booktabs}",

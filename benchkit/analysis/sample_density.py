@@ -17,7 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from scipy import stats
 
 from benchkit.analysis.style import method_look, venue_style
@@ -27,6 +30,7 @@ __all__ = ["DensityCurve", "DensityInfo", "density_info", "draw_density"]
 _POINTS = 400
 _TAIL = 0.05  # share of the baseline's samples that may lie left of the figure
 _PALE = 0.25
+_PANELS_A_ROW = 3
 
 
 class DensityCurve(NamedTuple):
@@ -95,28 +99,50 @@ def _density(values: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> npt
 
 
 def draw_density(info: DensityInfo, venue: str = "neurips") -> Figure:
-    """Draw all curves in one panel, the baseline filled; the legend says each sampler's n and mean.
+    """Draw a panel a sampler, the baseline behind it in each; each says n, mean, and what lies left of it.
 
     Raises
     ------
-    ValueError : an unknown venue, or no curves.
+    ValueError : an unknown venue, or no sampler beside the baseline.
     """
-    if not info.curves:
-        raise ValueError("there are no curves to draw")
+    if len(info.curves) < 2:
+        raise ValueError("there is no sampler to draw beside the baseline")
+    baseline, *samplers = info.curves
+    columns = min(len(samplers), _PANELS_A_ROW)
+    rows = -(-len(samplers) // columns)
     with venue_style(venue) as page:
-        figure = Figure(figsize=(page.column, 2.1 + 0.16 * len(info.curves)), layout="constrained")
-        ax = figure.subplots()
-        for number, curve in enumerate(info.curves):
-            look = method_look(curve.label)
-            text = f"{curve.label} ($n$ = {curve.n:,}, mean {curve.mean:.2f}, {100 * curve.below:.0f} % left)"
-            ax.plot(info.x, curve.density, color=look.color, linestyle=look.linestyle, label=text)
-            if number == 0:
-                ax.fill_between(info.x, curve.density, color=look.color, alpha=_PALE, linewidth=0)
-        ax.set_xlim(float(info.x[0]), float(info.x[-1]))
-        ax.set_ylim(bottom=0)
-        ax.set_xlabel("validation accuracy (%)")
-        ax.set_ylabel("density (1 / % point)")
-        ax.set_title(info.title)
-        seaborn.despine(ax=ax)
-        figure.legend(loc="outside lower center", ncols=1, frameon=False, handlelength=2.6, labelspacing=0.3)
+        figure = Figure(figsize=(page.text, 1.6 * rows + 0.55), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for ax, curve in zip(axes.ravel(), samplers, strict=False):
+            _draw_panel(ax, info.x, baseline, curve)
+        for ax in axes.ravel()[len(samplers) :]:
+            ax.remove()
+        axes[0, 0].set_ylim(bottom=0)
+        for ax in axes.ravel()[max(0, len(samplers) - columns) : len(samplers)]:
+            ax.set_xlabel("validation accuracy (%)")
+            ax.tick_params(labelbottom=True)  # also where the row below it is shorter
+        for ax in axes[:, 0]:
+            ax.set_ylabel("density (1 / % point)")
+        figure.suptitle(info.title, fontsize="medium")
+        look = method_look(baseline.label)
+        handles = [
+            Patch(
+                facecolor=look.color, alpha=_PALE, label=f"{baseline.label}: {', '.join(_facts(baseline))}"
+            ),
+            Line2D([], [], color=method_look(samplers[0].label).color, label="the panel's sampler"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, borderpad=0.1)
     return figure
+
+
+def _draw_panel(ax: Axes, x: npt.NDArray[np.float64], baseline: DensityCurve, curve: DensityCurve) -> None:
+    ax.fill_between(x, baseline.density, color=method_look(baseline.label).color, alpha=_PALE, linewidth=0)
+    ax.plot(x, curve.density, color=method_look(curve.label).color)
+    ax.set_xlim(float(x[0]), float(x[-1]))
+    ax.set_title(curve.label)
+    ax.text(0.03, 0.97, "\n".join(_facts(curve)), transform=ax.transAxes, va="top", fontsize="small")
+    seaborn.despine(ax=ax)
+
+
+def _facts(curve: DensityCurve) -> list[str]:
+    return [f"$n$ = {curve.n:,}", f"mean {curve.mean:.2f}", f"{100 * curve.below:.1f} % further left"]

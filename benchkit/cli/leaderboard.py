@@ -189,7 +189,8 @@ def _show_best_of_k(study: Any) -> None:
         show_rows(header, rows, title=f"{dataset}: best validation accuracy of K samples (%)")
     legend = (
         "Mean over seeds [95 % interval]; below a method its gain over random search, in % points, with K "
-        "queries and with as many as the method had in all. * p < 0.05, signed-rank test, Holm-corrected."
+        "queries and with as many as the method had in all; of evolution, over one with a random start. "
+        "* p < 0.05, signed-rank test, Holm-corrected."
     )
     typer.echo("\n" + textwrap.fill(legend, width()))
 

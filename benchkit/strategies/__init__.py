@@ -34,6 +34,7 @@ _STRATEGIES = {
     "bohb": "bohb:BOHB",
     "bananas": "bananas:BANANAS",
     "nasas": "nasas_queries:NASASQueries",
+    "vaenas": "vaenas_queries:VAENASQueries",
 }
 
 # the same for those that train a supernet before they search it

@@ -69,6 +69,10 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
             remarks[strategy.label] = (
                 f"the table offers {single[0]} epochs alone for this study, so there are no lower rungs"
             )
+    if spec.best_of_k is not None:
+        from benchkit.studies.best_of_k import check_best_of_k
+
+        check_best_of_k(spec)
     if len(excluded) == len(spec.strategies):
         reasons = "; ".join(f"{label} {reason}" for label, reason in excluded.items())
         raise InputError(f"no strategy of this study applies: {reasons}")

@@ -29,6 +29,8 @@ def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
 def write_report(directory: StudyDirectory, manifest: str) -> None:
     """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``, and last the manifest.
 
+    A study with ``best_of_k`` has that table too, see `write_best_of_k`.
+
     The manifest says that the study is complete, so it comes after everything else.
     """
     from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
@@ -49,6 +51,11 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
         save_figure(draw_efficiency(info), directory.figures / f"efficiency-{axis}")
         if trials["strategy"].nunique() > 1:
             save_figure(draw_ranks(rank_info(trials)), directory.figures / "ranks")
+        if directory.spec().best_of_k is not None:
+            from benchkit.studies.best_of_k import write_best_of_k
+            from benchkit.tables.catalogue import open_table
+
+            write_best_of_k(directory, open_table(directory.spec().table))
     write_text(directory.manifest, manifest)
 
 

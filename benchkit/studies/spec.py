@@ -15,6 +15,7 @@ from benchkit.searching.budget import Budget
 from benchkit.spaces import InputError, unknown
 
 __all__ = [
+    "BestOfKSpec",
     "BudgetSpec",
     "ReportSpec",
     "SearchSpec",
@@ -102,6 +103,22 @@ class BudgetSpec(_Strict):
         return Budget(self.queries, self.simulated_seconds)
 
 
+class BestOfKSpec(_Strict):
+    """A table of the best of K samples beside the leaderboard, see `benchkit.studies.best_of_k`.
+
+    Attributes
+    ----------
+    counts : the columns K.
+    samplers : labels of the strategies that draw samples.
+    random, evolution : labels of random search, and of the evolution with a random first population.
+    """
+
+    counts: Annotated[list[Annotated[int, Field(gt=0)]], BeforeValidator(_unique)]
+    samplers: Names
+    random: str = "random-search"
+    evolution: str = "regularized-evolution"
+
+
 class StrategySpec(_Strict):
     """A strategy with its options; `label` tells two settings of one strategy apart."""
 
@@ -132,6 +149,7 @@ class StudySpec(_Strict):
     budget: BudgetSpec
     seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
     strategies: Annotated[list[StrategySpec], BeforeValidator(_unique)]
+    best_of_k: BestOfKSpec | None = None
     notes: list[str] = []
 
     @model_validator(mode="after")
@@ -148,7 +166,10 @@ class StudySpec(_Strict):
 
     def to_yaml(self) -> str:
         """Return the specification as YAML, the form in which it is kept and hashed."""
-        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+        data = self.model_dump(mode="json")
+        if data["best_of_k"] is None:
+            del data["best_of_k"]  # a study without it is written, and hashed, as before there was one
+        text: str = yaml.safe_dump(data, sort_keys=False, width=100)
         return text
 
     def replaced(
@@ -160,12 +181,19 @@ class StudySpec(_Strict):
     ) -> StudySpec:
         """Return the study with parts of it replaced, as the command line's options ask.
 
-        A strategy that the study lists keeps its options; another one is taken with its defaults.
+        A strategy that the study lists keeps its options; another one is taken with its defaults. A table of
+        the best of K keeps the samplers that are left, and goes where it has none or no baseline.
         """
         data = self.model_dump(mode="json")
         if strategies is not None:
             listed = {strategy["label"]: strategy for strategy in data["strategies"]}
-            data["strategies"] = [listed.get(label, label) for label in strategies]
+            labels = list(strategies)
+            data["strategies"] = [listed.get(label, label) for label in labels]
+            table = data["best_of_k"]
+            if table is not None:
+                table["samplers"] = [label for label in table["samplers"] if label in labels]
+                if not table["samplers"] or not {table["random"], table["evolution"]} <= set(labels):
+                    data["best_of_k"] = None
         if datasets is not None:
             data["datasets"] = list(datasets)
         if seeds is not None:
@@ -206,6 +234,7 @@ def _one_line(error: ValidationError) -> str:
             "report": ReportSpec,
             "budget": BudgetSpec,
             "strategies": StrategySpec,
+            "best_of_k": BestOfKSpec,
         }
         if len(first["loc"]) > 1:
             section = str(first["loc"][0])

@@ -54,6 +54,7 @@ class StudyDirectory:
         self.trials = path / "trials.csv"
         self.leaderboard = path / "leaderboard.csv"
         self.latex = path / "leaderboard.tex"
+        self.best_of_k = path / "best_of_k.csv"
         self.figures = path / "figures"
         self._parts = path / "trials" / table_sha256[:16]
 
@@ -219,6 +220,10 @@ class StudyDirectory:
         """Return the leaderboard, a row a data set and strategy."""
         return _read_csv(self._need(self.leaderboard))
 
+    def read_best_of_k(self) -> pd.DataFrame:
+        """Return the table of the best of K samples, a row a data set and cell."""
+        return _read_csv(self._need(self.best_of_k), ("row", "column"))
+
     def read_text(self, path: Path) -> str:
         """Return one of the study's text files as it stands."""
         return self._need(path).read_text(encoding="utf-8")
@@ -269,9 +274,10 @@ class StudyDirectory:
         return dict(manifest)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, also_text: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a table of ours: only an empty cell is missing, and a label such as ``NA`` or ``1`` is text."""
-    text = dict.fromkeys(("strategy", "dataset", "searched_on", "recommended", "trace_sha256"), str)
+    names = ("strategy", "dataset", "searched_on", "recommended", "trace_sha256", *also_text)
+    text = dict.fromkeys(names, str)
     try:
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except ValueError as error:

@@ -18,6 +18,7 @@ FIDELITIES = (12, 200)
 CHEAP = {
     "tpe": {"startup": 8, "candidates": 8, "patience": 4},
     "bananas": {"initial": 10, "candidates": 20, "members": 2, "layers": 2, "epochs": 10},
+    "vaenas": {"initial": 10, "interval": 8, "epsilon_step": 0.03, "iterations": 4, "hidden": 8},
 }
 """Hyperparameters that make the slow methods quick and let each one pass its random start."""
 
