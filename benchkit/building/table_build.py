@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 
 from benchkit.building.built_table import BuiltTable, write_built
-from benchkit.building.parallel import in_processes
 from benchkit.building.run_journal import RunJournal
 from benchkit.building.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
 from benchkit.building.standalone_recipe import StandaloneRecipe
 from benchkit.images.catalogue import open_image_set
 from benchkit.images.image_set import ImageSet, LabelledImages
 from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
+from benchkit.parallel import in_processes
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import network_size

@@ -97,6 +97,7 @@ class NASASHyperparameters:
     loss : ``mean``, ``literal`` or ``concrete``.
     sampling : ``guided`` by the learned p, or ``predefined``.
     predefined_rate : p of the predefined sampling, at the end of its ramp.
+    ramp : whether the predefined p rises from 0; else it is the same in every epoch.
     """
 
     prior: float = 150.0  # Table 3(b)
@@ -107,6 +108,7 @@ class NASASHyperparameters:
     loss: str = "mean"
     sampling: str = "guided"
     predefined_rate: float = 0.5
+    ramp: bool = True
 
     def __post_init__(self) -> None:
         if self.prior < 0 or not self.temperature > 0 or not self.gate_rate > 0:
@@ -219,7 +221,8 @@ class NASAS(WeightSharingStrategy):
     # -- training -----------------------------------------------------------------------------
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
-        self._rate = ramp(epoch, epochs, self.hyperparameters.predefined_rate)
+        rate = self.hyperparameters.predefined_rate
+        self._rate = ramp(epoch, epochs, rate) if self.hyperparameters.ramp else rate
 
     def forward(self, images: Tensor) -> Tensor:
         draws = len(images) if self.gates.each_image else 1

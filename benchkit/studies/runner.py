@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchkit.parallel import quiet_cancelling
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.manifest import make_manifest, to_json
 from benchkit.studies.plan import make_plan
@@ -107,29 +106,8 @@ def run_trials(
             for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
                 yield result
         finally:
-            with _quiet_cancelling():
+            with quiet_cancelling():
                 results.close()
-
-
-@contextmanager
-def _quiet_cancelling() -> Iterator[None]:
-    """Let joblib cancel what is running without a word of its own; our caller says what happened.
-
-    It warns of cancelled tasks, and its manager thread can meet a task that it has already forgotten.
-    """
-    hook = threading.excepthook
-
-    def quiet(event: threading.ExceptHookArgs) -> None:
-        if event.thread is None or event.thread.name != "ExecutorManagerThread":
-            hook(event)
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
-        threading.excepthook = quiet
-        try:
-            yield
-        finally:
-            threading.excepthook = hook
 
 
 def _check_backend(backend: str, scheduler: str | None) -> None:

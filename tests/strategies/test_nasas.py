@@ -248,6 +248,9 @@ def test_predefined_sampling_learns_no_probabilities() -> None:
     assert not strategy.regularises_weights
     strategy.begin_epoch(0, 3)
     torch.testing.assert_close(strategy.drop(), torch.zeros(len(strategy.gates.names)))
+    constant = make("branches:m@2", sampling="predefined", predefined_rate=0.4, ramp=False)
+    constant.begin_epoch(0, 3)
+    torch.testing.assert_close(constant.drop(), torch.full((len(strategy.gates.names),), 0.4))
     strategy.begin_epoch(2, 3)
     drawn: list[Tensor] = []
     forward = strategy.gates.forward

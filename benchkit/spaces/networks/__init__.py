@@ -45,6 +45,7 @@ Images of any memory format are accepted; inside, everything is channels-last. N
 from __future__ import annotations
 
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy, recalibrate
+from benchkit.spaces.networks.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.build import (
     SHARED,
@@ -60,7 +61,7 @@ from benchkit.spaces.networks.dropout import set_dropout
 from benchkit.spaces.networks.layers import AveragePool, Candidate, ReluConvBN, Skip, Source, Whole
 from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101Supernet
 from benchkit.spaces.networks.nasnet import TwoCellsNetwork
-from benchkit.spaces.networks.network import Block, CandidateNetwork, Fixed, Gates, Mask, Recipe
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 
 __all__ = [
     "SHARED",

@@ -15,10 +15,11 @@ from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.networks import nasbench201, nasbench_macro, nasnet, shufflenet
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Mask
 from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.initialise import allocate, build
 from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101Supernet
-from benchkit.spaces.networks.network import CandidateNetwork, Mask, Recipe, single_row
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe, single_row
 from benchkit.spaces.sizes import check_count, network_size, whole_space
 
 __all__ = ["SHARED", "Supernet", "build_network", "build_supernet", "compile_cells", "inherit"]

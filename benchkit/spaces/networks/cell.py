@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchkit.spaces.networks.blocks import Block, Gates, Key
 from benchkit.spaces.networks.layers import Candidate, Source, Term, total
-from benchkit.spaces.networks.network import Block, Gates, Key
 
 __all__ = ["Cell", "CellGraph"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from benchkit.spaces.errors import InputError
+from benchkit.spaces.networks.blocks import Block, Gates, Key
 from benchkit.spaces.networks.layers import Candidate, Source, total
-from benchkit.spaces.networks.network import Block, Gates, Key
 
 __all__ = ["ChoiceLayer"]
 

@@ -19,16 +19,10 @@ from torch import Tensor, nn
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.nasbench201 import OPERATIONS, DenseCells
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Block, Fixed, Mask, choices_mask
 from benchkit.spaces.networks.cell import Cell, CellGraph
 from benchkit.spaces.networks.layers import AveragePool, Candidate, ReluConvBN, Skip, conv_bn
-from benchkit.spaces.networks.network import (
-    Block,
-    CandidateNetwork,
-    Fixed,
-    Mask,
-    Recipe,
-    choices_mask,
-)
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.sizes import DenseCellsSize
 
 __all__ = ["ResidualBlock", "describe", "mask_of"]

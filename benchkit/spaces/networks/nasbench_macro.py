@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import MACRO_BLOCKS, macro_layers
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Mask, choices_mask
 from benchkit.spaces.networks.chain import ChoiceLayer
 from benchkit.spaces.networks.layers import Candidate, Skip, Whole, conv_bn
-from benchkit.spaces.networks.network import CandidateNetwork, Mask, Recipe, choices_mask
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.sizes import NASBenchMacroSize
 
 __all__ = ["InvertedResidual", "describe", "mask_of"]

@@ -30,18 +30,12 @@ from benchkit.spaces.counts_cells import STEM_CHANNELS, PlannedCell, planned_cel
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasnet import EDGES, INPUTS, NODES, OPERATIONS, TwoCells
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Block, Fixed, Mask, choices_mask
 from benchkit.spaces.networks.cell import Cell, CellGraph
 from benchkit.spaces.networks.cell_operations import cell_operation, preprocessing
 from benchkit.spaces.networks.dropout import DropPath
 from benchkit.spaces.networks.layers import Candidate, conv_bn
-from benchkit.spaces.networks.network import (
-    Block,
-    CandidateNetwork,
-    Fixed,
-    Mask,
-    Recipe,
-    choices_mask,
-)
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.sizes import TwoCellsSize
 
 __all__ = ["AuxiliaryHead", "TwoCellsNetwork", "describe", "mask_of"]

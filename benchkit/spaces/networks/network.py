@@ -4,10 +4,6 @@ One class is both the supernet and the stand-alone network. It holds the candida
 all of them in a supernet, one a position in a stand-alone network. Parameters keep their names, so the
 weights of an architecture are those of the supernet that carry the same names.
 
-A block gets the outputs of the two blocks before it and the `Gates`, which say what runs at every
-position. Cells (`benchkit.spaces.networks.cell`) and chains (`benchkit.spaces.networks.chain`) are blocks;
-a further space describes its body with them and adds no engine.
-
 Deviations and choices
 ----------------------
 - Several selected candidates of one position are added up, not averaged; a mean is a mixture with weights.
@@ -18,9 +14,8 @@ Deviations and choices
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,27 +26,11 @@ from torch import Tensor, nn
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.networks.prefixes import run_with_prefixes
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = [
-    "Block",
-    "CandidateNetwork",
-    "Fixed",
-    "Gates",
-    "Key",
-    "Mask",
-    "Recipe",
-    "check_images",
-    "choices_mask",
-    "single_row",
-]
-
-Key = tuple[Any, ...]
-"""Operations that run at each position of a block, hashable and in the order of the positions."""
-
-Mask = npt.NDArray[np.bool_]
-"""Which candidates run, ``bool[positions, operations]``."""
+__all__ = ["CandidateNetwork", "Recipe", "check_images", "single_row"]
 
 
 @dataclass(frozen=True)
@@ -82,83 +61,6 @@ class Recipe:
             "batch_norm": vars(self.policy).copy(),
             "size": self.size.options(),
         }
-
-
-@dataclass
-class Gates:
-    """What runs at every position in one forward pass.
-
-    Attributes
-    ----------
-    chosen : for each position, the operations that run, in ascending order.
-    scales : for each position, a scalar for every operation; None where nothing is scaled.
-    """
-
-    chosen: tuple[tuple[int, ...], ...]
-    scales: tuple[tuple[Tensor, ...], ...] | None = field(default=None)
-
-    @classmethod
-    def of(cls, mask: Mask, weights: Tensor | None = None) -> Gates:
-        """Return the gates for bool[positions, operations] and weights of that shape."""
-        chosen = tuple(tuple(np.flatnonzero(row).tolist()) for row in mask)
-        if weights is None:
-            return cls(chosen)
-        # taken apart once, here, and not again in every cell
-        return cls(chosen, tuple(row.unbind() for row in weights.unbind()))
-
-    def scale(self, position: int, operation: int) -> Tensor | None:
-        """Return the factor of a candidate; None is 1."""
-        return None if self.scales is None else self.scales[position][operation]
-
-
-class Block(nn.Module, ABC):
-    """One element of a network's body."""
-
-    @abstractmethod
-    def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
-        """Return the block's output, from the outputs of the last block but one and of the last."""
-
-    def key(self, gates: Gates) -> Key:
-        """Return what of the gates decides the output: equal inputs and keys give the same output.
-
-        All of them, unless the block knows better.
-        """
-        return gates.chosen
-
-    def memory(self) -> Any:
-        """Return an empty memory for `forward_again`; None where there is nothing to remember."""
-        return None
-
-    def forward_again(self, previous: Tensor, current: Tensor, gates: Gates, memory: Any) -> Tensor:
-        """Return the output, with what other gates had in common taken from `memory`.
-
-        Parameters
-        ----------
-        memory : from `memory`; all calls with it have the same inputs, and gates without scales.
-        """
-        output: Tensor = self(previous, current, gates)
-        return output
-
-
-class Fixed(Block):
-    """A module with nothing to choose, applied to the last output."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, previous: Tensor, current: Tensor, gates: Gates) -> Tensor:
-        output: Tensor = self.module(current)
-        return output
-
-    def key(self, gates: Gates) -> Key:
-        return ()
-
-
-def choices_mask(row: Architecture, operations: int) -> Mask:
-    """Return the mask of a row that names one operation a position."""
-    mask: Mask = np.asarray(row)[:, None] == np.arange(operations)
-    return mask
 
 
 def check_images(images: Tensor, channels: int) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from benchkit.spaces.networks.network import Block, Gates, Key
+    from benchkit.spaces.networks.blocks import Block, Gates, Key
 
 __all__ = ["run_with_prefixes"]
 

@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts_shuffle import FEATURES, STEM, PlannedLayer, planned_layers, squeezed
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.blocks import Mask, choices_mask
 from benchkit.spaces.networks.chain import ChoiceLayer
 from benchkit.spaces.networks.dropout import Dropout
 from benchkit.spaces.networks.layers import Whole, conv_bn
-from benchkit.spaces.networks.network import CandidateNetwork, Mask, Recipe, choices_mask
+from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.shufflenet import BLOCKS, ShuffleBlock
 from benchkit.spaces.sizes import ShuffleNetSize
 

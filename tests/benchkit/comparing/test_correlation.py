@@ -15,7 +15,6 @@ import pytest
 import torch
 from scipy import stats
 
-from benchkit.cli import main
 from benchkit.comparing.correlation import CorrelationSettings, run_correlation
 from benchkit.comparing.trained import find_trainings, load_supernet
 from benchkit.images import divide, open_image_set, parse_split
@@ -61,21 +60,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(trained: Path, table: Path) -> CorrelationSettings:
     return CorrelationSettings((trained / "seed-0",), n=20, images=30, final_images=50, table=str(table))
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """``cli("correlate", ...)``: exit code, stdout and stderr of the program, run in this process."""
-
-    def run_main(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["benchkit", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        streams = capsys.readouterr()
-        return int(left.value.code or 0), streams.out, streams.err
-
-    return run_main
 
 
 def test_scores_are_those_of_the_checkpoints_supernet(

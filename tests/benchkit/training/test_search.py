@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from benchkit import Metric, get_space, open_table
-from benchkit.cli import main
 from benchkit.spaces import InputError
 from benchkit.strategies import weight_sharing_names
 from benchkit.training.presets import get_preset
@@ -25,21 +24,6 @@ SMALL = SearchSettings("spos", "nasbench201-3", "digits", epochs=2, limit=300, i
 # evolution uses the space up; random search has its 100; differentiable methods score what they derive
 QUERIES = {"spos": 125, "fairnas": 125, "rsps": 100, "nasas": 200}
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """``cli("search", ...)``: exit code, stdout and stderr of the program, run in this process."""
-
-    def run_main(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["benchkit", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        streams = capsys.readouterr()
-        return int(left.value.code or 0), streams.out, streams.err
-
-    return run_main
 
 
 @pytest.mark.parametrize("strategy", weight_sharing_names())

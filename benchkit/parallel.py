@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["in_processes"]
+__all__ = ["in_processes", "quiet_cancelling"]
 
 Result = TypeVar("Result")
 
@@ -31,13 +31,16 @@ def in_processes(
         for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
             yield result
     finally:
-        with _quietly():
+        with quiet_cancelling():
             results.close()
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Let joblib cancel what is running without a word of its own; our caller says what happened."""
+def quiet_cancelling() -> Iterator[None]:
+    """Let joblib cancel what is running without a word of its own; our caller says what happened.
+
+    It warns of cancelled tasks, and its manager thread can meet a task that it has already forgotten.
+    """
     hook = threading.excepthook
 
     def quiet(event: threading.ExceptHookArgs) -> None:
