@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchkit.analysis.rank_correlation import correlate
-from benchkit.analysis.style import method_look, venue_style
+from benchkit.analysis.style import legend_below, method_look, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = ["CurveInfo", "ScatterInfo", "curve_info", "draw_curves", "draw_scatter", "scatter_info"]
@@ -249,15 +249,7 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         ax.grid(axis="y", which="major", color="0.9")
         ax.set_axisbelow(True)
         seaborn.despine(ax=ax)
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=max(1, int(page.column / 2.7)),
-            frameon=False,
-            columnspacing=1.2,
-            labelspacing=0.3,
-            borderpad=0.1,
-        )
+        legend_below(figure, handles, int(page.column / 2.7))
     return figure
 
 

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchkit.analysis.curves import Axis, regret_curve
-from benchkit.analysis.style import method_look, venue_style
+from benchkit.analysis.style import legend_below, method_look, venue_style
 
 __all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
 
@@ -88,16 +88,7 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
             ax.set_ylabel(what)
         for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
             ax.set_xlabel(_AXIS_LABELS[info.axis])
-        figure.legend(
-            handles=_legend_handles(info, strategies),
-            loc="outside lower center",
-            ncols=_legend_columns(width),
-            frameon=False,
-            handlelength=2.6,
-            columnspacing=1.2,
-            labelspacing=0.3,
-            borderpad=0.1,
-        )
+        legend_below(figure, _legend_handles(info, strategies), _legend_columns(width), handlelength=2.6)
     return figure
 
 

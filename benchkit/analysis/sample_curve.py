@@ -28,7 +28,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy.special import gammaln
 
-from benchkit.analysis.style import method_look, venue_style
+from benchkit.analysis.style import legend_below, method_look, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = ["FirstSamples", "SampleInfo", "best_of_first", "draw_samples", "expected_best", "sample_curves"]
@@ -181,7 +181,7 @@ def draw_samples(info: SampleInfo, venue: str = "neurips", ylabel: str = "accura
         ax.grid(axis="y", which="major", color="0.9")
         ax.set_axisbelow(True)
         seaborn.despine(ax=ax)
-        figure.legend(handles=handles, loc="outside lower center", ncols=1, frameon=False, columnspacing=1.2)
+        legend_below(figure, handles, 2)
     return figure
 
 

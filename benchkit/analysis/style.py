@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import seaborn
 from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
-__all__ = ["VENUES", "Look", "Venue", "method_look", "save_figure", "venue_style"]
+__all__ = ["VENUES", "Look", "Venue", "legend_below", "method_look", "save_figure", "venue_style"]
 
 
 class Venue(NamedTuple):
@@ -132,6 +135,24 @@ def venue_style(venue: str) -> Iterator[Venue]:
         raise ValueError(f"unknown venue {venue!r}; there are {', '.join(VENUES)}")
     with rc_context(_parameters()):
         yield VENUES[venue]
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], most: int, **options: Any) -> Legend:
+    """Put a legend under all axes, in as many columns as fit into the figure, but no more than `most`.
+
+    Parameters
+    ----------
+    options : of ``Figure.legend``, over those that all figures share.
+    """
+    shared = {"loc": "outside lower center", "frameon": False, "columnspacing": 1.2, "labelspacing": 0.3}
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    for columns in range(max(1, min(most, len(handles))), 0, -1):
+        legend = figure.legend(handles=list(handles), ncols=columns, borderpad=0.1, **{**shared, **options})
+        if columns == 1 or legend.get_window_extent(renderer).width <= figure.bbox.width:
+            break
+        legend.remove()
+    return legend
 
 
 def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
