@@ -60,9 +60,14 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
         if len(ask.batch) == 0:
             break
         fidelity = full if ask.fidelity is None else ask.fidelity
-        evaluation = evaluator.evaluate(ask.batch, fidelity)
         share = fidelity / full
-        costs = [np.nan] * len(ask.batch) if evaluation.seconds is None else evaluation.seconds.tolist()
+        rows = ask.batch
+        if not evaluator.has_seconds:  # then scoring is work of our own: none is done beyond the budget
+            rows = rows[: int((limit - spent_queries) / share)]
+            if len(rows) == 0:
+                break
+        evaluation = evaluator.evaluate(rows, fidelity)
+        costs = [np.nan] * len(rows) if evaluation.seconds is None else evaluation.seconds.tolist()
         fit = 0
         for cost in costs:
             if (spent_queries + share if by_queries else spent_seconds + cost) > limit:
@@ -77,7 +82,7 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
             scores.append(evaluation.scores[:fit])
             fidelities += [fidelity] * fit
             strategy.tell(ask.batch[:fit], evaluation.scores[:fit])
-        if fit < len(costs) or (by_queries and spent_queries * (1 + 1e-9) >= limit):
+        if fit < len(ask.batch) or (by_queries and spent_queries * (1 + 1e-9) >= limit):
             break
     return Trace(
         batch=np.concatenate(batches) if batches else np.empty((0, evaluator.space.length), np.int8),

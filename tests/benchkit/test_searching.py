@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from benchkit.searching import Budget, TableEvaluator, Trace, search
+from benchkit.searching.table_evaluator import Evaluation
 from benchkit.searching.trace import pack, unpack
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Architecture, Batch
@@ -157,6 +158,29 @@ def test_the_budget_ends_inside_a_batch(table: Table, rng: np.random.Generator) 
     assert strategy.told == [[1.0, 2.0, 3.0], [4.0, 5.0]]
     assert trace.queries.tolist() == [1, 2, 3, 4, 5]
     assert len(strategy.asks) == 1
+
+
+def test_no_work_is_done_beyond_the_budget(table: Table, rng: np.random.Generator) -> None:
+    """Without recorded seconds a score is work of our own: only what the budget pays for is scored."""
+
+    class Own:
+        full_fidelity, has_seconds = 10, False
+
+        def __init__(self) -> None:
+            self.space, self.scored = table.space, []
+
+        def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+            self.scored.append(len(batch))
+            return Evaluation(np.arange(len(batch), dtype=np.float64), None)
+
+    class Cheap(get_strategy("random-search")):  # type: ignore[misc]
+        def propose(self) -> Ask:
+            return Ask(self.space.sample(self.rng, 4), 7)  # 0.7 of a query each
+
+    own = Own()
+    trace = search(Cheap(table.space, rng), own, Budget(queries=5))
+    assert own.scored == [4, 3]
+    assert trace.queries[-1] == pytest.approx(4.9)
 
 
 def test_simulated_seconds_are_never_exceeded(table: Table, rng: np.random.Generator) -> None:
