@@ -64,4 +64,7 @@ class StandaloneRecipe:
     def describe(self) -> dict[str, Any]:
         """Return the recipe, JSON-ready."""
         sgd = self.sgd.describe()
-        return {**{name: sgd[name] for name in _USED}, "padding": self.padding, "flip": self.flip}
+        used = {name: sgd[name] for name in _USED}
+        if self.sgd.schedule != "cosine":  # what was built before there was another says nothing
+            used["schedule"] = self.sgd.schedule
+        return {**used, "padding": self.padding, "flip": self.flip}

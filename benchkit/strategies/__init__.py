@@ -47,6 +47,8 @@ _WEIGHT_SHARING = {
     "gdas": "gdas:GDAS",
     "snas": "snas:SNAS",
     "nasas": "nasas:NASAS",
+    "vaenas": "vaenas:VAENAS",
+    "vaenas-g": "vaenas_gradient:VAENASGradient",
 }
 
 

@@ -20,7 +20,9 @@ Deviations and choices
   this open. Where crossover or mutation finds too few new ones in ten draws a child, random new ones
   fill the population. A small space is used up before the last iteration: then the search ends.
 - Parents of a crossover are drawn with replacement, and may be the same.
-- The paper's FLOPs constraint is not applied.
+- The paper's FLOPs constraint is the caller's: `Evolution` takes any, and applies none of its own.
+- On NAS-Bench-101 a mutation is one step of ``space.mutate``, as VAENAS (appendix A.5) has it: choices drawn
+  anew seldom leave a cell valid. `mutation_probability` has no meaning there.
 """
 
 from __future__ import annotations
@@ -30,8 +32,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.protocol import Scores
 
 __all__ = ["Evolution", "EvolutionHyperparameters", "mutate", "top_k"]
@@ -92,16 +97,34 @@ class Evolution:
     space : that is searched.
     rng : that parents and children are drawn from.
     setting : of Algorithm 1.
+    seeds, draw_seeds : number of rows of the first population that ``draw_seeds(n)`` gives, int8[n, d]; the
+        others are random.
+    sample : from n to int8[n, d], random rows; None is the space's own law.
+    feasible : from int8[n, d] to bool[n], a constraint that all rows keep, those of `sample` already; None is
+        none.
 
     Attributes
     ----------
     top, top_scores : the best architectures seen, int8[<= k, d], and their scores, best first.
     """
 
-    def __init__(self, space: Space, rng: np.random.Generator, setting: EvolutionHyperparameters) -> None:
+    def __init__(
+        self,
+        space: Space,
+        rng: np.random.Generator,
+        setting: EvolutionHyperparameters,
+        *,
+        seeds: int = 0,
+        draw_seeds: Callable[[int], Batch] | None = None,
+        sample: Callable[[int], Batch] | None = None,
+        feasible: Callable[[Batch], npt.NDArray[np.bool_]] | None = None,
+    ) -> None:
         self.space, self.rng, self.setting = space, rng, setting
         self.top: Batch = np.empty((0, space.length), dtype=np.int8)
         self.top_scores: Scores = np.empty(0)
+        self._seeds, self._draw_seeds = seeds, draw_seeds
+        self._sample, self._feasible = sample, feasible
+        self._by_steps = isinstance(whole_space(space), NASBench101)
         self._seen: set[Any] = set()
         self._iteration = 0
 
@@ -116,7 +139,9 @@ class Evolution:
             half = setting.population // 2
             self._collect(new, half, _TRIES, self._crossed)
             self._collect(new, setting.population, _TRIES, self._mutated)
-        self._collect(new, setting.population, _FILL, lambda n: self.space.sample(self.rng, n))
+        elif self._draw_seeds is not None:
+            self._collect(new, min(self._seeds, setting.population), _TRIES, self._draw_seeds)
+        self._collect(new, setting.population, _FILL, self._random)
         return np.array(new, dtype=np.int8).reshape(-1, self.space.length)
 
     def observe(self, batch: Batch, scores: Scores) -> None:
@@ -124,12 +149,17 @@ class Evolution:
         everything = np.concatenate([self.top, batch]), np.concatenate([self.top_scores, scores])
         self.top, self.top_scores = top_k(*everything, self.setting.top)
 
+    def _random(self, n: int) -> Batch:
+        return self.space.sample(self.rng, n) if self._sample is None else self._sample(n)
+
     def _crossed(self, n: int) -> Batch:
         parents = self.rng.integers(len(self.top), size=(2, n))
         return self.space.crossover(self.rng, self.top[parents[0]], self.top[parents[1]])
 
     def _mutated(self, n: int) -> Batch:
         parents = self.top[self.rng.integers(len(self.top), size=n)]
+        if self._by_steps:
+            return self.space.mutate(self.rng, parents)
         return mutate(self.space, self.rng, parents, self.setting.mutation_probability)
 
     def _collect(self, new: list[Architecture], until: int, tries: int, draw: Callable[[int], Batch]) -> None:
@@ -139,6 +169,8 @@ class Evolution:
             if len(new) == until:
                 return
             rows = draw(wanted)
+            if self._feasible is not None:
+                rows = rows[self._feasible(rows)]
             if not len(rows):
                 continue
             for row, key in zip(rows, self.space.key(rows).tolist(), strict=True):

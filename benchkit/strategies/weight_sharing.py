@@ -33,6 +33,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores, SearchStrategy
 
@@ -126,7 +129,7 @@ class Weights(Protocol):
 
 Evaluate = Callable[[Batch, "int | None"], Scores]
 """``evaluate(batch, images)``: accuracies in percent, float64[n], of int8[n, d] with the weights as they are,
-on so many validation images (None is all)."""
+on so many validation images, or on all where there are fewer (None is all)."""
 
 
 class WeightSharingStrategy(SearchStrategy):
@@ -201,6 +204,13 @@ class WeightSharingStrategy(SearchStrategy):
     def findings(self) -> dict[str, Any]:
         """Return what was learned beside the recommended architecture, JSON-ready, such as a posterior."""
         return {}
+
+    def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
+        """Return int8[m, d], m <= n: draws of a distribution that was learned, those that are `wanted`.
+
+        None, unless the method has learned one.
+        """
+        return None
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return everything that an exact resume needs, beside weights and generators."""

@@ -5,7 +5,8 @@ published scripts: batch 64, SGD .025 to .001, 250 epochs, but 50 for DARTS; sub
 512). ``small`` is this project's own: the same optimizer on a network that trains in minutes on two cores;
 methods that run several passes a step train for fewer epochs, still over 3,000 steps on half of CIFAR-10.
 ``paper-cifar10``, ``paper-cifar100`` and ``paper-imagenet`` are NASAS's settings (Zhou et al., 2019), for the
-spaces `branches` at full width.
+spaces `branches` at full width. ``vaenas-shufflenet``, ``vaenas-nasnet-imagenet`` and
+``vaenas-nasnet-cifar10`` are those of VAENAS (anonymous, under double-blind review), appendix A.1.
 
 Deviations and choices
 ----------------------
@@ -15,6 +16,14 @@ Deviations and choices
   16; on ImageNet that of the ResNet and DenseNet papers (90 epochs, batch 256, rate .1), with a cosine and
   label smoothing .1.
 - NASAS brings a prior of the weights: its weight decay is off, whatever the recipe says.
+- VAENAS: A.1 does not say whether it describes the supernet or the network found; its numbers serve for both
+  here. On CIFAR-10 it refers to the common pipeline, which is that of DARTS for networks found (Liu et al.,
+  2019, appendix A: SGD .025 to 0 by a cosine, weight decay 3e-4, clipping at 5, cutout 16, 36 channels, 20
+  cells); no momentum is Nesterov's, label smoothing is .1, and with .5 nothing is clipped.
+- VAENAS: the auxiliary tower (.4), drop path (.2) and dropout (.5) of A.1 belong to a network that is trained
+  alone; they are off in a supernet, where every batch trains another network already. The networks have
+  them: ``auxiliary=1``, `benchkit.spaces.networks.set_dropout`.
+- VAENAS: Table 6 searches at depth 8 and 20: ``--size cells=8``.
 """
 
 from __future__ import annotations
@@ -62,6 +71,15 @@ _DENSE = MappingProxyType({"channels": 8, "cells": 1})
 _ENAS = TrainingRecipe(
     epochs=630, batch_size=144, learning_rate=0.05, last_learning_rate=0.0001, cutout=16, weight_decay=1e-4
 )
+_VAENAS = TrainingRecipe(
+    learning_rate=0.5,
+    last_learning_rate=0.0,
+    schedule="linear",
+    nesterov=False,
+    weight_decay=3e-5,
+    clip=None,
+    label_smoothing=0.1,
+)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -73,6 +91,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "nasbench201-3": _DENSE,
                 "nasbench-macro": {"channels": 8, "features": 128},
                 "nasbench101": {"channels": 16, "cells": 1},
+                "nasnet": {"channels": 8, "cells": 5},
+                "shufflenet": {"divisor": 4, "stem_stride": 1, "strided_stages": 3},
             },
             images=1000,
             scoring_batch=500,
@@ -87,6 +107,27 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             ),
             scoring_batch=128,
             options_of={"nasas": {"samples": 1500}},
+        ),
+        "vaenas-shufflenet": Preset(
+            replace(_VAENAS, epochs=480, batch_size=1024),
+            scoring_batch=128,  # the published strides, for 224 pixels
+        ),
+        "vaenas-nasnet-imagenet": Preset(
+            replace(_VAENAS, epochs=300, batch_size=512),
+            size={"nasnet": {"channels": 48, "cells": 14, "stem_stride": 8}},
+            scoring_batch=128,
+        ),
+        "vaenas-nasnet-cifar10": Preset(
+            TrainingRecipe(
+                epochs=600,
+                batch_size=48,
+                last_learning_rate=0.0,
+                nesterov=False,
+                weight_decay=3e-4,
+                label_smoothing=0.1,
+                cutout=16,
+            ),
+            size={"nasnet": {"channels": 36, "cells": 20}},
         ),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,10 +11,16 @@ from benchkit.spaces import InputError
 
 __all__ = ["TrainingRecipe"]
 
+# from the share of the steps that are done to what is left of the way to the last learning rate
+_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+    "linear": lambda done: 1 - done,
+}
+
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """SGD with Nesterov momentum under a cosine schedule.
+    """SGD with Nesterov momentum under a cosine schedule, unless told otherwise.
 
     The defaults are those of the weight-sharing baselines of NAS-Bench-201 (Dong and Yang, 2020, appendix,
     and the published scripts), with the gradient clipping of DARTS.
@@ -22,7 +29,8 @@ class TrainingRecipe:
     ----------
     epochs : passes over the training images.
     batch_size : training images a step; validation batches are as large.
-    learning_rate, last_learning_rate : at the first step, and where the cosine ends.
+    learning_rate, last_learning_rate : at the first step, and where the schedule ends.
+    schedule : ``cosine`` (half of one) or ``linear``, from step to step.
     momentum, nesterov, weight_decay : of SGD.
     clip : largest norm of the gradient of all weights together; None does not clip.
     label_smoothing : share of the target that all classes divide equally; 0 for none.
@@ -46,6 +54,7 @@ class TrainingRecipe:
     batch_size: int = 64
     learning_rate: float = 0.025
     last_learning_rate: float = 0.001
+    schedule: str = "cosine"
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
@@ -64,6 +73,7 @@ class TrainingRecipe:
             "batch_size": self.batch_size >= 1,
             "learning_rate": 0 < self.learning_rate < math.inf,
             "last_learning_rate": 0 <= self.last_learning_rate <= self.learning_rate,
+            "schedule": self.schedule in _SCHEDULES,
             "momentum": 0 <= self.momentum < 1,
             "nesterov": not self.nesterov or self.momentum > 0,
             "weight_decay": 0 <= self.weight_decay < math.inf,
@@ -78,8 +88,8 @@ class TrainingRecipe:
             raise InputError(f"training {wrong[0]} cannot be {getattr(self, wrong[0])}")
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the learning rate of step `step` of 0..steps - 1: half a cosine from first to last."""
-        share = 0.5 * (1 + math.cos(math.pi * step / steps))
+        """Return the learning rate of step `step` of 0..steps - 1."""
+        share = _SCHEDULES[self.schedule](step / steps)
         return self.last_learning_rate + (self.learning_rate - self.last_learning_rate) * share
 
     def describe(self) -> dict[str, Any]:

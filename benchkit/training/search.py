@@ -9,7 +9,8 @@ The folder of a search
 ``trace.parquet``   every architecture that the search scored, in order
 ``network.safetensors``, ``network.json``   the recommended architecture with the weights that it inherited
 ``manifest.json``   what a reader needs to run it again: versions, data, device, trace hash
-``result.json``     the recommended architecture, its test accuracy as it is and its table entry; written last
+``result.json``     the recommended architecture, its test accuracy as it is and its table entry; what the
+                    best of K samples of a learned sampler are worth in a table; written last
 
 A search that was interrupted goes on when it is started again with the same settings: the training from its
 last finished epoch, the scoring from its start. A finished one is not run again. Several processes
@@ -46,6 +47,7 @@ from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
 from benchkit.training.presets import Preset, get_preset
+from benchkit.training.sampled_entries import sampled_entries
 from benchkit.training.settings import SearchSettings
 from benchkit.training.table_entry import table_entry
 from benchkit.training.tensorboard import Scalars
@@ -200,6 +202,7 @@ def _result(settings: SearchSettings, strategy: WeightSharingStrategy, trace: Tr
         "distinct": trace.distinct(),
         "findings": strategy.findings(),
         "table": table_entry(space, recommended),
+        "samples": sampled_entries(strategy),
     }
 
 

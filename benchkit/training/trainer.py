@@ -8,7 +8,7 @@ not, bit for bit on the same device and number of threads.
 
 Deviations and choices
 ----------------------
-- The learning rate follows its cosine from step to step, as the published scripts of NAS-Bench-201 do.
+- The learning rate follows its schedule from step to step, as the published scripts of NAS-Bench-201 do.
 - The loss is looked at every 16 steps and at the end of an epoch, so that a GPU need not wait for it.
 """
 
@@ -227,7 +227,8 @@ class Trainer:
                 yield ImageBatch(x, y)
 
     def _evaluate(self, batch: Batch, images: int | None) -> Scores:
-        return self.evaluator.evaluate(batch, images).scores
+        most = self.evaluator.full_fidelity
+        return self.evaluator.evaluate(batch, None if images is None else min(images, most)).scores
 
     def _check(self, loss: float, step: int) -> None:
         if np.isfinite(loss):

@@ -6,7 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -254,3 +254,8 @@ def test_the_evaluator_alone_does_not_load_torch() -> None:
     code = "import sys, benchkit.searching.standalone_evaluator; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_a_schedule_that_is_not_the_usual_one_is_part_of_the_recipe() -> None:
+    assert "schedule" not in StandaloneRecipe(SGD).describe()
+    assert StandaloneRecipe(replace(SGD, schedule="linear")).describe()["schedule"] == "linear"

@@ -212,6 +212,12 @@ def test_the_learning_rate_is_half_a_cosine() -> None:
     assert recipe.rate_at(100, 100) == pytest.approx(0.1)
 
 
+def test_the_learning_rate_falls_linearly_where_told() -> None:
+    recipe = TrainingRecipe(learning_rate=0.5, last_learning_rate=0.1, schedule="linear")
+    assert [recipe.rate_at(step, 4) for step in range(5)] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
+    assert recipe.describe()["schedule"] == "linear"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -225,9 +231,10 @@ def test_the_learning_rate_is_half_a_cosine() -> None:
         {"clip": 0.0},
         {"label_smoothing": 1.0},
         {"cutout": -1},
+        {"schedule": "constant"},
     ],
 )
-def test_a_recipe_out_of_range_is_refused(wrong: dict[str, float]) -> None:
+def test_a_recipe_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="cannot be"):
         TrainingRecipe(**wrong)  # type: ignore[arg-type]
 

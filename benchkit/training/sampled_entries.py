@@ -1,0 +1,97 @@
+"""What a table knows of the architectures that a learned sampler draws: best of K, as in VAENAS's Table 4.
+
+"VAENAS: Sampling Matters in Neural Architecture Search", section 5.3, row "weight-sharing": the sampler was
+trained beside a supernet, on inherited accuracies alone, and the table says what its samples are worth.
+
+Deviations and choices
+----------------------
+- Of a table that holds a part of its space, samples that it does not hold are drawn again: K counts members.
+- The best of K is the one with the best validation accuracy, at the longest training; its test accuracy is
+  given beside it where the table has one. A figure is the mean over runs; where a table keeps no mean
+  (nasbench101-sample has one repeat), that of its first run, and ``run`` says so.
+- One draw of 300, of which the first K are looked at: the cells of a row are not independent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchkit.spaces import Space
+from benchkit.spaces.base import Batch
+from benchkit.strategies.weight_sharing import WeightSharingStrategy
+from benchkit.tables.catalogue import open_table, table_names
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import Table
+
+__all__ = ["COUNTS", "best_of_first", "sampled_entries"]
+
+COUNTS = (10, 50, 100, 300)
+"""K of Table 4."""
+
+
+def sampled_entries(strategy: WeightSharingStrategy) -> list[dict[str, Any]] | None:
+    """Return the best of K samples in every table of the strategy's space.
+
+    Returns
+    -------
+    None where the strategy has learned no sampler or there is no such table. Else for each table ``name``,
+    ``sha256``, the number of ``samples`` (300, or fewer where the sampler finds no more members),
+    ``distinct`` ones, and ``best``, see `best_of_first`.
+    """
+    found = []
+    for name in table_names():
+        table = open_table(name)
+        if table.base_space.name != strategy.space.name:
+            continue
+        rows = strategy.learned_samples(max(COUNTS), table.space.is_valid)
+        if rows is None:
+            return None
+        about = {"name": table.name, "sha256": table.sha256, "samples": len(rows)}
+        distinct = _distinct(table.base_space, rows)
+        found.append({**about, "distinct": distinct, "best": best_of_first(table, rows)})
+    return found or None
+
+
+def best_of_first(table: Table, rows: Batch) -> list[dict[str, Any]]:
+    """Return, for each data set and each K, what the best of the first K rows is worth.
+
+    Parameters
+    ----------
+    rows : int8[n, d], members of the table; a K above n has no entry.
+
+    Returns
+    -------
+    ``dataset``, ``epochs``, ``run`` (None is the mean), ``k``, ``valid`` and ``test`` (percent; None without
+    that split).
+    """
+    best: list[dict[str, Any]] = []
+    for dataset in table.datasets:
+        measured = _longest(table, dataset, "valid")
+        if measured is None or not len(rows):
+            continue
+        final = _longest(table, dataset, "test")
+        valid = np.asarray(table.query(rows, measured))
+        for k in (k for k in COUNTS if k <= len(rows)):
+            row = int(np.argmax(valid[:k]))
+            test = None if final is None else float(table.query(rows[row], final))
+            about = {"dataset": dataset, "epochs": measured.epochs, "run": measured.run, "k": k}
+            best.append({**about, "valid": float(valid[row]), "test": test})
+    return best
+
+
+def _longest(table: Table, dataset: str, split: str) -> Metric | None:
+    """Return the accuracy after the longest schedule: the mean over runs, or else of the first run."""
+    found = [
+        metric
+        for metric in table.metrics
+        if (metric.dataset, metric.split, metric.quantity) == (dataset, split, "accuracy")
+        and not metric.variant
+        and metric.schedule is None
+    ]
+    return max(found, key=lambda m: (m.epochs or 0, -1 if m.run is None else -2 - m.run), default=None)
+
+
+def _distinct(space: Space, rows: Batch) -> int:
+    return len(np.unique(space.key(rows)))
