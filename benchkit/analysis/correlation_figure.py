@@ -197,13 +197,13 @@ def _draw_points(ax: Axes, panel: ScatterInfo) -> None:
 
 
 def _caption(panel: ScatterInfo) -> str:
-    """Return a line for each fraction: n, tau-b, interval, and ceiling."""
+    """Return short lines for each fraction, which fit under a narrow panel: n, tau-b, interval, ceiling."""
     lines = []
     rows = panel.correlations[panel.correlations["measure"] == "kendall_tau"]
     columns = (rows[name].tolist() for name in ("fraction", "n", "value", "low", "high"))
     for fraction, n, value, low, high in zip(*columns, strict=True):
         where = "all" if fraction == 1 else f"best {100 * fraction:g} %"
-        lines.append(f"{where}, $n$ = {n:,}: {_TAU} = {value:.2f} [{low:.2f}, {high:.2f}]")
+        lines += [f"{where}, $n$ = {n:,}", f"{_TAU} = {value:.2f} [{low:.2f}, {high:.2f}]"]
         if panel.ceiling is not None:
             top = _rows_of(panel.ceiling, "kendall_tau", fraction).iloc[0]
             lines.append(f"noise ceiling {top['value']:.2f} [{top['low']:.2f}, {top['high']:.2f}]")
