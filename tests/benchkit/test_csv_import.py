@@ -222,7 +222,7 @@ def test_either_a_space_or_choices(tmp_path: Path) -> None:
     [
         ({"metrics": [VALID, {**VALID, "column": "test"}]}, "names one metric twice"),
         ({"metrics": [{**VALID, "split": None}]}, "needs both a split and a number of epochs"),
-        ({"metrics": [{**VALID, "quantity": "loss"}]}, "unknown quantity 'loss'"),
+        ({"metrics": [{**VALID, "quantity": "perplexity"}]}, "unknown quantity 'perplexity'"),
         ({"choices": {"op0": ["conv", "conv"]}}, "names an option twice"),
         ({"choices": {}}, "needs at least one choice"),
     ],

@@ -89,7 +89,7 @@ def test_a_metric_must_be_explicit() -> None:
     with pytest.raises(InputError, match="epochs"):
         Metric("d", "valid", None)
     with pytest.raises(InputError, match="unknown quantity"):
-        Metric("d", "valid", 10, quantity="loss")
+        Metric("d", "valid", 10, quantity="perplexity")
 
 
 def test_values_cannot_be_written_to(table: Table) -> None:
