@@ -35,7 +35,6 @@ import torch
 
 from benchkit.comparing.correlation_report import Scored, Study, write_report
 from benchkit.comparing.correlation_scores import ScoreStore
-from benchkit.comparing.trained import Saved, Trained, find_trainings, load_supernet
 from benchkit.comparing.truth import Truth, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
@@ -47,6 +46,7 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.tables.table import Table
 from benchkit.training.claim import claim
 from benchkit.training.devices import explain_memory, parse_device
+from benchkit.training.trained import Saved, Trained, find_trainings, load_supernet
 
 __all__ = ["CorrelationSettings", "run_correlation"]
 

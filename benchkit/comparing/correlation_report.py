@@ -23,10 +23,10 @@ from benchkit.analysis.style import save_figure
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.comparing.correlation_scores import ScoreStore, digest
-from benchkit.comparing.trained import Saved, Trained
 from benchkit.comparing.truth import Truth
 from benchkit.files import replacing, write_text
 from benchkit.training.claim import as_json
+from benchkit.training.trained import Saved, Trained
 
 __all__ = ["Scored", "Study", "write_report"]
 

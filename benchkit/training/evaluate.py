@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchkit.comparing.trained import Saved, load_supernet
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count_parameters
@@ -34,6 +33,7 @@ from benchkit.training.found import Reporter
 from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
 from benchkit.training.streams import Streams
+from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
 
 __all__ = ["evaluate_search", "settings_of"]

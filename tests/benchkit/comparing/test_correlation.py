@@ -16,7 +16,6 @@ import torch
 from scipy import stats
 
 from benchkit.comparing.correlation import CorrelationSettings, run_correlation
-from benchkit.comparing.trained import find_trainings, load_supernet
 from benchkit.images import divide, open_image_set, parse_split
 from benchkit.images.device_set import DeviceImages
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
@@ -24,6 +23,7 @@ from benchkit.spaces import InputError, get_space
 from benchkit.tables import Metric
 from benchkit.tables.write import Column, TableSource, write_table
 from benchkit.training.search import SearchSettings, run_search
+from benchkit.training.trained import find_trainings, load_supernet
 
 SEARCH = SearchSettings(
     "spos", "nasbench201-3", "digits", epochs=3, queries=2, limit=200, images=40, scoring_batch=40
