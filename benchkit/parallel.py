@@ -1,4 +1,4 @@
-"""Calls in several processes of this machine, whose results come as they are done."""
+"""Calls in several processes, whose results come as they are done."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["in_processes", "quiet_cancelling"]
+__all__ = ["in_processes"]
 
 Result = TypeVar("Result")
 
 
 def in_processes(
-    function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int
+    function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int, **arguments: Any
 ) -> Generator[Result, None, None]:
     """Yield ``function(*call)`` for every call, in no particular order; close it to cancel the rest.
 
     Parameters
     ----------
     jobs : processes; -1 for all cores.
+    arguments : of ``joblib.Parallel``, such as its backend.
     """
     from joblib import Parallel, delayed
 
-    # a batch is a training: one of seconds must not wait for another to be handed in
-    pool: Any = Parallel(n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered")
+    pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
     results = pool(delayed(function)(*call) for call in calls)
     try:
         for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
             yield result
     finally:
-        with quiet_cancelling():
+        with _quiet_cancelling():
             results.close()
 
 
 @contextmanager
-def quiet_cancelling() -> Iterator[None]:
+def _quiet_cancelling() -> Iterator[None]:
     """Let joblib cancel what is running without a word of its own; our caller says what happened.
 
     It warns of cancelled tasks, and its manager thread can meet a task that it has already forgotten.

@@ -56,7 +56,7 @@ def processes() -> dict[str, float]:
     return best_of(
         {
             "loop": lambda: [train_one(*call) for call in calls],
-            "way": lambda: list(in_processes(train_one, calls, jobs=2)),
+            "way": lambda: list(in_processes(train_one, calls, 2, backend="loky", batch_size=1)),
         }
     )
 

@@ -203,7 +203,8 @@ def _trained(
             yield train_one(settings, sha256, task)
         return
     calls = [(settings, sha256, task) for task in tasks]
-    with closing(in_processes(train_one, calls, jobs)) as results:
+    # one at a time: a training of seconds must not wait for another to be handed in
+    with closing(in_processes(train_one, calls, jobs, backend="loky", batch_size=1)) as results:
         for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
             yield result
 

@@ -31,7 +31,7 @@ from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.claim import as_json, claim
-from benchkit.training.evaluate import evaluate_search, settings_of
+from benchkit.training.evaluate import open_search, settings_of
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["compare_samples"]
@@ -77,23 +77,25 @@ def compare_samples(
     claim(folder, "samples", manifest)
     rows = []
     for path, trace in traces.items():
-        for n in first:
-            cut = best_of_first(trace["score"].to_numpy(), n)
-            tested = evaluate_search(path, trace["architecture"].iloc[cut.step], device)
-            rows.append(
-                {
-                    "method": labels[path],
-                    "training": path.name,
-                    "seed": settings[path].seed,
-                    "n": n,
-                    "best": cut.best,
-                    "mean": cut.mean,
-                    "test": np.nan if tested["test"] is None else tested["test"]["accuracy"],
-                    "parameters": tested["parameters"],
-                }
-            )
-            if on_progress is not None:
-                on_progress(len(rows), len(traces) * len(first))
+        with open_search(path, device) as search:
+            for n in first:
+                cut = best_of_first(trace["score"].to_numpy(), n)
+                architecture = search.space.parse(trace["architecture"].iloc[cut.step])
+                tested = search.test(architecture)
+                rows.append(
+                    {
+                        "method": labels[path],
+                        "training": path.name,
+                        "seed": settings[path].seed,
+                        "n": n,
+                        "best": cut.best,
+                        "mean": cut.mean,
+                        "test": np.nan if tested is None else tested["accuracy"],
+                        "parameters": search.parameters(architecture),
+                    }
+                )
+                if on_progress is not None:
+                    on_progress(len(rows), len(traces) * len(first))
     table = pd.DataFrame(rows)
     means = _means(table)
     write_text(folder / "samples.csv", table.rename(columns={"training": "search"}).to_csv(index=False))

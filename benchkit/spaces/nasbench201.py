@@ -52,7 +52,13 @@ class DenseCells(ProductSpace):
     ----------
     name : the space's name.
     nodes : number of nodes, at least 2; the first is the input and the last the output.
+
+    Attributes
+    ----------
+    none : the choice that leaves an edge out.
     """
+
+    none = OPERATIONS.index("none")
 
     def __init__(self, name: str, nodes: int) -> None:
         self.nodes = nodes

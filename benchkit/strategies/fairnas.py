@@ -40,8 +40,7 @@ import numpy as np
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.errors import InputError
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
-from benchkit.strategies.protocol import Ask, Scores
-from benchkit.strategies.single_path import SinglePathStrategy
+from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def accumulate(total: list[Tensor | None], gradients: list[Tensor | None]) -> li
     ]
 
 
-class FairNAS(SinglePathStrategy):
+class FairNAS(EvolvedPathStrategy):
     """Strictly fair steps of m paths; evolution over inherited weights."""
 
     name = "fairnas"
@@ -118,15 +117,3 @@ class FairNAS(SinglePathStrategy):
             loss, total = loss + gradients.loss, accumulate(total, list(gradients.weights))
         self.weights.step(total)
         return loss / len(paths)
-
-    # -- search -------------------------------------------------------------------------------
-
-    @property
-    def default_queries(self) -> int:
-        return int(self.hyperparameters.queries)
-
-    def propose(self) -> Ask:
-        return Ask(self.evolution.propose())
-
-    def observe(self, batch: Batch, scores: Scores) -> None:
-        self.evolution.observe(batch, scores)

@@ -1,4 +1,4 @@
-"""What single-path methods share: every training step runs one architecture alone."""
+"""What single-path methods share: every training step runs one architecture alone; some evolve afterwards."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.spaces.base import Architecture, Space
+from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.evolution import Evolution
+from benchkit.strategies.protocol import Ask, Scores
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, WeightSharingStrategy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SinglePathStrategy"]
+__all__ = ["EvolvedPathStrategy", "SinglePathStrategy"]
 
 
 class SinglePathStrategy(WeightSharingStrategy):
@@ -44,3 +46,24 @@ class SinglePathStrategy(WeightSharingStrategy):
         gradients = closure(train)
         self.weights.step(gradients.weights)
         return gradients.loss
+
+
+class EvolvedPathStrategy(SinglePathStrategy):
+    """One that afterwards searches by evolution over inherited weights (SPOS, Algorithm 1).
+
+    Attributes
+    ----------
+    evolution : the search, made by the method.
+    """
+
+    evolution: Evolution
+
+    @property
+    def default_queries(self) -> int:
+        return int(self.hyperparameters.queries)
+
+    def propose(self) -> Ask:
+        return Ask(self.evolution.propose())
+
+    def observe(self, batch: Batch, scores: Scores) -> None:
+        self.evolution.observe(batch, scores)

@@ -9,8 +9,8 @@ reach on validation images with the weights they inherit.
 ====================================  ==============================================
 paper                                 here
 ====================================  ==============================================
-W = argmin E over paths of the loss   `SinglePathStrategy.weight_step`, one path a batch
-uniform sampling of the path          `SinglePathStrategy.draw`
+W = argmin E over paths of the loss   `EvolvedPathStrategy.weight_step`, one path a batch
+uniform sampling of the path          `EvolvedPathStrategy.draw`
 Algorithm 1                           `benchkit.strategies.evolution`
 Algorithm 1, last line                ``recommend``, the best accuracy seen
 ====================================  ==============================================
@@ -27,15 +27,14 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.spaces.base import Batch, Space
+from benchkit.spaces.base import Space
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
-from benchkit.strategies.protocol import Ask, Scores
-from benchkit.strategies.single_path import SinglePathStrategy
+from benchkit.strategies.single_path import EvolvedPathStrategy
 
 __all__ = ["SPOS"]
 
 
-class SPOS(SinglePathStrategy):
+class SPOS(EvolvedPathStrategy):
     """One uniform path a batch; evolution over inherited weights."""
 
     name = "spos"
@@ -47,13 +46,3 @@ class SPOS(SinglePathStrategy):
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)
         self.evolution = Evolution(space, rng, self.hyperparameters)
-
-    @property
-    def default_queries(self) -> int:
-        return int(self.hyperparameters.queries)
-
-    def propose(self) -> Ask:
-        return Ask(self.evolution.propose())
-
-    def observe(self, batch: Batch, scores: Scores) -> None:
-        self.evolution.observe(batch, scores)

@@ -10,7 +10,7 @@ first parents of an evolutionary search over inherited weights.
 Algorithm 2                                                here
 =========================================================  =================================================
 line 1, Eq. 5: Gamma = (1 - epsilon) U + epsilon p_theta   `VAENAS.mixed`, ``vaenas_sampling.mixture``
-lines 3 and 4: a path of Gamma, one step of its weights    `VAENAS.draw`, ``SinglePathStrategy.weight_step``
+lines 3 and 4: a path of Gamma, one step of its weights    `VAENAS.draw`, ``EvolvedPathStrategy.weight_step``
 lines 5 to 8: rank N_s samples of Gamma, every n_vae       `VAENAS.end_epoch`
 line 9, Algorithm 1: train the VAE on the top K %          ``SupernetSampler.learn``
 line 11: epsilon <- epsilon + epsilon_inc                  `VAENAS.begin_epoch`, ``exploitation``
@@ -48,8 +48,7 @@ import numpy.typing as npt
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
-from benchkit.strategies.protocol import Ask, Scores
-from benchkit.strategies.single_path import SinglePathStrategy
+from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.size_limits import SizeLimits
 from benchkit.strategies.vaenas_sampling import exploitation, mixture
 from benchkit.strategies.vaenas_supernet import SamplerHyperparameters, SupernetSampler, check_sampler
@@ -100,7 +99,7 @@ class VAENASHyperparameters(SamplerHyperparameters, EvolutionHyperparameters):
         return self.max_parameters is not None or self.max_flops is not None
 
 
-class VAENAS(SinglePathStrategy):
+class VAENAS(EvolvedPathStrategy):
     """Paths of a mixture with a learned sampler; evolution from what it draws.
 
     Attributes
@@ -200,16 +199,6 @@ class VAENAS(SinglePathStrategy):
         return {} if self.learned is None else {"epsilon": self.epsilon, **self.learned.report()}
 
     # -- search -------------------------------------------------------------------------------
-
-    @property
-    def default_queries(self) -> int:
-        return int(self.hyperparameters.queries)
-
-    def propose(self) -> Ask:
-        return Ask(self.evolution.propose())
-
-    def observe(self, batch: Batch, scores: Scores) -> None:
-        self.evolution.observe(batch, scores)
 
     def findings(self) -> dict[str, Any]:
         return {} if self.learned is None else self.learned.findings()

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchkit.parallel import quiet_cancelling
+from benchkit.parallel import in_processes
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.manifest import make_manifest, to_json
 from benchkit.studies.plan import make_plan
@@ -97,17 +97,9 @@ def run_trials(
         for trial in trials:
             yield run_trial(spec, trial, path, sha256)
         return
-    from joblib import Parallel, delayed
-
     with _backend(backend, scheduler) as arguments:
-        pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
-        results = pool(delayed(run_trial)(spec, trial, path, sha256) for trial in trials)
-        try:
-            for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
-                yield result
-        finally:
-            with quiet_cancelling():
-                results.close()
+        calls = [(spec, trial, path, sha256) for trial in trials]
+        yield from in_processes(run_trial, calls, jobs, **arguments)
 
 
 def _check_backend(backend: str, scheduler: str | None) -> None:

@@ -13,13 +13,16 @@ Deviations and choices
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from benchkit.images.splits import SearchImages
+from benchkit.images.streamed import SearchStream
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count_parameters
@@ -31,12 +34,13 @@ from benchkit.training.devices import intra_op_threads
 from benchkit.training.distributed import joined
 from benchkit.training.found import Reporter
 from benchkit.training.presets import get_preset
+from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.settings import SearchSettings
 from benchkit.training.streams import Streams
 from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
 
-__all__ = ["evaluate_search", "settings_of"]
+__all__ = ["OpenSearch", "evaluate_search", "open_search", "settings_of"]
 
 
 class FixedPath(SinglePathStrategy):
@@ -83,13 +87,8 @@ def evaluate_search(
     InputError : no finished search there, an architecture that the space has not, or an unusable number.
     """
     settings = settings_of(folder)
-    space = get_space(settings.space)
-    row = _row(space, architecture, folder)
-    last = checkpoints.latest(folder / "checkpoints")
-    if last is None:
-        raise InputError(f"{folder} has lost its checkpoints: there are no weights to evaluate")
-    preset = get_preset(settings.preset)
-    recipe = settings.recipe(preset)
+    row = _row(get_space(settings.space), architecture, folder)
+    recipe = settings.recipe(get_preset(settings.preset))
     if fine_tune < 0:
         raise InputError(f"fine-tuning takes a number of epochs of at least 0; got {fine_tune}")
     rate = recipe.learning_rate / 10 if learning_rate is None else learning_rate
@@ -99,44 +98,92 @@ def evaluate_search(
         learning_rate=rate,
         last_learning_rate=min(rate, recipe.last_learning_rate),
     )
-    with ExitStack() as stack:
-        processes = stack.enter_context(joined(device))
-        stack.enter_context(intra_op_threads(recipe.threads))
+    with open_search(folder, device, tuning) as search:
+        if fine_tune:
+            search.train(row)
+        return {
+            "search": str(folder),
+            "strategy": settings.strategy,
+            "architecture": search.space.format(row),
+            "parameters": search.parameters(row),
+            "fine_tune": fine_tune,
+            "valid": search.valid(row),
+            "test": search.test(row),
+        }
+
+
+class OpenSearch:
+    """A finished search's supernet with its images; `open_search` makes it.
+
+    Attributes
+    ----------
+    space : whose architectures the methods take, int8[d].
+    """
+
+    def __init__(
+        self, settings: SearchSettings, trainer: Trainer, images: SearchImages | SearchStream
+    ) -> None:
+        self.space = trainer.strategy.space
+        self._trainer = trainer
+        self._reporter = Reporter(settings, trainer, images)
+
+    def train(self, architecture: Architecture) -> None:
+        """Train the weights of one architecture further, by the recipe that the search was opened with."""
+        strategy = self._trainer.strategy
+        if isinstance(strategy, FixedPath):
+            strategy.path = architecture
+        self._trainer.fit()
+
+    def parameters(self, architecture: Architecture) -> int:
+        """Return the parameters of the architecture alone."""
+        network = self._trainer.supernet.recipe
+        size = network.size.options()
+        counted = count_parameters(self.space, architecture, network.classes, network.image_channels, **size)
+        return int(counted[0])
+
+    def valid(self, architecture: Architecture) -> dict[str, Any]:
+        """Return the accuracy in percent on all validation images, and their number."""
+        evaluator = self._trainer.evaluator
+        scores = evaluator.evaluate(architecture[None]).scores
+        return {"accuracy": float(scores[0]), "images": evaluator.full_fidelity}
+
+    def test(self, architecture: Architecture) -> dict[str, Any] | None:
+        """Return the same for the test images; None without any."""
+        return self._reporter.test(architecture)
+
+
+@contextmanager
+def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None) -> Iterator[OpenSearch]:
+    """Open a finished search with the weights of its last checkpoint.
+
+    Parameters
+    ----------
+    recipe : to train further by; None is the search's own.
+
+    Raises
+    ------
+    InputError : no finished search there, or its checkpoints are gone.
+    """
+    settings = settings_of(folder)
+    preset = get_preset(settings.preset)
+    recipe = recipe or settings.recipe(preset)
+    last = checkpoints.latest(folder / "checkpoints")
+    if last is None:
+        raise InputError(f"{folder} has lost its checkpoints: there are no weights to evaluate")
+    with joined(device) as processes, intra_op_threads(recipe.threads):
         images = searched_images(settings)
         streams = Streams.of(settings.seed)
-        strategy = FixedPath(space, streams.strategy)
-        strategy.path = row
         trainer = Trainer(
-            strategy,
+            FixedPath(get_space(settings.space), streams.strategy),
             load_supernet(Saved(0, last, ""), processes.device),
             images,
-            tuning,
+            recipe,
             processes.device,
             streams,
             scoring=settings.scoring(preset, len(images.valid)) | {"images": len(images.valid)},
             processes=processes,
         )
-        if fine_tune:
-            trainer.fit()
-        network = trainer.supernet.recipe
-        valid = float(trainer.evaluator.evaluate(row[None]).scores[0])
-        return {
-            "search": str(folder),
-            "strategy": settings.strategy,
-            "architecture": space.format(row),
-            "parameters": int(
-                count_parameters(
-                    space,
-                    row,
-                    classes=network.classes,
-                    image_channels=network.image_channels,
-                    **network.size.options(),
-                )[0]
-            ),
-            "fine_tune": fine_tune,
-            "valid": {"accuracy": valid, "images": len(images.valid)},
-            "test": Reporter(settings, trainer, images).test(row),
-        }
+        yield OpenSearch(settings, trainer, images)
 
 
 def settings_of(folder: Path) -> SearchSettings:

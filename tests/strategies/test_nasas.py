@@ -23,6 +23,7 @@ SUPERNETS: dict[str, dict[str, int]] = {
     "nasbench201-3": {"channels": 4, "cells": 1},
     "nasbench101": {"channels": 8, "stacks": 2, "cells": 1},
     "nasbench-macro": {"channels": 2, "features": 8},
+    "nasnet": {"channels": 2, "cells": 3},
     "branches:m@2": {},
 }
 
@@ -96,6 +97,14 @@ def test_gates_become_bernoulli_as_the_temperature_falls() -> None:
 def test_ramp_starts_without_dropout_and_ends_at_the_rate() -> None:
     assert [ramp(epoch, 5, 0.4) for epoch in range(5)] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert ramp(0, 1, 0.4) == 0.4
+
+
+@pytest.mark.parametrize("name", ["nasbench201-3", "nasnet"])
+def test_an_edge_left_out_has_no_gate(name: str) -> None:
+    strategy = make(name)
+    operations = {int(gate.split("/")[1]) for gate in strategy.gates.names}
+    assert strategy.space.none not in operations  # type: ignore[attr-defined]
+    assert len(strategy.gates.names) == strategy.space.length * (max(strategy.space.arity) - 1)
 
 
 def test_uneven_odds_of_dropping_become_the_law_of_one_operation() -> None:

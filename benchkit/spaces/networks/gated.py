@@ -39,7 +39,6 @@ from torch import Tensor
 from benchkit.spaces.base import Batch
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101_hash import SOURCES, TARGETS, VERTICES
-from benchkit.spaces.nasbench201 import OPERATIONS, DenseCells
 from benchkit.spaces.networks.cell import Cell
 from benchkit.spaces.networks.chain import ChoiceLayer
 from benchkit.spaces.networks.nasbench101 import NASBench101Supernet, SharedCell
@@ -136,7 +135,7 @@ class _GatedCandidates(GatedNetwork):
         self._network, self._space = network, network.recipe.space
         if network.present.shape != (self._space.length, max(self._space.arity)):
             raise InputError(f"the supernet of {self._space.name} has no gate for each operation")
-        silent = OPERATIONS.index("none") if isinstance(self._space, DenseCells) else None
+        silent: int | None = getattr(self._space, "none", None)  # of spaces that may leave an edge out
         wanted = network.present.copy()
         if silent is not None:
             wanted[:, silent] = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,12 +33,7 @@ OTHER = SPACE.parse("|nor_conv_1x1~0|+|avg_pool_3x3~0|skip_connect~1|")
 SGD = TrainingRecipe(epochs=2, batch_size=32, learning_rate=0.1, last_learning_rate=0.0, clip=None)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
