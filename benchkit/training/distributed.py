@@ -19,6 +19,7 @@ Deviations and choices
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -121,6 +122,9 @@ def joined(device: str) -> Iterator[Processes]:
     if where.type == "cuda":
         where = parse_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
         torch.cuda.set_device(where)
+    # Its functions take the group of the moment of import as default argument. Imported later, by way of the
+    # optimizers, they would keep the group and its threads alive past the interpreter: a crash, now and then.
+    importlib.import_module("torch.distributed.nn.functional")
     torch.distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
         yield Processes(torch.distributed.get_rank(), torch.distributed.get_world_size(), where)

@@ -103,6 +103,14 @@ def test_only_the_first_process_writes_and_the_number_is_kept(both: Path) -> Non
         make("plain").resume(folder / "epoch-0002.json")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed under /proc")
+def test_those_that_part_leave_no_thread_behind(both: Path) -> None:
+    """A thread of the group that outlives the interpreter can end the process with SIGABRT."""
+    for rank in range(2):
+        threads = json.loads((both / f"threads-{rank}.json").read_text())
+        assert not [name for name in threads if "gloo" in name]
+
+
 def test_alone_nothing_is_reduced() -> None:
     gradient = torch.ones(3)
     assert Processes().mean([None, gradient]) == [None, gradient]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def main(out: Path) -> None:
             for name, trainer in (("whole", whole), ("again", again)):
                 found = {key: value.contiguous() for key, value in result(trainer).items()}
                 save_file(found, out / f"{kind}-{name}-{processes.rank}.safetensors")
+        rank = processes.rank
+    threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    (out / f"threads-{rank}.json").write_text(json.dumps(threads))
 
 
 if __name__ == "__main__":
