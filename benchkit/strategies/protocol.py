@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.spaces.errors import InputError, unknown
+from benchkit.strategies.constraint import Constraint
 
 __all__ = ["Ask", "NoHyperparameters", "Scores", "SearchStrategy", "Strategy"]
 
@@ -77,6 +78,11 @@ class SearchStrategy(ABC):
     needs_complete : whether the method cannot work inside a restricted space.
     multi_fidelity : whether the method takes the hyperparameter ``fidelities`` from the runner (the
         ascending epochs at which scores can be had; the last is the study's own).
+    plans_queries : whether the method takes the hyperparameter ``queries`` from the runner: how many the
+        budget pays for, where the budget is one of queries.
+    takes_constraint : whether the method keeps a constraint; others refuse one.
+
+    constraint : what `constrain` gave it; None is none.
     """
 
     name: ClassVar[str]
@@ -85,6 +91,10 @@ class SearchStrategy(ABC):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     needs_complete: ClassVar[bool] = False
     multi_fidelity: ClassVar[bool] = False
+    plans_queries: ClassVar[bool] = False
+    takes_constraint: ClassVar[bool] = False
+
+    constraint: Constraint | None = None
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         if self.needs_complete and not space.complete:
@@ -95,6 +105,17 @@ class SearchStrategy(ABC):
         self._asked_fidelity: int | None = None
         self._incumbent: Architecture | None = None
         self._incumbent_rank = (-np.inf, -np.inf)  # (fidelity, score)
+
+    def constrain(self, constraint: Constraint) -> None:
+        """Keep a constraint in everything that is asked from now on; called before the first `ask`.
+
+        Raises
+        ------
+        InputError : the method takes no constraint.
+        """
+        if not self.takes_constraint:
+            raise InputError(f"{self.name} takes no constraint, such as this one of {constraint.cost}")
+        self.constraint = constraint
 
     @abstractmethod
     def propose(self) -> Ask:
