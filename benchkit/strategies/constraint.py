@@ -1,7 +1,7 @@
 """A constraint on architectures that is known before anything is scored, and charges nothing.
 
-The runner builds one from a counter (parameters, multiply-adds), from a latency look-up table, or from a column of
-a table, and gives it to the strategies that take one (``SearchStrategy.takes_constraint``).
+The runner builds one from a counter (parameters, multiply-adds), from a latency look-up table, or from a
+column of a table, and gives it to the strategies that take one (``SearchStrategy.takes_constraint``).
 """
 
 from __future__ import annotations
