@@ -201,6 +201,11 @@ class StudyDirectory:
 
     def _need(self, path: Path) -> Path:
         if not path.is_file():
+            if self.manifest.is_file():
+                raise InputError(
+                    f"{self.path} has no {path.name}: it was taken away from a finished study; "
+                    "run the study again to have it"
+                )
             raise InputError(
                 f"{self.path} has no {path.name}: its study has not finished; run it again to resume"
             )

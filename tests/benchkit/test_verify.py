@@ -47,6 +47,15 @@ def test_what_was_just_run_is_verified(done: StudyDirectory) -> None:
     assert seen == [(checked, 12) for checked in range(1, 13)]
 
 
+def test_without_traces_the_hashes_are_compared(done: StudyDirectory) -> None:
+    done.traces.unlink()
+    assert verify(done.path).different is None
+    change_manifest(done, lambda manifest: manifest["traces"].update({FIRST.name: "0" * 64}))
+    found = verify(done.path)
+    assert found.different == FIRST
+    assert found.difference == "another hash, and no traces.parquet to say where"
+
+
 def test_other_processes_verify_it_too(done: StudyDirectory) -> None:
     assert verify(done.path, jobs=2).different is None
 
