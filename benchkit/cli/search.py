@@ -123,7 +123,24 @@ def _facts(result: dict[str, Any]) -> dict[str, Any]:
             f"{each['epochs']} epochs, {_runs(each['runs'])}"
             for each in entry["accuracy"]
         ]
+    if result["samples"]:
+        facts["sampler"] = [line for entry in result["samples"] for line in _best_of_k(entry)]
     return facts
+
+
+def _best_of_k(entry: dict[str, Any]) -> list[str]:
+    """Return a line for each data set of a table: the best of K samples, and of K random ones."""
+    lines = []
+    for dataset in dict.fromkeys(each["dataset"] for each in entry["best"]):
+        cells = [each for each in entry["best"] if each["dataset"] == dataset]
+        counts, valid, random = (
+            ", ".join(form.format(each[key]) for each in cells)
+            for key, form in (("k", "{}"), ("valid", "{:.2f}"), ("random_valid", "{:.2f}"))
+        )
+        lines.append(
+            f"{entry['name']}, {dataset} valid: best of {counts} samples {valid} %; of random ones {random}"
+        )
+    return lines
 
 
 def _runs(runs: int | None) -> str:

@@ -9,6 +9,8 @@ Deviations and choices
 - The best of K is the one with the best validation accuracy, at the longest training; its test accuracy is
   given beside it where the table has one. A figure is the mean over runs; where a table keeps no mean
   (nasbench101-sample has one repeat), that of its first run, and ``run`` says so.
+- Beside it stands what random search finds among the same members: the expected best of K distinct ones,
+  each as likely as any other, which is exact (`benchkit.analysis.sample_curve.expected_best`).
 - One draw of 300, of which the first K are looked at: the cells of a row are not independent.
 """
 
@@ -64,20 +66,27 @@ def best_of_first(table: Table, rows: Batch) -> list[dict[str, Any]]:
     Returns
     -------
     ``dataset``, ``epochs``, ``run`` (None is the mean), ``k``, ``valid`` and ``test`` (percent; None without
-    that split).
+    that split), and ``random_valid``, the expected best of K random members
+    (of all where there are no more).
     """
+    from benchkit.analysis.sample_curve import expected_best
+
     best: list[dict[str, Any]] = []
     for dataset in table.datasets:
         measured = _longest(table, dataset, "valid")
-        if measured is None or not len(rows):
+        counts = [k for k in COUNTS if k <= len(rows)]
+        if measured is None or not counts:
             continue
         final = _longest(table, dataset, "test")
         valid = np.asarray(table.query(rows, measured))
-        for k in (k for k in COUNTS if k <= len(rows)):
+        members = table.values(measured)
+        members = members[~np.isnan(members)]
+        chance = expected_best(members, np.minimum(counts, len(members)))
+        for k, random in zip(counts, chance, strict=True):
             row = int(np.argmax(valid[:k]))
             test = None if final is None else float(table.query(rows[row], final))
             about = {"dataset": dataset, "epochs": measured.epochs, "run": measured.run, "k": k}
-            best.append({**about, "valid": float(valid[row]), "test": test})
+            best.append({**about, "valid": float(valid[row]), "test": test, "random_valid": float(random)})
     return best
 
 

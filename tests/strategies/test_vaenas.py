@@ -332,6 +332,25 @@ def test_the_test_accuracy_is_that_of_the_best_by_validation() -> None:
     assert cifar["run"] is None
 
 
+def test_no_more_random_members_than_there_are() -> None:
+    table = open_table("nasbench201-3")
+    rows = np.repeat(table.space.sample(np.random.default_rng(0), 30), 10, axis=0)
+    last = best_of_first(table, rows)[-1]
+    assert last["k"] == 300
+    assert last["random_valid"] == pytest.approx(table.values(Metric("digits", "valid", 12)).max())
+
+
+def test_random_members_are_the_baseline() -> None:
+    """The mean best of ten distinct members, over many draws, is the exact figure within three errors."""
+    table = open_table("nasbench201")
+    rows = table.space.sample(np.random.default_rng(0), 10)
+    cifar = next(each for each in best_of_first(table, rows) if each["dataset"] == "cifar10")
+    accuracy = table.values(Metric("cifar10", "valid", 200))
+    rng = np.random.default_rng(1)
+    best = np.array([rng.choice(accuracy, 10, replace=False).max() for _ in range(2000)])
+    assert abs(best.mean() - cifar["random_valid"]) < 3 * best.std() / np.sqrt(len(best))
+
+
 def test_samples_of_a_nasbench101_sampler_are_members_of_the_table() -> None:
     strategy = make("nasbench101")
     trained_on(strategy, strategy.uniform(50), 3)
