@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import benchkit
+from benchkit.strategies import weight_sharing_names
 from benchkit.studies.spec import preset_names
+from benchkit.studies.supernet_spec import supernet_preset_names
 
 README = Path(benchkit.__file__).parents[1] / "README.md"
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="not a checkout")
@@ -34,7 +36,13 @@ def test_the_python_example_runs() -> None:
 
 
 def test_every_strategy_table_and_preset_is_named() -> None:
-    for name in (*benchkit.strategy_names(), *benchkit.space_names(), *preset_names()):
+    for name in (
+        *benchkit.strategy_names(),
+        *weight_sharing_names(),
+        *benchkit.space_names(),
+        *preset_names(),
+        *supernet_preset_names(),
+    ):
         assert f"`{name}`" in text(), name
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
+from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
 app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
 
@@ -21,6 +22,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     latex = "latex"
+    markdown = "markdown"
 
 
 _HEADER = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "seconds", "distinct",
@@ -58,16 +60,24 @@ def run_study(
     jobs: int = typer.Option(-1, help="Processes; -1 for all cores. Results do not depend on it."),
     backend: str = typer.Option("loky", help="loky (this machine) or dask (a cluster)."),
     scheduler: str | None = typer.Option(None, help="Address of the Dask scheduler."),
+    device: str = typer.Option("auto", help="Of studies that train supernets: auto, cpu, cuda or cuda:N."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Run a study and write its traces, leaderboard, figures and manifest."""
     from benchkit.spaces import InputError
+    from benchkit.studies.api import load_study
     from benchkit.studies.runner import run
-    from benchkit.studies.spec import load_preset, load_spec
+    from benchkit.studies.spec import StudySpec
 
     if (study is None) == (preset is None):
         raise InputError("give either a STUDY.yaml or a --preset")
-    spec = load_spec(study) if study is not None else load_preset(preset or "")
+    spec = load_study(study if study is not None else preset or "")
+    if not isinstance(spec, StudySpec):
+        if queries is not None or backend != "loky" or scheduler is not None:
+            raise InputError(f"study {spec.name} trains supernets: no --queries, --backend or --scheduler")
+        _check_jobs(jobs)
+        replaced = spec.replaced(_names(strategies), _names(datasets), seeds)
+        return run_searches(replaced, out, jobs, device, as_json)
     spec = spec.replaced(_names(strategies), _names(datasets), seeds, queries)
     _check_jobs(jobs)
     with progress_bar("trials") as update:
@@ -104,11 +114,14 @@ def _document(directory: Path) -> dict[str, Any]:
 def presets(as_json: bool = JSON_OPTION) -> None:
     """List the studies that come with benchkit."""
     from benchkit.studies.spec import load_preset, preset_names
+    from benchkit.studies.supernet_spec import load_supernet_preset, supernet_preset_names
 
     studies = [load_preset(name) for name in preset_names()]
+    training = [load_supernet_preset(name) for name in supernet_preset_names()]
     if as_json:
-        return show_json([study.model_dump(mode="json") for study in studies])
+        return show_json([study.model_dump(mode="json") for study in (*studies, *training)])
     rows = [[study.name, study.table, str(study.seeds), study.title] for study in studies]
+    rows += [[study.name, study.table, str(study.searches.seeds), study.title] for study in training]
     return show_rows(["preset", "table", "seeds", "title"], rows)
 
 
@@ -119,8 +132,13 @@ def show(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print a leaderboard."""
+    from benchkit.spaces import InputError
     from benchkit.studies.store import StudyDirectory
 
+    if holds_supernets(directory):
+        return show_searches(directory, "json" if as_json else form.value)
+    if form is Format.markdown:
+        raise InputError("--format markdown is for studies that train supernets")
     study = StudyDirectory(directory)
     study.spec()
     manifest = study.read_manifest()
@@ -234,8 +252,11 @@ def verify_study(
     from benchkit.studies.verify import verify
 
     _check_jobs(jobs)
+    run_again: Any = verify
+    if holds_supernets(directory):
+        from benchkit.studies.supernet_study import verify_supernet_study as run_again
     with progress_bar("trials") as update:
-        found = verify(directory, sample, jobs, progress=update)
+        found = run_again(directory, sample, jobs, progress=update)
     if as_json:
         show_json(
             {

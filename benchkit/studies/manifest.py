@@ -13,7 +13,7 @@ from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.tables.table import Table
 
-__all__ = ["make_manifest", "to_json"]
+__all__ = ["describe_table", "make_manifest", "to_json", "versions"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -26,21 +26,24 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
     digests : trace hash of each trial, by the trial's name.
     plan : what was run, and what was not and why.
     """
+    about = versions()
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": about.pop("benchkit"),
         "study": spec.name,
         "study_sha256": hashlib.sha256(spec.to_yaml().encode()).hexdigest(),
-        "table": {
-            "name": table.name,
-            "sha256": table.sha256,
-            "entries": len(table),
-            "licence": table.metadata["licence"],
-            "source_sha256": table.metadata["source_sha256"],
-            "warnings": table.metadata["warnings"],
-        },
+        "table": describe_table(table),
         "seeds": list(range(spec.seeds)),
         "not_applicable": plan.not_applicable,
         "remarks": plan.remarks,
+        **about,
+        "traces": digests,
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Return the versions of this package and of what it stands on."""
+    return {
+        "benchkit": metadata.version("benchkit"),
         "python": platform.python_version(),
         "platform": {
             "system": platform.system(),
@@ -48,7 +51,18 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
             "libc": " ".join(platform.libc_ver()),
         },
         "dependencies": _dependencies(),
-        "traces": digests,
+    }
+
+
+def describe_table(table: Table) -> dict[str, Any]:
+    """Return which table it is."""
+    return {
+        "name": table.name,
+        "sha256": table.sha256,
+        "entries": len(table),
+        "licence": table.metadata["licence"],
+        "source_sha256": table.metadata["source_sha256"],
+        "warnings": table.metadata["warnings"],
     }
 
 

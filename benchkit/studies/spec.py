@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -17,19 +18,24 @@ from benchkit.spaces import InputError, unknown
 __all__ = [
     "BestOfKSpec",
     "BudgetSpec",
+    "Names",
     "ReportSpec",
     "SearchSpec",
     "StrategySpec",
+    "Strict",
     "StudySpec",
     "load_preset",
     "load_spec",
+    "one_line",
     "preset_names",
+    "unique",
 ]
 
 Column = Literal["mean"] | Annotated[int, Field(ge=0)]
 
 
-def _unique(values: Any) -> Any:
+def unique(values: Any) -> Any:
+    """Refuse a list that is empty or names something twice."""
     if not isinstance(values, list):
         return values  # the type of the key says what is wrong with it
     if not values:
@@ -39,14 +45,16 @@ def _unique(values: Any) -> Any:
     return values
 
 
-Names = Annotated[list[str], BeforeValidator(_unique)]
+Names = Annotated[list[str], BeforeValidator(unique)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a specification: no unknown keys, no conversions, no changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class SearchSpec(_Strict):
+class SearchSpec(Strict):
     """What a search sees.
 
     Attributes
@@ -64,7 +72,7 @@ class SearchSpec(_Strict):
     fidelities: Literal["schedules", "curve"] = "schedules"
 
 
-class ReportSpec(_Strict):
+class ReportSpec(Strict):
     """What is reported of the recommended architecture.
 
     Attributes
@@ -87,7 +95,7 @@ class ReportSpec(_Strict):
         return self
 
 
-class BudgetSpec(_Strict):
+class BudgetSpec(Strict):
     """Queries or simulated seconds; exactly one."""
 
     queries: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -103,7 +111,7 @@ class BudgetSpec(_Strict):
         return Budget(self.queries, self.simulated_seconds)
 
 
-class BestOfKSpec(_Strict):
+class BestOfKSpec(Strict):
     """A table of the best of K samples beside the leaderboard, see `benchkit.studies.best_of_k`.
 
     Attributes
@@ -113,13 +121,13 @@ class BestOfKSpec(_Strict):
     random, evolution : labels of random search, and of the evolution with a random first population.
     """
 
-    counts: Annotated[list[Annotated[int, Field(gt=0)]], BeforeValidator(_unique)]
+    counts: Annotated[list[Annotated[int, Field(gt=0)]], BeforeValidator(unique)]
     samplers: Names
     random: str = "random-search"
     evolution: str = "regularized-evolution"
 
 
-class StrategySpec(_Strict):
+class StrategySpec(Strict):
     """A strategy with its options; `label` tells two settings of one strategy apart."""
 
     name: str
@@ -137,7 +145,7 @@ class StrategySpec(_Strict):
         return value
 
 
-class StudySpec(_Strict):
+class StudySpec(Strict):
     """A study: strategies x data sets x seeds on one table under one budget."""
 
     name: str
@@ -148,7 +156,7 @@ class StudySpec(_Strict):
     report: ReportSpec
     budget: BudgetSpec
     seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
-    strategies: Annotated[list[StrategySpec], BeforeValidator(_unique)]
+    strategies: Annotated[list[StrategySpec], BeforeValidator(unique)]
     best_of_k: BestOfKSpec | None = None
     notes: list[str] = []
 
@@ -203,6 +211,18 @@ class StudySpec(_Strict):
         return parse_spec(data, "the command line's options")
 
 
+_SECTIONS: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {
+        "": StudySpec,
+        "search": SearchSpec,
+        "report": ReportSpec,
+        "budget": BudgetSpec,
+        "strategies": StrategySpec,
+        "best_of_k": BestOfKSpec,
+    }
+)
+
+
 def parse_spec(data: Any, origin: str) -> StudySpec:
     """Return the study described by plain data.
 
@@ -217,28 +237,20 @@ def parse_spec(data: Any, origin: str) -> StudySpec:
     try:
         return StudySpec.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{origin}: {_one_line(error)}") from error
+        raise InputError(f"{origin}: {one_line(error)}") from error
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _SECTIONS) -> str:
+    """Return the first thing that is wrong; `sections` names the model of each section, "" of the whole."""
     # an unknown key explains the missing one that was meant
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(
         str(part) for part in first["loc"] if not str(part).startswith(("literal", "constrained"))
     )
     if first["type"] == "extra_forbidden":
-        model: type[BaseModel] = StudySpec
-        section = ""
-        sections: dict[str, type[BaseModel]] = {
-            "search": SearchSpec,
-            "report": ReportSpec,
-            "budget": BudgetSpec,
-            "strategies": StrategySpec,
-            "best_of_k": BestOfKSpec,
-        }
-        if len(first["loc"]) > 1:
-            section = str(first["loc"][0])
-            model = sections.get(section, StudySpec)
+        named = [str(part) for part in first["loc"][:-1] if str(part) in sections]
+        section = named[-1] if named else ""
+        model = sections[section]
         where = f"the {section} of a study" if section else "a study"
         return str(unknown("key", first["loc"][-1], model.model_fields, where))
     more = len({e["loc"][:2] for e in error.errors()}) - 1

@@ -27,13 +27,14 @@ class Verification:
     Attributes
     ----------
     checked, total : trials run again, and trials of the study.
-    different : the first trial, in the study's order, whose trace differs; None when all agree.
+    different : the first trial, in the study's order, whose trace differs; None when all agree. In a study of
+        supernets the name of a search.
     difference : where its trace first differs, and by how much.
     """
 
     checked: int
     total: int
-    different: Trial | None = None
+    different: Trial | str | None = None
     difference: str = ""
 
 

@@ -1,0 +1,146 @@
+"""A table of methods as papers print it: mean and standard deviation a cell, what was published beside it.
+
+| quantity | function |
+| --- | --- |
+| mean and standard deviation over seeds, with the published figures | `published_table` |
+| the same as LaTeX (booktabs) and as Markdown | `to_latex`, `to_markdown` |
+
+The standard deviation divides by n - 1; of one seed there is none. Both blocks of a comparison, and figures
+of methods that were only published, are rows of one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchkit.analysis.latex import escape
+
+__all__ = ["PUBLISHED", "layout", "published_table", "to_latex", "to_markdown"]
+
+PUBLISHED = "published alone"
+"""Block of the methods that the frame of trials does not have."""
+_SPLITS = ("valid", "test")
+
+Figures = tuple[str, str, float | None, float | None, float | None, float | None]
+"""Strategy, data set, valid, its standard deviation, test, its standard deviation; in percent, or None."""
+
+
+def published_table(trials: pd.DataFrame, published: Iterable[Figures] = ()) -> pd.DataFrame:
+    """Return a row for every block, strategy and data set.
+
+    Parameters
+    ----------
+    trials : block, strategy, dataset, seed, valid, test (percent; NaN where unknown).
+    published : figures of the same methods, or of others.
+
+    Returns
+    -------
+    block, strategy, dataset, n, valid, valid_sd, test, test_sd, and the same four after ``published_``;
+    blocks, strategies and data sets in order of first appearance.
+
+    Raises
+    ------
+    ValueError : no trials.
+    """
+    if len(trials) == 0:
+        raise ValueError("a table needs trials")
+    rows: list[dict[str, Any]] = []
+    keys = ["block", "strategy", "dataset"]
+    for key, group in trials.groupby(keys, sort=False):
+        row: dict[str, Any] = {**dict(zip(keys, key, strict=True)), "n": len(group)}
+        for split in _SPLITS:
+            values = group[split].to_numpy(dtype=np.float64)
+            row[split] = float(values.mean())
+            row[f"{split}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else np.nan
+        rows.append(row)
+    index = {(row["strategy"], row["dataset"]): row for row in rows}
+    for strategy, dataset, *figures in published:
+        row = index.get((strategy, dataset), {"block": PUBLISHED, "strategy": strategy, "dataset": dataset})
+        for name, value in zip(("valid", "valid_sd", "test", "test_sd"), figures, strict=True):
+            row[f"published_{name}"] = np.nan if value is None else value
+        if row["block"] == PUBLISHED:
+            rows.append({"n": 0, **row})
+    columns = [
+        "n",
+        *(f"{mark}{split}{sd}" for mark in ("", "published_") for split in _SPLITS for sd in ("", "_sd")),
+    ]
+    return pd.DataFrame(rows).reindex(columns=[*keys, *columns]).astype({"n": np.int64})
+
+
+def layout(table: pd.DataFrame, plus_minus: str = " ± ") -> tuple[list[str], dict[str, list[list[str]]]]:
+    """Return the heading, and by block the rows of cells: strategy, n, then each data set's valid and test.
+
+    Where any figure was published, each is followed by the published one.
+    """
+    datasets = list(dict.fromkeys(table["dataset"]))
+    marks = (
+        ["", "published_"]
+        if table[[f"published_{split}" for split in _SPLITS]].notna().any(axis=None)
+        else [""]
+    )
+    names = [f"{dataset} {split}" for dataset in datasets for split in _SPLITS]
+    header = [
+        "strategy",
+        "n",
+        *(f"{name}{', published' if mark else ''}" for name in names for mark in marks),
+    ]
+    blocks: dict[str, list[list[str]]] = {}
+    for (block, strategy), rows in table.groupby(["block", "strategy"], sort=False):
+        by_dataset: dict[str, Any] = {row["dataset"]: row for row in rows.to_dict(orient="records")}
+        cells = [str(strategy), str(max(int(row["n"]) for row in by_dataset.values()) or "")]
+        for dataset in datasets:
+            for split in _SPLITS:
+                for mark in marks:
+                    cells.append(_cell(by_dataset.get(dataset, {}), f"{mark}{split}", plus_minus))
+        blocks.setdefault(str(block), []).append(cells)
+    return header, blocks
+
+
+def _cell(row: dict[str, Any], name: str, plus_minus: str) -> str:
+    mean, spread = row.get(name, np.nan), row.get(f"{name}_sd", np.nan)
+    if np.isnan(mean):
+        return ""
+    return f"{mean:.2f}" + ("" if np.isnan(spread) else f"{plus_minus}{spread:.2f}")
+
+
+def to_markdown(table: pd.DataFrame, title: str, source: str = "") -> str:
+    """Return the table as Markdown, a heading row, then the blocks under each other."""
+    header, blocks = layout(table)
+    lines = [f"**{title}** Accuracy in %, mean ± standard deviation over n seeds.{_source(source)}", ""]
+    lines += [_markdown_row(header), _markdown_row(["---"] * len(header))]
+    for block, rows in blocks.items():
+        lines += [_markdown_row([f"*{block}*"] + [""] * (len(header) - 1)), *map(_markdown_row, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _source(source: str) -> str:
+    return f" Published: {source}." if source else ""
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def to_latex(table: pd.DataFrame, title: str, source: str = "") -> str:
+    """Return the table as LaTeX; the preamble needs the package ``booktabs``."""
+    header, blocks = layout(table, plus_minus=r"\,$\pm$\,")
+    caption = f"{escape(title)}. Accuracy in \\%, mean and standard deviation over $n$ seeds."
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table*}[t]",
+        r"\centering",
+        rf"\caption{{{caption}{escape(_source(source))}}}",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"\toprule",
+        " & ".join(escape(name) for name in header) + r" \\",
+    ]
+    for block, rows in blocks.items():
+        lines += [r"\midrule", rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(block)}}}}} \\"]
+        lines += [" & ".join([escape(cells[0]), *cells[1:]]) + r" \\" for cells in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"

@@ -1,0 +1,203 @@
+"""Run a study of supernet searches: every (strategy, seed) a search of its own, and a table of all of them.
+
+The folder of such a study
+--------------------------
+``study.yaml``      the specification; claims the folder
+``searches/``       a folder for every search (`benchkit.training.search`), gone on with where it was stopped
+``queries/``        the study of the query-backed block, if there is one
+``table.csv``, ``table.tex``, ``table.md``   the blocks under each other, what was published beside each
+``manifest.json``   versions, table, data, and the trace hash of every search; written last
+
+Deviations and choices
+----------------------
+- Checkpoints of a finished search are removed: a study of many would fill the disk. ``benchkit search`` keeps
+  them.
+- Every search runs on the threads that its settings name, one by default, so that the number of processes
+  changes no bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchkit.files import write_text
+from benchkit.parallel import in_processes
+from benchkit.spaces import InputError
+from benchkit.strategies import get_weight_sharing
+from benchkit.studies.manifest import describe_table, versions
+from benchkit.studies.runner import Progress, run
+from benchkit.studies.supernet_report import write_tables
+from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
+from benchkit.studies.verify import Verification
+from benchkit.tables.catalogue import open_table
+from benchkit.training.presets import get_preset
+from benchkit.training.search import run_search
+from benchkit.training.settings import SearchSettings
+
+__all__ = ["run_supernet_study", "searches_of", "verify_supernet_study"]
+
+
+def searches_of(spec: SupernetStudySpec) -> dict[str, SearchSettings]:
+    """Return every search of a study by the name of its folder, seeds innermost.
+
+    Raises
+    ------
+    InputError : an unknown strategy or preset, or an option or setting that cannot be used.
+    """
+    block = spec.searches
+    preset = get_preset(block.preset)
+    space = open_table(spec.table).base_space
+    found = {}
+    for strategy in block.strategies:
+        for seed in range(block.seeds):
+            settings = SearchSettings(
+                strategy=strategy.name,
+                space=space.name,
+                data=block.data,
+                preset=block.preset,
+                seed=seed,
+                options=dict(strategy.options),
+                **block.settings,
+            )
+            found[f"{strategy.label}-{seed}"] = settings
+        settings.recipe(preset)
+        # made once, so that a wrong option is reported before anything runs
+        get_weight_sharing(strategy.name)(space, np.random.default_rng(0), **settings.options_of(preset))
+    return found
+
+
+def run_supernet_study(
+    spec: SupernetStudySpec,
+    out: Path,
+    jobs: int = 1,
+    device: str = "auto",
+    progress: Progress | None = None,
+    query_progress: Callable[[], Any] | None = None,
+) -> Path:
+    """Run a study, or what is missing of it, and return its folder.
+
+    Parameters
+    ----------
+    jobs : processes on this machine; -1 for all cores. The results do not depend on it.
+    device : see `run_search`.
+    progress : told after every finished search.
+    query_progress : makes a context manager whose value is told of the trials of the query-backed block.
+
+    Raises
+    ------
+    InputError : see `searches_of` and `run_search`; `out` holds something else.
+    KeyboardInterrupt : finished searches are kept, others go on from their last epoch.
+    """
+    searches = searches_of(spec)
+    queries = None if spec.queries is None else spec.queries.study()
+    _claim(out, spec)
+    folders = {name: out / "searches" / name for name in searches}
+    waiting = [name for name, folder in folders.items() if not (folder / "result.json").is_file()]
+    done = len(searches) - len(waiting)
+    if progress:
+        progress(done, len(searches))
+    calls = [(searches[name], folders[name], device) for name in waiting]
+    with closing(in_processes(_search, calls, jobs, batch_size=1)) as results:
+        for _ in results:
+            done += 1
+            if progress:
+                progress(done, len(searches))
+    if queries is not None:
+        if query_progress is None:
+            run(queries, out / "queries", jobs)
+        else:
+            with query_progress() as update:
+                run(queries, out / "queries", jobs, progress=update)
+    write_tables(spec, out)
+    write_text(out / "manifest.json", json.dumps(_manifest(spec, folders), indent=1) + "\n")
+    return out
+
+
+def _search(settings: SearchSettings, folder: Path, device: str) -> None:
+    run_search(settings, folder, device)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("network.safetensors", "network.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _claim(out: Path, spec: SupernetStudySpec) -> None:
+    kept = out / "study.yaml"
+    if kept.is_file():
+        if kept.read_text(encoding="utf-8") != spec.to_yaml():
+            raise InputError(f"{out} holds another study (see {kept}); choose another --out")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty and holds no study; choose another --out")
+    else:
+        write_text(kept, spec.to_yaml())
+
+
+def _manifest(spec: SupernetStudySpec, folders: dict[str, Path]) -> dict[str, Any]:
+    manifests = {
+        name: json.loads((folder / "manifest.json").read_text("utf-8")) for name, folder in folders.items()
+    }
+    first = next(iter(manifests.values()))
+    return {
+        **versions(),
+        "study": spec.name,
+        "study_sha256": hashlib.sha256(spec.to_yaml().encode()).hexdigest(),
+        "table": describe_table(open_table(spec.table)),
+        "data": first["data"],
+        "device": first["device"],
+        "traces": {name: manifest["trace"] for name, manifest in manifests.items()},
+    }
+
+
+def verify_supernet_study(
+    out: Path, sample: int | None = None, jobs: int = 1, seed: int = 0, progress: Progress | None = None
+) -> Verification:
+    """Run searches of a finished study again, and compare the hashes of their traces.
+
+    Parameters
+    ----------
+    sample : how many, drawn with `seed`; all by default.
+    jobs : processes.
+
+    Raises
+    ------
+    InputError : no finished study there.
+    """
+    spec = load_supernet_study(out / "study.yaml")
+    path = out / "manifest.json"
+    if not path.is_file():
+        raise InputError(f"{out} has no {path.name}: its study has not finished; run it again to resume")
+    manifest = json.loads(path.read_text("utf-8"))
+    searches = searches_of(spec)
+    names = list(searches)
+    if sample is not None:
+        if sample < 1:
+            raise InputError(f"--sample must be at least 1, got {sample}")
+        chosen = np.random.default_rng(seed).choice(len(names), min(sample, len(names)), replace=False)
+        names = [names[index] for index in np.sort(chosen)]
+    different = []
+    with tempfile.TemporaryDirectory() as folder:
+        calls = [(name, searches[name], Path(folder) / name, manifest["device"]) for name in names]
+        with closing(in_processes(_trace_again, calls, jobs, batch_size=1)) as results:
+            for done, (name, digest) in enumerate(results, start=1):
+                if digest != manifest["traces"].get(name):
+                    different.append(name)
+                if progress:
+                    progress(done, len(names))
+    first = next((name for name in names if name in different), None)
+    said = "" if first is None else "its trace has another hash"
+    return Verification(len(names), len(searches), first, said)
+
+
+def _trace_again(name: str, settings: SearchSettings, folder: Path, device: str) -> tuple[str, str]:
+    run_search(settings, folder, device)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    shutil.rmtree(folder)
+    return name, str(manifest["trace"])
