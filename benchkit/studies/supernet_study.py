@@ -132,7 +132,7 @@ def _search(settings: SearchSettings, folder: Path, device: str) -> None:
 def _claim(out: Path, spec: SupernetStudySpec) -> None:
     kept = out / "study.yaml"
     if kept.is_file():
-        if kept.read_text(encoding="utf-8") != spec.to_yaml():
+        if load_supernet_study(kept) != spec:
             raise InputError(f"{out} holds another study (see {kept}); choose another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty and holds no study; choose another --out")

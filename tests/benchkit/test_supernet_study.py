@@ -123,8 +123,8 @@ def test_from_the_command_line(cli: Run, done: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "study tiny trains supernets: no --queries" in said
     assert not (tmp_path / "out").exists()
-    code, shown, _ = cli("leaderboard", "run", study, "--out", done, "--jobs", "1", "--device", "cpu")
-    assert code == 0
+    code, shown, said = cli("leaderboard", "run", study, "--out", done, "--jobs", "1", "--device", "cpu")
+    assert code == 0, said
     assert "supernets trained on digits, preset small, epochs 1" in shown
     assert "published: a paper" in shown
 
