@@ -32,15 +32,22 @@ _SPACES = {
     "natsbench-size": "natsbench_size:NATSBenchSize",
     "nasnet": "nasnet:NASNet",
     "shufflenet": "shufflenet:ShuffleNet",
+    "mobile-small": "mobile:MobileSmall",
+    "mobile-large": "mobile:MobileLarge",
 }
 
-# what stands before the colon -> module:(function of what stands behind it), module:(its usual names)
-_FAMILIES = {"branches": ("branches:branches_space", "branches:full_names")}
+# what stands before the colon -> module:(function of what stands behind it), module:(its usual names);
+# a family that is a space without parameters, too, has no further ones
+_FAMILIES: dict[str, tuple[str, str | None]] = {
+    "branches": ("branches:branches_space", "branches:full_names"),
+    "mobile-small": ("mobile:small", None),
+    "mobile-large": ("mobile:large", None),
+}
 
 
 def space_names() -> list[str]:
     """Return the names of the built-in spaces; of those with parameters, the usual ones."""
-    return [*_SPACES, *(name for _, listed in _FAMILIES.values() for name in _load(listed)())]
+    return [*_SPACES, *(name for _, listed in _FAMILIES.values() if listed for name in _load(listed)())]
 
 
 def get_space(name: str) -> Space:
@@ -56,10 +63,10 @@ def get_space(name: str) -> Space:
     """
     family, _, parameters = name.partition(":")
     space: Space
-    if family in _FAMILIES:
-        space = _load(_FAMILIES[family][0])(parameters)
-    elif name in _SPACES:
+    if name in _SPACES:
         space = _load(_SPACES[name])()
+    elif family in _FAMILIES:
+        space = _load(_FAMILIES[family][0])(parameters)
     else:
         raise unknown("space", name, space_names())
     return space

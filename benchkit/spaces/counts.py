@@ -37,17 +37,20 @@ from benchkit.spaces.counts_cells import count_two_cells
 from benchkit.spaces.counts_layers import (
     Counts,
     Integers,
+    bottleneck,
     classifier,
     conv_bn,
     convolution,
     halved,
     normalisation,
 )
+from benchkit.spaces.counts_mobile import count_mobile_chain
 from benchkit.spaces.counts_shuffle import count_shuffle_chain
 from benchkit.spaces.nasbench101_hash import VERTICES, prune
 from benchkit.spaces.sizes import (
     BranchesSize,
     DenseCellsSize,
+    MobileSize,
     NASBench101Size,
     NASBenchMacroSize,
     NetworkSize,
@@ -217,8 +220,7 @@ def _macro(
             if block is not None:
                 expansion, kernel = block
                 hidden = inputs * expansion
-                layer = conv_bn(inputs, hidden, 1, wide) + conv_bn(hidden, outputs, 1, side)
-                layer += convolution(hidden, hidden, kernel, side, hidden) + normalisation(hidden)
+                layer = bottleneck(inputs, hidden, outputs, (kernel,), wide, side, grouped=True)
             elif stride == 1 and inputs == outputs:
                 continue  # nothing at all where the shape stays
             else:
@@ -261,5 +263,6 @@ _COUNTERS: dict[type[NetworkSize], Callable[..., Counts]] = {
     NASBenchMacroSize: _macro,
     TwoCellsSize: count_two_cells,
     ShuffleNetSize: count_shuffle_chain,
+    MobileSize: count_mobile_chain,
     BranchesSize: _branches,
 }

@@ -6,6 +6,7 @@ figures broadcast alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,19 @@ import numpy.typing as npt
 __all__ = [
     "Counts",
     "Integers",
+    "bottleneck",
     "classifier",
     "conv_bn",
     "convolution",
     "depthwise",
     "halved",
     "normalisation",
+    "squeeze_excitation",
+    "squeezed",
 ]
 
 Integers = npt.NDArray[np.int64]
+_SQUEEZE = 4
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,15 @@ class Counts:
 
 
 def convolution(
-    inputs: int | Integers, outputs: int | Integers, kernel: int, side: int, groups: int | Integers = 1
+    inputs: int | Integers,
+    outputs: int | Integers,
+    kernel: int | tuple[int, int],
+    side: int,
+    groups: int | Integers = 1,
 ) -> Counts:
-    """Count a convolution without bias; `side` is that of its output."""
-    weights = np.asarray(outputs * (inputs // groups) * kernel**2, dtype=np.int64)
+    """Count a convolution without bias; `side` is that of its output, `kernel` a side or (height, width)."""
+    area = kernel**2 if isinstance(kernel, int) else kernel[0] * kernel[1]
+    weights = np.asarray(outputs * (inputs // groups) * area, dtype=np.int64)
     return Counts(weights, weights * side**2)
 
 
@@ -66,6 +76,43 @@ def classifier(features: int, classes: int) -> Counts:
 def depthwise(channels: int, kernel: int, side: int) -> Counts:
     """Count a convolution of every channel by itself; `side` is that of its output."""
     return convolution(channels, channels, kernel, side, channels)
+
+
+def bottleneck(
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    kernels: Sequence[int | tuple[int, int]],
+    wide: int,
+    side: int,
+    *,
+    grouped: bool,
+) -> Counts:
+    """Count a 1 x 1 convolution, others of so many hidden channels, and a 1 x 1 one, all normalised.
+
+    Parameters
+    ----------
+    kernels : of the convolutions between; the first of them may have a stride.
+    wide, side : of the square that enters, and of that after the stride.
+    grouped : whether the convolutions between see every channel by itself.
+    """
+    total = conv_bn(inputs, hidden, 1, wide) + conv_bn(hidden, outputs, 1, side)
+    for kernel in kernels:
+        total += convolution(hidden, hidden, kernel, side, hidden if grouped else 1) + normalisation(hidden)
+    return total
+
+
+def squeezed(channels: int) -> int:
+    """Return the hidden units of squeeze-and-excitation on so many channels: a quarter of them."""
+    return max(1, channels // _SQUEEZE)
+
+
+def squeeze_excitation(channels: int) -> Counts:
+    """Count squeeze-and-excitation: two layers with bias, on one pixel."""
+    within = squeezed(channels)
+    biases = np.asarray(within + channels, dtype=np.int64)
+    layers = convolution(channels, within, 1, 1) + convolution(within, channels, 1, 1)
+    return layers + Counts(biases, np.zeros_like(biases))
 
 
 def halved(side: int) -> int:

@@ -10,26 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.counts_layers import (
     Counts,
     classifier,
     conv_bn,
-    convolution,
     depthwise,
     halved,
     normalisation,
+    squeeze_excitation,
 )
 from benchkit.spaces.shufflenet import BLOCKS, STAGES, ShuffleBlock
 from benchkit.spaces.sizes import ShuffleNetSize
 
-__all__ = ["FEATURES", "STEM", "PlannedLayer", "count_shuffle_chain", "planned_layers", "squeezed"]
+__all__ = ["FEATURES", "STEM", "PlannedLayer", "count_shuffle_chain", "planned_layers"]
 
 STEM, WIDTHS, FEATURES = 16, (64, 160, 320, 640), 1024
 """Channels of the stem, of the four stages, and before the classifier."""
-_SQUEEZE = 4
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,6 @@ def planned_layers(size: ShuffleNetSize) -> Iterator[PlannedLayer]:
             inputs = outputs
 
 
-def squeezed(channels: int) -> int:
-    """Return the hidden units of squeeze-and-excitation on so many channels."""
-    return max(1, channels // _SQUEEZE)
-
-
 def count_shuffle_chain(
     space: Space, rows: Batch, size: ShuffleNetSize, classes: int, side: int, image_channels: int
 ) -> Counts:
@@ -113,12 +105,7 @@ def _block(block: ShuffleBlock, layer: PlannedLayer, wide: int, side: int) -> Co
     total += _depthwise_bn(hidden, block.kernel, side) + conv_bn(hidden, made, 1, side)
     if layer.first:
         total += _depthwise_bn(entering, block.kernel, side) + conv_bn(entering, entering, 1, side)
-    if block.squeeze:
-        within = squeezed(made)
-        total += convolution(made, within, 1, 1) + convolution(within, made, 1, 1)
-        biases = np.asarray(within + made, dtype=np.int64)
-        total += Counts(biases, np.zeros_like(biases))
-    return total
+    return total + squeeze_excitation(made) if block.squeeze else total
 
 
 def _depthwise_bn(channels: int, kernel: int, side: int) -> Counts:

@@ -17,10 +17,12 @@ from benchkit.spaces.restricted import RestrictedSpace
 __all__ = [
     "BranchesSize",
     "DenseCellsSize",
+    "MobileSize",
     "NASBench101Size",
     "NASBenchMacroSize",
     "NetworkSize",
     "ShuffleNetSize",
+    "StagesSize",
     "TwoCellsSize",
     "check_choice",
     "check_count",
@@ -146,18 +148,17 @@ class TwoCellsSize(NetworkSize):
 
 
 @dataclass(frozen=True)
-class ShuffleNetSize(NetworkSize):
-    """A chain of ShuffleNetV2 blocks (Guo et al., 2020), for images of 224 pixels unless told otherwise.
+class StagesSize(NetworkSize):
+    """A chain in stages, for images of 224 pixels unless told otherwise.
 
     The published strides divide the side by 32. For images of 32 pixels, ``stem_stride=1, strided_stages=3``
     divides it by 8; every setting runs at every image size.
 
     Attributes
     ----------
-    divisor : divides all widths (16 of the stem, 64, 160, 320 and 640 of the stages, 1,024 at the end):
-        1, 2, 4 or 8.
+    divisor : divides all widths: 1, 2, 4 or 8.
     stem_stride : 2, or 1 for small images.
-    strided_stages : how many of the four stages, the last ones, start with stride 2; from 1 to 4.
+    strided_stages : how many of the four stages that start with stride 2 do so, the last ones; from 1 to 4.
 
     Raises
     ------
@@ -175,6 +176,33 @@ class ShuffleNetSize(NetworkSize):
 
 
 @dataclass(frozen=True)
+class ShuffleNetSize(StagesSize):
+    """A chain of ShuffleNetV2 blocks (Guo et al., 2020), in four stages that all start with stride 2.
+
+    Widths: 16 of the stem, 64, 160, 320 and 640 of the stages, 1,024 at the end.
+    """
+
+
+@dataclass(frozen=True)
+class MobileSize(StagesSize):
+    """A chain of mobile operators (PC-NAS, section 3.2), in six stages of which four start with stride 2.
+
+    Widths: 32 and 16 of the stem, 24, 40, 80, 96, 192 and 320 of the stages, 1,280 at the end.
+
+    Attributes
+    ----------
+    squeeze : 1 puts squeeze-and-excitation at the end of every operator, as section 4.1 does in the network
+        that is trained in the end; 0 leaves it out.
+    """
+
+    squeeze: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("squeeze", self.squeeze, (0, 1))
+
+
+@dataclass(frozen=True)
 class BranchesSize(NetworkSize):
     """The multi-branch networks of NASAS: no options, since the space's name says the width."""
 
@@ -186,6 +214,8 @@ _SIZES: dict[str, type[NetworkSize]] = {
     "nasbench-macro": NASBenchMacroSize,
     "nasnet": TwoCellsSize,
     "shufflenet": ShuffleNetSize,
+    "mobile-small": MobileSize,
+    "mobile-large": MobileSize,
     "branches": BranchesSize,
 }
 

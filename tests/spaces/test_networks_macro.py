@@ -10,26 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.spaces import get_space
 from benchkit.spaces.networks import BatchNormPolicy, CandidateNetwork, build_network, build_supernet
 from benchkit.tables import Metric, open_table
+from tests.spaces.network_checks import multiply_adds, seeded
 
 POLICY = BatchNormPolicy(affine=True, running=False)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def multiply_adds(network: torch.nn.Module, images: Tensor) -> int:
-    """Count as the layers run, from the shapes of their weights and outputs."""
-    counted: list[int] = []
-
-    def count_layer(layer: torch.nn.Module, _: object, output: Tensor) -> None:
-        counted.append(layer.get_parameter("weight").numel() * output.shape[2:].numel())
-
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            module.register_forward_hook(count_layer)
-    network(images)
-    return sum(counted)
 
 
 def small_supernet() -> CandidateNetwork:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import InputError, get_space
@@ -14,26 +13,9 @@ from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.networks import SHARED, BatchNormPolicy, build_network, build_supernet, inherit
 from benchkit.spaces.networks.nasbench101 import NASBench101Supernet, SlicedConvBN
 from benchkit.tables import Metric, open_table
+from tests.spaces.network_checks import multiply_adds, seeded
 
 SMALL = {"channels": 12, "stacks": 2, "cells": 1}
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def multiply_adds(network: torch.nn.Module, images: Tensor) -> int:
-    """Count as the layers run, from the shapes of their weights and outputs."""
-    counted: list[int] = []
-
-    def count_layer(layer: torch.nn.Module, _: object, output: Tensor) -> None:
-        counted.append(layer.get_parameter("weight").numel() * output.shape[2:].numel())
-
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            module.register_forward_hook(count_layer)
-    network(images)
-    return sum(counted)
 
 
 def small_supernet(policy: BatchNormPolicy = SHARED, channels: int = 12) -> NASBench101Supernet:

@@ -19,11 +19,19 @@ from benchkit.spaces.networks import (
     TwoCellsNetwork,
     build_network,
     build_supernet,
-    inherit,
-    recalibrate,
 )
 from benchkit.spaces.networks.cell_operations import Pool, cell_operation
 from benchkit.spaces.networks.dropout import DropPath
+from tests.spaces.network_checks import (
+    assert_counts_are_those_built,
+    assert_inherits,
+    assert_paths_at_once_are_single_ones,
+    assert_recalibration_is_of_one_path,
+    images,
+    seeded,
+    taught_by_one_path,
+    taught_by_two_paths,
+)
 
 SPACE = get_space("nasnet")
 assert isinstance(SPACE, TwoCells)
@@ -39,14 +47,6 @@ DARTS_V2 = SPACE.parse(
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def images(side: int = 8, n: int = 4, **options: Any) -> Tensor:
-    return torch.randn(n, 3, side, side, generator=seeded(1), **options)
 
 
 def supernet_of(policy: BatchNormPolicy = SHARED, **size: int) -> TwoCellsNetwork:
@@ -154,22 +154,14 @@ def test_a_path_is_the_stand_alone_network_with_inherited_weights(
 ) -> None:
     supernet = supernet_of(policy, cells=4, stem_stride=stem).eval()
     for row in [*sampled(3), DARTS_V2]:
-        alone = inherit(supernet, row)
-        torch.testing.assert_close(
-            alone(images(side)), supernet.path(images(side), row), rtol=1e-4, atol=1e-5
-        )
-        assert sum(p.numel() for p in alone.parameters()) < sum(p.numel() for p in supernet.parameters())
+        assert_inherits(supernet, row, images(side))
 
 
 def test_many_rows_at_once_give_what_each_gives_alone() -> None:
     supernet = supernet_of().eval()
     rows = sampled(6)
     rows[3, 14:] = rows[2, 14:]
-    with torch.inference_mode():
-        found = {n: logits for numbers, logits in supernet.paths(images(), rows) for n in numbers}
-        assert sorted(found) == list(range(6))
-        for number, logits in found.items():
-            assert torch.equal(logits, supernet.path(images(), rows[number]))
+    assert_paths_at_once_are_single_ones(supernet, rows, images(8))
 
 
 def parameters_at(network: nn.Module, edge: int, operation: int) -> list[tuple[str, nn.Parameter]]:
@@ -181,7 +173,7 @@ def test_gradients_reach_the_chosen_candidates_only() -> None:
     supernet = supernet_of(AFFINE)
     row = np.full(28, OPERATIONS.index("sep_conv_3x3"), dtype=np.int8)
     row[14:] = OPERATIONS.index("dil_conv_3x3")
-    supernet.path(images(), row).square().sum().backward()  # type: ignore[no-untyped-call]
+    supernet.path(images(8), row).square().sum().backward()  # type: ignore[no-untyped-call]
     for cell, chosen in ((0, "sep_conv_3x3"), (1, "dil_conv_3x3"), (2, "dil_conv_3x3")):
         for key, parameter in supernet.body[cell].named_parameters():
             if key.startswith("candidates"):
@@ -192,44 +184,26 @@ def test_gradients_reach_the_chosen_candidates_only() -> None:
 
 
 def test_two_paths_a_position_with_binary_gates_have_gradients_in_both_weights() -> None:
-    # ProxylessNAS: two paths are sampled a position, one runs at 1, and both weights learn
     supernet = supernet_of()
     first, second = np.random.default_rng(5).integers(1, 8, size=(2, 28), dtype=np.int8)  # none has no weight
     both = supernet.mask_of(first) | supernet.mask_of(second)
-    gates = torch.from_numpy(supernet.mask_of(first)).float().requires_grad_()
-    logits = supernet(images(), both, gates)
-    torch.testing.assert_close(logits, supernet.path(images(), first), rtol=1e-4, atol=1e-5)
-    (gradient,) = torch.autograd.grad(logits.square().sum(), gates)
-    assert np.array_equal(gradient.numpy() != 0, both)
+    assert np.array_equal(taught_by_two_paths(supernet, first, second, images(8)), both)
 
 
 def test_one_sampled_path_teaches_its_own_weights() -> None:
     supernet = supernet_of()
-    soft = torch.full((28, 8), 1 / 8, requires_grad=True)
-    logits = supernet.sampled(images(), DARTS_V2, 1 + soft - soft.detach())
-    torch.testing.assert_close(logits, supernet.path(images(), DARTS_V2), rtol=1e-4, atol=1e-5)
-    (gradient,) = torch.autograd.grad(logits.square().sum(), soft)
-    taught = gradient != 0
-    chosen = torch.from_numpy(supernet.mask_of(DARTS_V2))
+    chosen = supernet.mask_of(DARTS_V2)
     chosen[:, 0] = False  # an edge without an operation has nothing to scale
-    assert torch.equal(taught, chosen)
+    assert np.array_equal(taught_by_one_path(supernet, DARTS_V2, images(8)), chosen)
 
 
 def test_recalibration_is_of_one_path() -> None:
-    supernet = supernet_of(RUNNING).eval()
-    many = images(n=32)
-    before = supernet.path(many, DARTS_V2)
-    recalibrate(supernet, lambda x: supernet.path(x, DARTS_V2), [many])
-    again = supernet.path(many, DARTS_V2)
-    supernet.train()
-    exact = supernet.path(many, DARTS_V2)
-    assert (again - exact).norm() < 0.1 * exact.norm()
-    assert (before - exact).norm() > 0.3 * exact.norm()
+    assert_recalibration_is_of_one_path(supernet_of(RUNNING), DARTS_V2, images(8, n=32))
 
 
 def test_cells_in_which_nothing_arrives_give_a_constant() -> None:
     supernet = supernet_of()
-    logits = supernet.path(images(), np.zeros(28, dtype=np.int8))
+    logits = supernet.path(images(8), np.zeros(28, dtype=np.int8))
     torch.testing.assert_close(logits, supernet.head[-1].bias.expand(4, 5))
 
 
@@ -249,19 +223,6 @@ def test_an_operation_that_does_not_exist_lists_those_that_do() -> None:
 # -- counts ---------------------------------------------------------------------------------------
 
 
-def multiply_adds(network: nn.Module, x: Tensor) -> int:
-    counted: list[int] = []
-
-    def count_layer(layer: nn.Module, _: object, output: Tensor) -> None:
-        counted.append(layer.get_parameter("weight").numel() * output.shape[2:].numel())
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(count_layer)
-    network(x)
-    return sum(counted)
-
-
 @pytest.mark.parametrize(
     ("size", "side", "channels"),
     [
@@ -273,12 +234,7 @@ def multiply_adds(network: nn.Module, x: Tensor) -> int:
 )
 def test_counts_are_those_of_the_networks_built(size: dict[str, int], side: int, channels: int) -> None:
     rows = np.concatenate([sampled(4), DARTS_V2[None], np.full((1, 28), 3, dtype=np.int8)])
-    counted = count(SPACE, rows, 7, image_size=side, image_channels=channels, **size)
-    for index, row in enumerate(rows):
-        network = build_network(SPACE, row, 7, channels, generator=seeded(), **size).eval()
-        held = {name: p.numel() for name, p in network.named_parameters() if not name.startswith("auxiliary")}
-        assert sum(held.values()) == counted.parameters[index]
-        assert multiply_adds(network, torch.zeros(1, channels, side, side)) == counted.flops[index]
+    assert_counts_are_those_built(SPACE, rows, size, side, channels)
 
 
 def test_the_cells_of_darts_have_their_published_parameters() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import InputError, get_space
@@ -18,16 +18,14 @@ from benchkit.spaces.networks import (
     CandidateNetwork,
     build_network,
     build_supernet,
-    inherit,
-    recalibrate,
     set_dropout,
 )
 from benchkit.spaces.networks.dropout import Dropout
+from tests.spaces.network_checks import images, seeded
 
 SPACE = get_space("shufflenet")
 SMALL = {"divisor": 8, "stem_stride": 1, "strided_stages": 3}
 AFFINE = BatchNormPolicy(affine=True, running=False)
-RUNNING = BatchNormPolicy()
 WIDTHS = (64, 160, 320, 640)
 
 # Multiply-adds in thousands of each block (3x3, 5x5, 7x7, Xception) at 224 pixels, without squeeze-and-
@@ -41,14 +39,6 @@ PUBLISHED = (
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def images(side: int = 16, n: int = 4, **options: Any) -> Tensor:
-    return torch.randn(n, 3, side, side, generator=seeded(1), **options)
 
 
 def supernet_of(policy: BatchNormPolicy = SHARED, **size: int) -> CandidateNetwork:
@@ -136,30 +126,6 @@ def test_mixtures_and_paths_are_those_of_the_plain_chain(
             torch.testing.assert_close(network.path(x, row), plainly(network, x, hard, strided_stages))
 
 
-@pytest.mark.parametrize("policy", [SHARED, RUNNING], ids=["batch", "running"])
-@pytest.mark.parametrize("side", [13, 16])
-def test_a_path_is_the_stand_alone_network_with_inherited_weights(policy: BatchNormPolicy, side: int) -> None:
-    supernet = supernet_of(policy).eval()
-    for row in sampled(3):
-        alone = inherit(supernet, row)
-        torch.testing.assert_close(
-            alone(images(side)), supernet.path(images(side), row), rtol=1e-4, atol=1e-5
-        )
-        assert sum(p.numel() for p in alone.parameters()) < sum(p.numel() for p in supernet.parameters())
-
-
-@pytest.mark.parametrize("side", [8, 9, 32])
-@pytest.mark.parametrize(("stem_stride", "strided_stages"), [(2, 4), (1, 1)])
-def test_every_stride_runs_at_every_image_size(side: int, stem_stride: int, strided_stages: int) -> None:
-    size = {"divisor": 8, "stem_stride": stem_stride, "strided_stages": strided_stages}
-    network = supernet_of(**size)
-    last: list[Tensor] = []
-    network.body[-1].register_forward_hook(lambda _m, _i, output: last.append(output))
-    assert network.path(images(side, n=2), sampled(1)[0]).shape == (2, 5)
-    halvings = (stem_stride == 2) + strided_stages
-    assert last[0].shape == (2, 80, -(-side // 2**halvings), -(-side // 2**halvings))
-
-
 def test_half_of_the_channels_passes_a_layer_as_it_is() -> None:
     network = supernet_of()
     value = torch.randn(2, 8, 6, 6, generator=seeded(4))
@@ -169,102 +135,7 @@ def test_half_of_the_channels_passes_a_layer_as_it_is() -> None:
     assert not torch.allclose(output[:, 4:], value[:, 1::2])
 
 
-def test_many_rows_at_once_give_what_each_gives_alone() -> None:
-    supernet = supernet_of().eval()
-    rows = sampled(5)
-    rows[1, :10] = rows[0, :10]
-    with torch.inference_mode():
-        found = {n: logits for numbers, logits in supernet.paths(images(8), rows) for n in numbers}
-        assert sorted(found) == list(range(5))
-        for number, logits in found.items():
-            assert torch.equal(logits, supernet.path(images(8), rows[number]))
-
-
-def test_gradients_reach_the_chosen_blocks_only() -> None:
-    supernet = supernet_of(AFFINE)
-    row = sampled(1, seed=3)[0]
-    supernet.path(images(), row).square().sum().backward()  # type: ignore[no-untyped-call]
-    for layer, block in enumerate(supernet.body):
-        for name, parameter in block.named_parameters():
-            assert (parameter.grad is not None) == name.startswith(f"candidates.{row[layer]}."), name
-
-
-def test_two_paths_a_layer_with_binary_gates_have_gradients_in_both_weights() -> None:
-    # ProxylessNAS: two paths are sampled a layer, one runs at 1, and both weights learn
-    supernet = supernet_of()
-    first = sampled(1)[0]
-    second = (first + 1) % 4
-    both = supernet.mask_of(first) | supernet.mask_of(second)
-    gates = torch.from_numpy(supernet.mask_of(first)).float().requires_grad_()
-    logits = supernet(images(), both, gates)
-    torch.testing.assert_close(logits, supernet.path(images(), first), rtol=1e-3, atol=1e-4)
-    (gradient,) = torch.autograd.grad(logits.square().sum(), gates)
-    assert np.array_equal(gradient.numpy() != 0, both)
-
-
-def test_one_sampled_path_teaches_its_own_weights() -> None:
-    supernet = supernet_of()
-    row = sampled(1)[0]
-    soft = torch.full((20, 4), 0.25, requires_grad=True)
-    logits = supernet.sampled(images(), row, 1 + soft - soft.detach())
-    torch.testing.assert_close(logits, supernet.path(images(), row), rtol=1e-3, atol=1e-4)
-    (gradient,) = torch.autograd.grad(logits.square().sum(), soft)
-    assert np.array_equal(gradient.numpy() != 0, supernet.mask_of(row))
-
-
-def test_several_blocks_of_a_layer_are_added_up() -> None:
-    supernet = supernet_of()
-    row = sampled(1)[0]
-    mask = supernet.mask_of(row)
-    mask[7] = True
-    ones = torch.from_numpy(mask).float()
-    torch.testing.assert_close(
-        supernet.multipath(images(), mask), supernet.mixture(images(), ones), rtol=1e-3, atol=1e-4
-    )
-
-
-def test_recalibration_is_of_one_path() -> None:
-    supernet = supernet_of(RUNNING).eval()
-    row, many = sampled(1)[0], images(n=64)
-    before = supernet.path(many, row)
-    recalibrate(supernet, lambda x: supernet.path(x, row), [many])
-    again = supernet.path(many, row)
-    exact = supernet.train().path(many, row)
-    assert (again - exact).norm() < 0.1 * exact.norm()
-    assert (before - exact).norm() > 0.3 * exact.norm()
-
-
 # -- counts ---------------------------------------------------------------------------------------
-
-
-def multiply_adds(network: nn.Module, x: Tensor) -> int:
-    counted: list[int] = []
-
-    def count_layer(layer: nn.Module, _: object, output: Tensor) -> None:
-        counted.append(layer.get_parameter("weight").numel() * output.shape[2:].numel())
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(count_layer)
-    network(x)
-    return sum(counted)
-
-
-@pytest.mark.parametrize(
-    ("size", "side", "channels"),
-    [
-        (SMALL, 9, 3),
-        ({"divisor": 4, "stem_stride": 2, "strided_stages": 2}, 32, 1),
-        ({}, 32, 3),
-    ],
-)
-def test_counts_are_those_of_the_networks_built(size: dict[str, int], side: int, channels: int) -> None:
-    rows = np.concatenate([sampled(2), np.repeat(np.arange(4, dtype=np.int8), 20).reshape(4, 20)])
-    counted = count(SPACE, rows, 7, image_size=side, image_channels=channels, **size)
-    for index, row in enumerate(rows):
-        network = build_network(SPACE, row, 7, channels, generator=seeded(), **size).eval()
-        assert sum(p.numel() for p in network.parameters()) == counted.parameters[index]
-        assert multiply_adds(network, torch.zeros(1, channels, side, side)) == counted.flops[index]
 
 
 def squeezing(operation: int, made: int) -> int:

@@ -18,9 +18,9 @@ generator is left alone), ``policy=`` (`BatchNormPolicy`) and the space's size o
 (`benchkit.spaces.sizes`: ``channels=8, cells=1`` for a small NAS-Bench-201). ``network.recipe`` holds all of
 them and describes itself in JSON.
 
-A supernet of ``nasbench201``, ``nasbench201-3``, ``nasbench-macro``, ``nasnet`` or ``shufflenet`` is a
-`CandidateNetwork`. Its forward pass is ``supernet(images, mask, weights)`` with ``bool`` and
-``float[positions, operations]``; by name:
+A supernet of ``nasbench201``, ``nasbench201-3``, ``nasbench-macro``, ``nasnet``, ``shufflenet``,
+``mobile-small`` or ``mobile-large`` is a `CandidateNetwork`. Its forward pass is ``supernet(images, mask,
+weights)`` with ``bool`` and ``float[positions, operations]``; by name:
 
 =====================================  ==================================================================
 call                                   what runs

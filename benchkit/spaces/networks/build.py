@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
-from benchkit.spaces.networks import nasbench201, nasbench_macro, nasnet, shufflenet
+from benchkit.spaces.mobile import LARGE, SMALL
+from benchkit.spaces.networks import mobile, nasbench201, nasbench_macro, nasnet, shufflenet
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
-from benchkit.spaces.networks.blocks import Mask
+from benchkit.spaces.networks.blocks import Mask, choices_mask
 from benchkit.spaces.networks.branches import BranchNetwork, BranchSubnet
 from benchkit.spaces.networks.initialise import allocate, build
 from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101Supernet
@@ -79,6 +81,8 @@ _FAMILIES = {
     "nasbench-macro": _of_candidates(nasbench_macro.describe, nasbench_macro.mask_of),
     "nasnet": _of_candidates(nasnet.describe, nasnet.mask_of),
     "shufflenet": _of_candidates(shufflenet.describe, shufflenet.mask_of),
+    "mobile-small": _of_candidates(mobile.describe, partial(choices_mask, operations=len(SMALL))),
+    "mobile-large": _of_candidates(mobile.describe, partial(choices_mask, operations=len(LARGE))),
     "branches": Family(BranchNetwork, BranchSubnet, BranchNetwork.copy_into),
 }
 

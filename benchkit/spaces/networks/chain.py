@@ -1,7 +1,7 @@
 """Chains: layers in sequence, each choosing one of several candidate blocks.
 
 The engine of chain-shaped supernets. A description gives the candidates of each layer; the layer's output
-is the sum of those that run.
+is the sum of those that run. All chains end alike (`chain_head`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from benchkit.spaces.errors import InputError
+from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Block, Gates, Key
-from benchkit.spaces.networks.layers import Candidate, Source, total
+from benchkit.spaces.networks.layers import Candidate, Source, conv_bn, total
 
-__all__ = ["ChoiceLayer"]
+__all__ = ["ChoiceLayer", "chain_head"]
 
 
 class ChoiceLayer(Block):
@@ -53,3 +54,16 @@ class ChoiceLayer(Block):
 
     def key(self, gates: Gates) -> Key:
         return gates.chosen[self.position]
+
+
+def chain_head(
+    inputs: int, features: int, classes: int, policy: BatchNormPolicy, *before_classifier: nn.Module
+) -> nn.Sequential:
+    """Return a 1 x 1 convolution to `features`, global average pooling, and a linear classifier."""
+    return nn.Sequential(
+        conv_bn(inputs, features, 1, policy, relu=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        *before_classifier,
+        nn.Linear(features, classes),
+    )

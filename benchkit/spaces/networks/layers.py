@@ -215,16 +215,23 @@ def normalise(layer: nn.BatchNorm2d, value: Tensor, scale: Tensor | None = None)
 def conv_bn(
     inputs: int,
     outputs: int,
-    kernel: int,
+    kernel: int | tuple[int, int],
     policy: BatchNormPolicy,
     *,
     stride: int = 1,
     groups: int = 1,
     relu: bool = False,
 ) -> nn.Sequential:
-    """Return convolution without bias and batch normalisation, then ReLU where asked for."""
+    """Return convolution without bias and batch normalisation, then ReLU where asked for.
+
+    Parameters
+    ----------
+    kernel : odd; a side, or (height, width).
+    """
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    padding = height // 2, width // 2
     layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, (height, width), stride, padding, groups=groups, bias=False),
         policy.layer(outputs),
     ]
     return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)

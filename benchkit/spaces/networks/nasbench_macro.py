@@ -13,18 +13,17 @@ Deviations and choices
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import MACRO_BLOCKS, macro_layers
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Mask, choices_mask
-from benchkit.spaces.networks.chain import ChoiceLayer
+from benchkit.spaces.networks.bottleneck import Bottleneck
+from benchkit.spaces.networks.chain import ChoiceLayer, chain_head
 from benchkit.spaces.networks.layers import Candidate, Skip, Whole, conv_bn
 from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.sizes import NASBenchMacroSize
 
-__all__ = ["InvertedResidual", "describe", "mask_of"]
+__all__ = ["describe", "mask_of"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
@@ -46,12 +45,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
             ChoiceLayer(position, {op: _candidate(op, inputs, outputs, stride, policy) for op in chosen})
         )
         channels = outputs
-    head = nn.Sequential(
-        conv_bn(channels, size.features, 1, policy, relu=True),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(size.features, recipe.classes),
-    )
+    head = chain_head(channels, size.features, recipe.classes, policy)
     stem = conv_bn(recipe.image_channels, size.channels, 3, policy, relu=True)
     return CandidateNetwork(recipe, stem, body, head, present, mask_of)
 
@@ -64,34 +58,8 @@ def mask_of(row: Architecture) -> Mask:
 def _candidate(operation: int, inputs: int, outputs: int, stride: int, policy: BatchNormPolicy) -> Candidate:
     block = MACRO_BLOCKS[operation]
     if block is not None:
-        return Whole(InvertedResidual(inputs, outputs, stride, *block, policy))
+        expansion, kernel = block
+        return Whole(Bottleneck(inputs, outputs, stride, expansion, (kernel,), policy, depthwise=True))
     if stride == 1 and inputs == outputs:
         return Skip()
     return Whole(conv_bn(inputs, outputs, 1, policy, stride=stride))
-
-
-class InvertedResidual(nn.Module):
-    """1 x 1 expansion, depthwise convolution, 1 x 1 projection; a shortcut where the shape stays.
-
-    Parameters
-    ----------
-    expansion : hidden channels for each input channel.
-    kernel : side of the depthwise convolution.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, stride: int, expansion: int, kernel: int, policy: BatchNormPolicy
-    ) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        self.block = nn.Sequential(
-            conv_bn(inputs, hidden, 1, policy, relu=True),
-            conv_bn(hidden, hidden, kernel, policy, stride=stride, groups=hidden, relu=True),
-            conv_bn(hidden, outputs, 1, policy),
-        )
-        self.shortcut = stride == 1 and inputs == outputs
-
-    def forward(self, value: Tensor) -> Tensor:
-        """Return float[batch, outputs, height / stride, width / stride]."""
-        output: Tensor = self.block(value)
-        return value + output if self.shortcut else output

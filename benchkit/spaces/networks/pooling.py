@@ -29,20 +29,32 @@ def average_pool(value: Tensor) -> Tensor:
         return F.avg_pool2d(value, 3, stride=1, padding=1, count_include_pad=False)
     summed: Tensor = _WindowSum.apply(value)  # type: ignore[no-untyped-call]
     ones = torch.ones_like(value[:1])  # of every channel: a broadcast along channels is slower
-    return summed * _window_sum(ones).reciprocal_()  # 1 / 9 inside, 1 / 6 at an edge, 1 / 4 in a corner
+    counts: Tensor = _WindowSum.apply(ones)  # type: ignore[no-untyped-call]
+    return summed * counts.reciprocal_()  # 1 / 9 inside, 1 / 6 at an edge, 1 / 4 in a corner
 
 
 class _WindowSum(torch.autograd.Function):
     """The sum over each pixel's window, whose gradient is the sum over each pixel's window."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
+    def forward(value: Tensor) -> Tensor:
         return _window_sum(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep nothing: the gradient asks for no value."""
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         gradient: Tensor = _WindowSum.apply(gradients[0])  # type: ignore[no-untyped-call]
         return gradient
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, ...], value: Tensor) -> tuple[Tensor, int]:
+        """Sum a batch of batches as one: gradients image by image run through here."""
+        several = value.movedim(in_dims[0], 0)
+        summed: Tensor = _WindowSum.apply(several.flatten(0, 1))  # type: ignore[no-untyped-call]
+        return summed.reshape(several.shape), 0
 
 
 def _window_sum(value: Tensor) -> Tensor:

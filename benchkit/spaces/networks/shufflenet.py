@@ -11,8 +11,8 @@ Dropout is set by `benchkit.spaces.networks.dropout.set_dropout` (the paper: .5)
 Deviations and choices
 ----------------------
 - Swish, where A.4 asks for it, replaces every ReLU of the block, in both branches of a stage's first layer.
-- Squeeze-and-excitation (Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018: mean, two layers with bias,
-  ReLU and sigmoid) closes the main branch; its hidden layer has a quarter of the channels. A.4 says neither.
+- Squeeze-and-excitation (Hu et al., CVPR 2018) closes the main branch; its hidden layer has a quarter of the
+  channels. A.4 says neither.
 - With these parts and 1,000 classes the chains have 3.2 to 4.2 million parameters, those of Guo et al. 3.4;
   VAENAS states 6.7 for the one it found, and A.4 names nothing that the others could be.
 - The classifier has a bias, as all networks here.
@@ -24,17 +24,18 @@ import torch
 from torch import Tensor, nn
 
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.counts_shuffle import FEATURES, STEM, PlannedLayer, planned_layers, squeezed
+from benchkit.spaces.counts_shuffle import FEATURES, STEM, PlannedLayer, planned_layers
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Mask, choices_mask
-from benchkit.spaces.networks.chain import ChoiceLayer
+from benchkit.spaces.networks.chain import ChoiceLayer, chain_head
 from benchkit.spaces.networks.dropout import Dropout
 from benchkit.spaces.networks.layers import Whole, conv_bn
 from benchkit.spaces.networks.network import CandidateNetwork, Recipe
+from benchkit.spaces.networks.squeeze import SqueezeExcitation
 from benchkit.spaces.shufflenet import BLOCKS, ShuffleBlock
 from benchkit.spaces.sizes import ShuffleNetSize
 
-__all__ = ["ShuffleUnit", "SqueezeExcitation", "describe", "mask_of"]
+__all__ = ["ShuffleUnit", "describe", "mask_of"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
@@ -55,13 +56,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
         body.append(ChoiceLayer(position, units))
         last = layer.outputs
     features = FEATURES // size.divisor
-    head = nn.Sequential(
-        conv_bn(last, features, 1, policy, relu=True),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        Dropout(),
-        nn.Linear(features, recipe.classes),
-    )
+    head = chain_head(last, features, recipe.classes, policy, Dropout())
     channels = STEM // size.divisor
     stem = conv_bn(recipe.image_channels, channels, 3, policy, stride=size.stem_stride, relu=True)
     return CandidateNetwork(recipe, stem, body, head, present, mask_of)
@@ -112,23 +107,3 @@ class ShuffleUnit(nn.Module):
         if self.side is not None:
             return torch.cat([self.side(value), self.main(value)], dim=1)
         return torch.cat([value[:, ::2], self.main(value[:, 1::2])], dim=1)
-
-
-class SqueezeExcitation(nn.Module):
-    """Scales every channel by a number in (0, 1) that all channels' means decide."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        within = squeezed(channels)
-        self.weigh = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, within, 1),
-            nn.ReLU(),
-            nn.Conv2d(within, channels, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, value: Tensor) -> Tensor:
-        """Return a tensor of the same shape."""
-        weights: Tensor = self.weigh(value)
-        return value * weights
