@@ -16,9 +16,7 @@ Deviations and choices
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -26,22 +24,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch import nn
 
 from benchkit.building.standalone_recipe import StandaloneRecipe
-from benchkit.images.augment import Augmentation
+from benchkit.building.training_loop import SCORING_BATCH, accuracy, clock, cross_entropy, exact, train_epoch
 from benchkit.images.device_set import DeviceImages, TrainingBatches
 from benchkit.images.image_set import LabelledImages
 from benchkit.images.splits import SearchImages
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.networks import build_network
-from benchkit.training.recipe import TrainingRecipe
+from benchkit.training.streams import torch_generator
+from benchkit.training.weights import sgd_of
 
-__all__ = ["StandaloneRun", "StandaloneTrainer", "cpu_capability", "seeds_of"]
-
-_SCORING_BATCH = 512
+__all__ = ["StandaloneRun", "StandaloneTrainer", "cpu_capability", "seeds_of", "sequences_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +63,14 @@ def cpu_capability() -> str:
     return str(torch.backends.cpu.get_cpu_capability())
 
 
+def sequences_of(architecture: Architecture, seed: int, n: int) -> list[np.random.SeedSequence]:
+    """Return n independent sources of randomness of one (architecture, seed); the first ones at any n."""
+    return np.random.SeedSequence(seed, spawn_key=tuple(architecture.tolist())).spawn(n)
+
+
 def seeds_of(architecture: Architecture, seed: int) -> tuple[torch.Generator, torch.Generator]:
     """Return the generators of the first weights and of the batches of one (architecture, seed)."""
-    own = np.random.SeedSequence(seed, spawn_key=tuple(architecture.tolist()))
-    weights, batches = (
-        torch.Generator().manual_seed(int(child.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-        for child in own.spawn(2)
-    )
+    weights, batches = map(torch_generator, sequences_of(architecture, seed, 2))
     return weights, batches
 
 
@@ -118,7 +115,7 @@ class StandaloneTrainer:
             DeviceImages(part, images.normalisation, self._device) for part in (images.train, images.valid)
         )
         self._test = None if test is None else DeviceImages(test, images.normalisation, self._device)
-        self._batches(torch.Generator())  # says at once where the batch does not fit
+        self.batches(torch.Generator())  # says at once where the batch does not fit
 
     @property
     def has_test(self) -> bool:
@@ -143,92 +140,53 @@ class StandaloneTrainer:
         row = self.space.validate(architecture)[0]
         sgd = replace(self.recipe.sgd, epochs=self.epochs if epochs is None else epochs)
         weights, order = seeds_of(row, seed)
-        batches = self._batches(order)
+        batches = self.batches(order)
         scored = [self._valid] if self._test is None else [self._valid, self._test]
         losses: list[float] = []
         accuracies: list[list[float]] = []
         seconds = 0.0
-        with _exact(self._device):
-            classes, channels = self._shape
-            network = build_network(self.space, row, classes, channels, generator=weights, **self._size)
-            network = network.to(self._device)
-            optimizer = torch.optim.SGD(
-                network.parameters(),
-                lr=sgd.learning_rate,
-                momentum=sgd.momentum,
-                nesterov=sgd.nesterov,
-                weight_decay=sgd.weight_decay,
+        classes, channels = self._shape
+        network = build_network(self.space, row, classes, channels, generator=weights, **self._size)
+        for loss, passed in self.fit(network.to(self._device), batches, sgd.epochs):
+            losses.append(loss)
+            seconds += passed
+            if not np.isfinite(loss):
+                raise InputError(
+                    f"the loss of {self.space.format(row)} became {loss} in epoch {len(losses)} of "
+                    f"{sgd.epochs} (seed {seed}): try a lower learning rate than {sgd.learning_rate}"
+                )
+            accuracies.append(
+                [accuracy(network, part.batches(SCORING_BATCH), sgd.bfloat16) for part in scored]
             )
-            for epoch in range(sgd.epochs):
-                began = _clock(self._device)
-                losses.append(_train_epoch(network, optimizer, batches, sgd, epoch))
-                seconds += _clock(self._device) - began
-                if not np.isfinite(losses[-1]):
-                    raise InputError(
-                        f"the loss of {self.space.format(row)} became {losses[-1]} in epoch {epoch + 1} of "
-                        f"{sgd.epochs} (seed {seed}): try a lower learning rate than {sgd.learning_rate}"
-                    )
-                accuracies.append([_accuracy(network, part, sgd.bfloat16) for part in scored])
         curves = np.array(accuracies).T
         return StandaloneRun(np.array(losses), curves[0], curves[1] if len(curves) > 1 else None, seconds)
 
-    def _batches(self, generator: torch.Generator) -> TrainingBatches:
-        recipe = self.recipe
-        augmentation = Augmentation(recipe.padding or 0, bool(recipe.flip), recipe.sgd.cutout)
-        return TrainingBatches(self._train, recipe.sgd.batch_size, augmentation, generator)
+    def fit(
+        self, network: nn.Module, batches: TrainingBatches, epochs: int | None = None
+    ) -> Iterator[tuple[float, float]]:
+        """Train a network in place by the recipe; yield the mean loss and the seconds of each epoch.
 
+        Parameters
+        ----------
+        network : on the trainer's device; gives logits for images.
+        batches : from `batches`.
+        epochs : length of the schedule; None is the recipe's.
+        """
+        sgd = replace(self.recipe.sgd, epochs=self.epochs if epochs is None else epochs)
+        optimizer = sgd_of(network, sgd)
+        loss, steps = cross_entropy(network, sgd.label_smoothing, sgd.bfloat16), len(batches)
 
-def _train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: TrainingBatches,
-    sgd: TrainingRecipe,
-    epoch: int,
-) -> float:
-    """Train for one epoch; return the mean loss of its batches."""
-    network.train()
-    steps = len(batches)
-    total = torch.zeros((), device=batches.images.device)
-    for number, (x, y) in enumerate(batches.epoch()):
-        optimizer.param_groups[0]["lr"] = sgd.rate_at(epoch * steps + number, sgd.epochs * steps)
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=sgd.bfloat16):
-            logits = network(x)
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=sgd.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if sgd.clip is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), sgd.clip)
-        optimizer.step()
-        total += loss.detach()
-    return float(total) / steps
+        def rate_at(step: int) -> float:
+            return sgd.rate_at(step, sgd.epochs * steps)
 
+        with exact():
+            for epoch in range(sgd.epochs):
+                began = clock(self._device)
+                mean = train_epoch(
+                    network, optimizer, batches, loss, rate_at, first=epoch * steps, clip=sgd.clip
+                )
+                yield mean, clock(self._device) - began
 
-@torch.no_grad()
-def _accuracy(network: nn.Module, images: DeviceImages, bfloat16: bool) -> float:
-    """Return the percentage of images that the network gets right."""
-    network.eval()
-    correct: Tensor = torch.zeros((), dtype=torch.int64, device=images.device)
-    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-        for x, y in images.batches(_SCORING_BATCH):
-            correct += (network(x).argmax(dim=1) == y).sum()
-    return 100 * int(correct) / len(images)
-
-
-def _clock(device: torch.device) -> float:
-    """Return seconds: of this thread's core, which other work does not lengthen; of the clock on a GPU."""
-    if device.type == "cpu":
-        return time.thread_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-@contextmanager
-def _exact(device: torch.device) -> Iterator[None]:
-    """Run on one thread, and with kernels that cuDNN does not choose anew in each run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    def batches(self, generator: torch.Generator) -> TrainingBatches:
+        """Return augmented training batches in an order drawn from `generator`."""
+        return TrainingBatches(self._train, self.recipe.sgd.batch_size, self.recipe.augmentation, generator)

@@ -15,9 +15,10 @@ Deviations and choices
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
+from benchkit.images.augment import Augmentation
 from benchkit.spaces import InputError
 from benchkit.training.recipe import TrainingRecipe
 
@@ -52,14 +53,19 @@ class StandaloneRecipe:
         if self.padding is not None and self.padding < 0:
             raise InputError(f"padding must not be negative, got {self.padding}")
 
-    def for_images(self, size: tuple[int, int, int]) -> StandaloneRecipe:
+    def for_images(self, size: tuple[int, int, int]) -> Self:
         """Return the recipe with everything decided for images of this height, width and channels."""
         height, _, channels = size
-        return StandaloneRecipe(
-            self.sgd,
-            height // 8 if self.padding is None else self.padding,
-            channels == 3 if self.flip is None else self.flip,
+        return replace(
+            self,
+            padding=height // 8 if self.padding is None else self.padding,
+            flip=channels == 3 if self.flip is None else self.flip,
         )
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to training images, of a recipe that was decided `for_images`."""
+        return Augmentation(self.padding or 0, bool(self.flip), self.sgd.cutout)
 
     def describe(self) -> dict[str, Any]:
         """Return the recipe, JSON-ready."""

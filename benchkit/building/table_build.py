@@ -76,7 +76,7 @@ class BuildSettings:
         ------
         InputError : the space has no network, or no such option.
         """
-        small = get_preset("small").size.get(self.space, {})
+        small = get_preset("small").size_of(self.space)
         return network_size(get_space(self.space), **{**small, **dict(self.size)}).options()
 
     def images(self) -> tuple[ImageSet, SearchImages, LabelledImages]:

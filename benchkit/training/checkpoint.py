@@ -31,6 +31,7 @@ __all__ = [
     "Checkpoint",
     "check_same_network",
     "in_folder",
+    "keep_last",
     "latest",
     "load_weights",
     "read",
@@ -84,6 +85,13 @@ def in_folder(folder: Path) -> dict[int, Path]:
         int(match[1]): path for path in folder.glob("epoch-*.json") if (match := _NAME.fullmatch(path.name))
     }
     return dict(sorted(found.items()))
+
+
+def keep_last(folder: Path, count: int) -> None:
+    """Remove all but the last `count` checkpoints of a folder; each loses its JSON first."""
+    for path in list(in_folder(folder).values())[:-count]:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def latest(folder: Path) -> Path | None:

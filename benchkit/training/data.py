@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
 from benchkit.images.folder import FileList
 from benchkit.images.image_set import ImageSet, LabelledImages
 from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
-from benchkit.images.streamed import USUAL_SIZE, SearchStream
+from benchkit.images.streamed import USUAL_SIZE, SearchStream, StreamedSet
 from benchkit.spaces import InputError
-from benchkit.training.settings import SearchSettings
 
-__all__ = ["searched_images", "test_images"]
+__all__ = ["DataSettings", "opened", "searched_images", "test_images"]
 
 _HALVES = ("cifar10", "cifar100")
 
 
-def searched_images(settings: SearchSettings) -> SearchImages | SearchStream:
+class DataSettings(Protocol):
+    """What says which images: the settings of a search, or of another training; see `SearchSettings`."""
+
+    @property
+    def data(self) -> str: ...
+
+    @property
+    def split(self) -> str | None: ...
+
+    @property
+    def image_size(self) -> int | None: ...
+
+    @property
+    def limit(self) -> int | None: ...
+
+
+def opened(settings: DataSettings) -> ImageSet | StreamedSet:
+    """Return the whole data set, made smaller as the settings say.
+
+    Raises
+    ------
+    InputError : no such data set, or a size or limit that does not apply to it.
+    """
+    if about_image_set(settings.data)["kind"] != "streamed":
+        return open_image_set(settings.data, settings.image_size, settings.limit)
+    streamed = open_streamed(settings.data).sized(settings.image_size or USUAL_SIZE)
+    return streamed if settings.limit is None else streamed.limited(settings.limit)
+
+
+def searched_images(settings: DataSettings) -> SearchImages | SearchStream:
     """Return the images that the search may see; its test images are let go of here.
 
     Raises
@@ -25,7 +55,7 @@ def searched_images(settings: SearchSettings) -> SearchImages | SearchStream:
     return _divided(settings)[0]
 
 
-def test_images(settings: SearchSettings) -> LabelledImages | FileList:
+def test_images(settings: DataSettings) -> LabelledImages | FileList:
     """Return the test images, which only a reporter may read; a folder of images may have none.
 
     Raises
@@ -35,17 +65,14 @@ def test_images(settings: SearchSettings) -> LabelledImages | FileList:
     return _divided(settings)[1]
 
 
-def _divided(settings: SearchSettings) -> tuple[SearchImages, LabelledImages] | tuple[SearchStream, FileList]:
-    if about_image_set(settings.data)["kind"] == "streamed":
-        return _stream(settings)
-    images = open_image_set(settings.data, settings.image_size, settings.limit)
+def _divided(settings: DataSettings) -> tuple[SearchImages, LabelledImages] | tuple[SearchStream, FileList]:
+    images = opened(settings)
+    if isinstance(images, StreamedSet):
+        return _stream(settings, images)
     return divide(images, _split(settings, images))
 
 
-def _stream(settings: SearchSettings) -> tuple[SearchStream, FileList]:
-    streamed = open_streamed(settings.data).sized(settings.image_size or USUAL_SIZE)
-    if settings.limit is not None:
-        streamed = streamed.limited(settings.limit)
+def _stream(settings: DataSettings, streamed: StreamedSet) -> tuple[SearchStream, FileList]:
     split = SeededSplit(max(1, len(streamed.train) // 4))
     if settings.split is not None:
         given = parse_split(settings.split)
@@ -58,7 +85,7 @@ def _stream(settings: SearchSettings) -> tuple[SearchStream, FileList]:
     return streamed.divide(split.valid, split.seed)
 
 
-def _split(settings: SearchSettings, images: ImageSet) -> Split:
+def _split(settings: DataSettings, images: ImageSet) -> Split:
     if settings.split is not None:
         return parse_split(settings.split)
     if settings.data in _HALVES:

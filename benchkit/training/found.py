@@ -5,6 +5,7 @@ The only place of the training side that reads test images, and then for one arc
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,31 @@ from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
 from benchkit.training.trainer import Trainer
 
-__all__ = ["Reporter", "save_found"]
+__all__ = ["Reporter", "save_found", "save_network"]
 
 
 def save_found(folder: Path, supernet: Any, architecture: Architecture) -> None:
-    """Write ``network.safetensors``, the architecture's own weights, and ``network.json``, whose they are."""
-    from safetensors.torch import save
-
+    """Write the architecture's own weights as `save_network` does, with a copy of the supernet's."""
     from benchkit.spaces.networks import inherit
 
-    alone = inherit(supernet, architecture)
+    save_network(folder, inherit(supernet, architecture), architecture)
+
+
+def save_network(folder: Path, alone: Any, architecture: Architecture) -> str:
+    """Write ``network.safetensors``, a stand-alone network's weights, and ``network.json``, whose they are.
+
+    Returns
+    -------
+    The SHA-256 of the weights' file.
+    """
+    from safetensors.torch import save
+
     content = save({name: value.cpu().contiguous().clone() for name, value in alone.state_dict().items()})
     with replacing(folder / "network.safetensors") as temporary:
         temporary.write_bytes(content)
-    about = {**supernet.recipe.describe(), "row": np.asarray(architecture).tolist()}
+    about = {**alone.recipe.describe(), "row": np.asarray(architecture).tolist()}
     write_text(folder / "network.json", as_json(about))
+    return hashlib.sha256(content).hexdigest()
 
 
 class Reporter:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Streams", "state_as_text", "state_from_text"]
+__all__ = ["Streams", "state_as_text", "state_from_text", "torch_generator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class Streams:
         """Return the streams of a seed, at their start."""
         children = np.random.SeedSequence(seed).spawn(5)
         first, second = (np.random.default_rng(child) for child in children[:2])
-        return cls(first, second, *(_torch_generator(child) for child in children[2:]))
+        return cls(first, second, *(torch_generator(child) for child in children[2:]))
 
 
-def _torch_generator(sequence: np.random.SeedSequence) -> torch.Generator:
-    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+def torch_generator(sequence: np.random.SeedSequence, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator of torch's that starts from a source of randomness of NumPy's."""
+    seed = int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator(device).manual_seed(seed)
 
 
 def state_as_text(state: dict[str, Any]) -> dict[str, Any]:

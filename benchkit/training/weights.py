@@ -10,7 +10,18 @@ from torch import Tensor, nn
 from benchkit.strategies.weight_sharing import Unrolled, optimizer_tensors, restore_optimizer
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["SharedWeights"]
+__all__ = ["SharedWeights", "sgd_of"]
+
+
+def sgd_of(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.SGD:
+    """Return the recipe's optimizer of all parameters of a network."""
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
 
 
 class SharedWeights:
@@ -21,19 +32,16 @@ class SharedWeights:
     supernet : on its device.
     recipe : says the optimizer's numbers.
     images : N, training images.
+    validation_images : the number of those.
     """
 
-    def __init__(self, supernet: nn.Module, recipe: TrainingRecipe, images: int) -> None:
-        self.images = images
+    def __init__(
+        self, supernet: nn.Module, recipe: TrainingRecipe, images: int, validation_images: int = 0
+    ) -> None:
+        self.images, self.validation_images = images, validation_images
         self._named: dict[str, Tensor] = dict(supernet.named_parameters())
         self._recipe = recipe
-        self._optimizer = torch.optim.SGD(
-            list(self._named.values()),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimizer = sgd_of(supernet, recipe)
 
     @property
     def parameters(self) -> Sequence[Tensor]:
