@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 
+from benchkit.cli.chains import chains_command
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
 from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
 app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
+app.command("chains")(chains_command)
 
 
 class Format(StrEnum):
@@ -101,6 +103,7 @@ def _document(directory: Path) -> dict[str, Any]:
         "table": manifest["table"],
         "not_applicable": manifest["not_applicable"],
         "remarks": manifest.get("remarks", {}),
+        "constraint": manifest.get("constraint", {}),
         "leaderboard": study.read_leaderboard().to_dict(orient="records"),
         **(
             {}
@@ -166,7 +169,14 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         f"budget {budget}, search sees {spec.search.split} at {spec.search.epochs} epochs, "
         f"score {spec.search.score}"
     )
-    typer.echo("accuracy in %, mean [95 % interval over seeds]; regret to the table's optimum in % points\n")
+    limits = manifest.get("constraint", {})
+    for dataset, limit in limits.items():
+        typer.echo(
+            f"limit on {dataset}: {limit['cost']} at most {limit['max']:g} {limit['unit']}, which "
+            f"{limit['feasible']:,} of {limit['entries']:,} entries keep"
+        )
+    best = "the best within the limit" if limits else "the table's optimum"
+    typer.echo(f"accuracy in %, mean [95 % interval over seeds]; regret to {best} in % points\n")
     for dataset, rows in board.groupby("dataset", sort=False):
         cells = [_cells(dict(row)) for _, row in rows.iterrows()]
         if width() >= _WIDE:

@@ -43,6 +43,10 @@ def search_command(
         [], "--set", help="NAME=VALUE of the strategy (benchkit strategy info)."
     ),
     size: list[str] = typer.Option([], help="NAME=VALUE of the supernet, such as channels=16."),
+    maximum: list[str] = typer.Option(
+        [], "--max", help="COST=LIMIT of what is found: latency (ms), params or flops (millions)."
+    ),
+    latency: Path | None = typer.Option(None, help="Look-up table for --max latency (benchkit latency)."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Train a supernet, search it with inherited weights, and report the architecture found.
@@ -50,9 +54,16 @@ def search_command(
     Interrupted, it goes on from its last finished epoch when the same command is given again. On several
     GPUs: torchrun --nproc-per-node N -m benchkit search ...
     """
+    from benchkit.latency import read_latency
+    from benchkit.searching.constraints import check_limits
+    from benchkit.spaces.errors import InputError
     from benchkit.strategies import get_weight_sharing
 
-    get_weight_sharing(strategy)  # an unknown name costs no import of torch
+    kind = get_weight_sharing(strategy)  # an unknown name costs no import of torch
+    limits = assignments(maximum, "--max")
+    check_limits(limits, latency is not None)
+    if limits and not kind.takes_constraint:
+        raise InputError(f"{strategy} takes no constraint; {_takers()} do")
     from benchkit.training.distributed import is_first
     from benchkit.training.search import SearchSettings, run_search
 
@@ -79,6 +90,8 @@ def search_command(
         recalibrate=recalibrate,
         options=assignments(option, "--set"),
         size=assignments(size, "--size"),
+        limits=limits,
+        latency=None if latency is None else read_latency(latency).document(),
     )
     with progress_bar("training steps") as update:
         result = run_search(
@@ -98,7 +111,16 @@ def search_command(
     return None
 
 
+def _takers() -> str:
+    """Return the names of the strategies that take a constraint."""
+    from benchkit.strategies import get_weight_sharing, weight_sharing_names
+
+    return ", ".join(name for name in weight_sharing_names() if get_weight_sharing(name).takes_constraint)
+
+
 def _facts(result: dict[str, Any]) -> dict[str, Any]:
+    from benchkit.searching.constraints import COSTS
+
     accuracy = result["supernet_accuracy"]
     test = result["test"]
     facts: dict[str, Any] = {
@@ -112,6 +134,8 @@ def _facts(result: dict[str, Any]) -> dict[str, Any]:
         "queries": f"{result['queries']:,}, {result['distinct']:,} distinct",
         "seconds": f"training {result['seconds']['training']:.0f}, search {result['seconds']['search']:.0f}",
     }
+    for cost, value in result.get("costs", {}).items():  # a search kept from before has none
+        facts[cost] = f"{value:.4g} {COSTS[cost]}"
     entry = result["table"]
     if entry is None:
         facts["table"] = f"none for {result['space']}"

@@ -46,6 +46,7 @@ def _facts(name: str, kind: str, strategy: Any) -> dict[str, Any]:
         "citation": strategy.citation,
         "needs_complete_space": strategy.needs_complete,
         "multi_fidelity": strategy.multi_fidelity,
+        "takes_constraint": strategy.takes_constraint,
         "hyperparameters": defaults,
         "presets": strategy.presets,
     }

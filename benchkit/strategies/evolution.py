@@ -20,9 +20,11 @@ Deviations and choices
   this open. Where crossover or mutation finds too few new ones in ten draws a child, random new ones
   fill the population. A small space is used up before the last iteration: then the search ends.
 - Parents of a crossover are drawn with replacement, and may be the same.
-- The paper's FLOPs constraint is the caller's: `Evolution` takes any, and applies none of its own.
-- On NAS-Bench-101 a mutation is one step of ``space.mutate``, as VAENAS (appendix A.5) has it: choices drawn
-  anew seldom leave a cell valid. `mutation_probability` has no meaning there.
+- The paper's FLOPs constraint is the caller's: `Evolution` takes any, and applies none of its own. Random
+  rows are then drawn by rejection, and a child that is not feasible is drawn again like one that is known.
+- Where choices depend on one another (NAS-Bench-101, DARTS's two inputs a node) a mutation is one step of
+  ``space.mutate``, as VAENAS (appendix A.5) has it on NAS-Bench-101: choices drawn anew seldom leave a cell
+  valid. `mutation_probability` has no meaning there.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
 from benchkit.spaces.sizes import whole_space
+from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.protocol import Scores
+from benchkit.strategies.rejection import draw_feasible
 
 __all__ = ["Evolution", "EvolutionHyperparameters", "mutate", "top_k"]
 
@@ -124,9 +127,14 @@ class Evolution:
         self.top_scores: Scores = np.empty(0)
         self._seeds, self._draw_seeds = seeds, draw_seeds
         self._sample, self._feasible = sample, feasible
-        self._by_steps = isinstance(whole_space(space), NASBench101)
+        self._by_steps = not isinstance(whole_space(space), ProductSpace)
         self._seen: set[Any] = set()
         self._iteration = 0
+
+    def constrain(self, constraint: Constraint) -> None:
+        """Keep a constraint in every population; called before the first `propose`."""
+        self._feasible = constraint.feasible
+        self._sample = lambda n: draw_feasible(self.space, self.rng, n, constraint)
 
     def propose(self) -> Batch:
         """Return the next population, int8[<= P, d]; empty when the search is over."""

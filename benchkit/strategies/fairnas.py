@@ -29,6 +29,7 @@ Deviations and choices
   that of fair sets conditioned on membership. A space in which none turns up in 12,800 draws is refused.
 - The m paths of a step see the same batch, as in Algorithm 1, so that a step costs m passes. Their gradients
   are summed, not averaged; the reported loss is their mean.
+- A constraint holds for the search; training knows nothing of it.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class FairNAS(EvolvedPathStrategy):
         "Architecture Search, ICCV"
     )
     Hyperparameters = EvolutionHyperparameters
+    takes_constraint = True
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)

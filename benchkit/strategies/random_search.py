@@ -6,7 +6,9 @@ sampling law, independently, and keep the best.
 
 Deviations and choices
 ----------------------
-Draws are with replacement: a repeated architecture is paid for again, as published protocols do.
+- Draws are with replacement: a repeated architecture is paid for again, as published protocols do.
+- Under a constraint, draws that break it are dumped and drawn again, and are not paid for: the law is the
+  space's own, conditioned on being feasible (`benchkit.strategies.rejection`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchkit.strategies.protocol import Ask, SearchStrategy
+from benchkit.strategies.rejection import draw_feasible
 
 __all__ = ["RandomSearch"]
 
@@ -35,6 +38,7 @@ class RandomSearch(SearchStrategy):
     name = "random-search"
     citation = "Bergstra and Bengio (2012), Random Search for Hyper-Parameter Optimization, JMLR 13"
     Hyperparameters = RandomSearchHyperparameters
+    takes_constraint = True
 
     def propose(self) -> Ask:
-        return Ask(self.space.sample(self.rng, self.hyperparameters.batch))
+        return Ask(draw_feasible(self.space, self.rng, self.hyperparameters.batch, self.constraint))

@@ -26,6 +26,9 @@ Deviations and choices
   table answers an unchanged child with what is already known.
 - `initial` below `population` (naszilla) lets the population grow by the children until it is full.
 - A child is paid for even where it repeats an architecture, as in the published code.
+- Under a constraint, which the paper has not, the first population is drawn by rejection
+  (`benchkit.strategies.rejection`), and a parent is mutated anew until the child is feasible. Where 256
+  children of it are not, a fresh feasible draw takes the child's place.
 """
 
 from __future__ import annotations
@@ -39,10 +42,12 @@ import numpy.typing as npt
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.errors import unknown
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
+from benchkit.strategies.rejection import draw_feasible
 
 __all__ = ["RegularizedEvolution", "tournaments", "winner"]
 
 _BLOCK = 64  # tournaments drawn at once: one call of the generator costs as much as sixty draws
+_CHILDREN = 256  # of one parent, before it counts as having no feasible ones
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class RegularizedEvolution(SearchStrategy):
     name = "regularized-evolution"
     citation = "Real et al. (2019), Regularized Evolution for Image Classifier Architecture Search, AAAI"
     Hyperparameters = RegularizedEvolutionHyperparameters
+    takes_constraint = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Real et al. (2019), section 3: P = 100, S = 25
         "paper": {"population": 100, "sample": 25, "replacement": True},
@@ -136,12 +142,26 @@ class RegularizedEvolution(SearchStrategy):
         setting = self.hyperparameters
         alive = len(self._scores)
         if alive == 0:
-            return Ask(self.space.sample(self.rng, setting.initial or setting.population))
+            return Ask(self._random(setting.initial or setting.population))
         if not self._tournaments:
             n = _BLOCK if alive == setting.population else 1  # a growing population outdates its draws
             self._tournaments = tournaments(self.rng, alive, setting.sample, setting.replacement, n)
         parent = winner(self._scores, self._tournaments.pop())
-        return Ask(self._mutate(self.rng, self._members[parent : parent + 1]))
+        return Ask(self._child(self._members[parent : parent + 1]))
+
+    def _random(self, n: int) -> Batch:
+        return draw_feasible(self.space, self.rng, n, self.constraint)
+
+    def _child(self, parent: Batch) -> Batch:
+        """Return int8[1, d]: the next child of int8[1, d]."""
+        child = self._mutate(self.rng, parent)
+        if self.constraint is None or self.constraint.feasible(child)[0]:
+            return child
+        for _ in range(_CHILDREN - 1):
+            child = self._mutate(self.rng, parent)
+            if self.constraint.feasible(child)[0]:
+                return child
+        return self._random(1)
 
     def observe(self, batch: Batch, scores: Scores) -> None:
         for architecture, score in zip(batch, scores.tolist(), strict=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.evolution import Evolution
 from benchkit.strategies.protocol import Ask, Scores
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, WeightSharingStrategy
@@ -61,6 +62,10 @@ class EvolvedPathStrategy(SinglePathStrategy):
     @property
     def default_queries(self) -> int:
         return int(self.hyperparameters.queries)
+
+    def constrain(self, constraint: Constraint) -> None:
+        super().constrain(constraint)
+        self.evolution.constrain(constraint)
 
     def propose(self) -> Ask:
         return Ask(self.evolution.propose())

@@ -1,35 +1,71 @@
-"""Hard limits of a search: no architecture with more parameters or multiply-adds is drawn, ranked or bred.
+"""Limits on the size of networks: no architecture with more parameters or multiply-adds.
 
-Counts are those of the supernet's own network (`benchkit.spaces.counts`): its classes, its width and depth,
-and the size of the images that it is trained on. A limit meant for a larger network than the supernet is to
-be scaled to it.
+Counts are those of `benchkit.spaces.counts` for one network: its classes, its width and depth, and the size
+of its images. In a supernet they are those of the supernet's own network, and of the images that it is
+trained on; a limit meant for a larger network is to be scaled to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces.base import Batch
+from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.counts import count
 from benchkit.spaces.errors import InputError
+from benchkit.strategies.constraint import Constraint
+from benchkit.strategies.rejection import AllOf, sample_feasible
 
-__all__ = ["SizeLimits"]
+__all__ = ["CountConstraint", "SizeLimits"]
 
-_ROUND = 256  # draws at once, at least
-_DRAWS = 20_000  # for a row, before nothing counts as feasible
+
+@dataclass(frozen=True)
+class CountConstraint:
+    """At most so many parameters, or multiply-adds of one image.
+
+    Attributes
+    ----------
+    cost : its name in what a user gives and reads.
+    figure : ``parameters`` or ``flops``, see `benchkit.spaces.counts`.
+    limit : in millions.
+    space, classes, image_size, image_channels, size : of the network; the size's options by name. Parameters
+        do not depend on the size of the images.
+    """
+
+    cost: str
+    figure: Literal["parameters", "flops"]
+    limit: float
+    space: Space
+    classes: int
+    image_size: int = 1
+    image_channels: int = 3
+    size: Mapping[str, Any] = field(default_factory=dict)
+
+    unit = "millions"
+
+    def values(self, batch: Batch) -> npt.NDArray[np.float64]:
+        """Return float64[n]: the counts of int8[n, d], in millions."""
+        counted = count(
+            self.space, batch, self.classes, self.image_size, self.image_channels, **dict(self.size)
+        )
+        return np.asarray(getattr(counted, self.figure) / 1e6, dtype=np.float64)
+
+    def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: which rows keep the limit."""
+        return np.asarray(self.values(batch) <= self.limit)
 
 
 class SizeLimits:
-    """The constraint ``feasible(batch)`` of one supernet.
+    """The constraint ``feasible(batch)`` of one supernet, of limits among a method's hyperparameters.
 
     Parameters
     ----------
     supernet : whose recipe says classes, image channels and size.
-    max_parameters, max_flops : largest figures allowed, in millions; None does not limit.
+    max_parameters, max_flops : largest figures allowed, in millions; None does not limit. One is given.
 
     Attributes
     ----------
@@ -38,17 +74,16 @@ class SizeLimits:
 
     def __init__(self, supernet: Any, max_parameters: float | None, max_flops: float | None) -> None:
         self._recipe = supernet.recipe
-        given = {"max_parameters": max_parameters, "max_flops": max_flops}
-        self._limits = {name: limit for name, limit in given.items() if limit is not None}
+        self._max_parameters, self._max_flops = max_parameters, max_flops
         self.image_size: int | None = None
 
     @property
     def needs_images(self) -> bool:
         """Whether the size of the images must be known first."""
-        return "max_flops" in self._limits and self.image_size is None
+        return self._max_flops is not None and self.image_size is None
 
-    def millions(self, batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
-        """Return float64[n] for each limit that was given: what it limits, of int8[n, d], in millions.
+    def constraint(self) -> Constraint:
+        """Return the limits as one constraint.
 
         Raises
         ------
@@ -56,21 +91,18 @@ class SizeLimits:
         """
         if self.needs_images:
             raise InputError("max_flops depends on the size of the images: train the supernet first")
-        recipe = self._recipe
-        side = 1 if self.image_size is None else self.image_size  # parameters do not depend on it
-        counted = count(
-            recipe.space, batch, recipe.classes, side, recipe.image_channels, **recipe.size.options()
-        )
-        found = {"max_parameters": counted.parameters, "max_flops": counted.flops}
-        return {name: np.asarray(found[name]) / 1e6 for name in self._limits}
+        recipe, parts = self._recipe, []
+        network = (recipe.classes, self.image_size or 1, recipe.image_channels, recipe.size.options())
+        if self._max_parameters is not None:
+            limit = self._max_parameters
+            parts.append(CountConstraint("max_parameters", "parameters", limit, recipe.space, *network))
+        if self._max_flops is not None:
+            parts.append(CountConstraint("max_flops", "flops", self._max_flops, recipe.space, *network))
+        return AllOf(parts)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Return bool[n]: which rows keep all limits."""
-        keeps = np.ones(len(batch), dtype=np.bool_)
-        if len(batch):
-            for name, figures in self.millions(batch).items():
-                keeps &= figures <= self._limits[name]
-        return keeps
+        return self.constraint().feasible(batch) if len(batch) else np.ones(0, dtype=np.bool_)
 
     def sample(self, n: int, draw: Callable[[int], Batch]) -> Batch:
         """Return int8[n, d]: rows of `draw`, those that break a limit drawn again.
@@ -79,23 +111,4 @@ class SizeLimits:
         ------
         InputError : 20,000 draws in a row were too large.
         """
-        found = draw(0)
-        smallest = dict.fromkeys(self._limits, np.inf)
-        barren = 0
-        while len(found) < n:
-            rows = draw(max(n - len(found), _ROUND))
-            kept = rows[self.feasible(rows)]
-            barren = 0 if len(kept) else barren + len(rows)
-            found = np.concatenate([found, kept])
-            if not len(kept):
-                for name, figures in self.millions(rows).items():
-                    smallest[name] = min(smallest[name], float(figures.min()))
-            if barren >= _DRAWS:
-                raise InputError(
-                    f"no architecture of {self._recipe.space.name} among {barren:,} drawn keeps "
-                    + " and ".join(
-                        f"{name}={limit:g} (millions; the smallest drawn has {smallest[name]:.4g})"
-                        for name, limit in self._limits.items()
-                    )
-                )
-        return found[:n]
+        return sample_feasible(self.constraint(), n, draw, self._recipe.space.name, at_once=256)

@@ -19,6 +19,7 @@ Deviations and choices
 ----------------------
 - Those of the search stand in `benchkit.strategies.evolution`, those of the sampling in
   `benchkit.strategies.single_path`.
+- A constraint holds for the search; training knows nothing of it, and draws paths from the whole space.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class SPOS(EvolvedPathStrategy):
         "Guo et al. (2020), Single Path One-Shot Neural Architecture Search with Uniform Sampling, ECCV"
     )
     Hyperparameters = EvolutionHyperparameters
+    takes_constraint = True
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)

@@ -159,7 +159,7 @@ def sampled_accuracies(
         for_strategy, for_evaluator, _ = trial.streams(spec.table)
         described = next(s for s in spec.strategies if s.label == label)
         fidelities = build_evaluator(spec, table, dataset, for_evaluator).fidelities
-        strategy: Any = build_strategy(described, table, fidelities, for_strategy)
+        strategy: Any = build_strategy(spec, described, table, dataset, fidelities, for_strategy)
         trace, phases, told = kept[trial], _phases(spec, label), 0
         while told < phases["initial"] + phases["samples"]:
             batch = strategy.ask().batch

@@ -35,6 +35,7 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
         "seeds": list(range(spec.seeds)),
         "not_applicable": plan.not_applicable,
         "remarks": plan.remarks,
+        **({"constraint": plan.constraint} if plan.constraint else {}),
         **about,
         "traces": digests,
     }

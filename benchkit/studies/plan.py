@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from benchkit.searching.constraints import COSTS, describe_constraint, feasible_entries
 from benchkit.spaces import InputError
 from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.studies.spec import StudySpec
-from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
+from benchkit.studies.trial import (
+    Trial,
+    build_constraint,
+    build_evaluator,
+    build_strategy,
+    report_metrics,
+)
 from benchkit.tables.table import Table
 
 __all__ = ["Plan", "make_plan"]
@@ -26,11 +33,14 @@ class Plan:
     trials : seeds innermost, then strategies, then data sets.
     not_applicable : label -> why a listed strategy is not run on this table.
     remarks : label -> what is different for a strategy here.
+    constraint : data set -> the limit on what is recommended, and where its values come from; empty where the
+        study has none.
     """
 
     trials: list[Trial]
     not_applicable: dict[str, str]
     remarks: dict[str, str]
+    constraint: dict[str, Any] = field(default_factory=dict)
 
 
 def make_plan(spec: StudySpec, table: Table) -> Plan:
@@ -44,6 +54,7 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         strategy that applies.
     """
     ladders = []
+    constraints: dict[str, Any] = {}
     for dataset in spec.datasets:
         evaluator = build_evaluator(spec, table, dataset, np.random.default_rng(0))
         if spec.budget.simulated_seconds is not None and not evaluator.has_seconds:
@@ -52,18 +63,21 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
             )
         ladders.append(evaluator.fidelities)
         report_metrics(spec, table, dataset)
+        constraint = build_constraint(spec, table, dataset)
+        if constraint is not None:
+            feasible = int(feasible_entries(table, constraint).sum())
+            (limit,) = describe_constraint(constraint)
+            constraints[dataset] = {**limit, "feasible": feasible, "entries": len(table)}
     excluded: dict[str, str] = {}
     remarks: dict[str, str] = {}
     for strategy in spec.strategies:
         kind = get_strategy(strategy.name)
-        if kind.needs_complete and not table.complete:
-            excluded[strategy.label] = (
-                f"needs a complete space; {table.name} holds {len(table):,} of "
-                f"{table.base_space.size:,} architectures"
-            )
+        reason = _why_not(kind, strategy.options, spec, table)
+        if reason:
+            excluded[strategy.label] = reason
             continue
         _check_types(kind, strategy.options)
-        build_strategy(strategy, table, ladders[0], np.random.default_rng(0))
+        build_strategy(spec, strategy, table, spec.datasets[0], ladders[0], np.random.default_rng(0))
         single = [ladder[0] for ladder in ladders if len(ladder) == 1]
         if kind.multi_fidelity and single:
             remarks[strategy.label] = (
@@ -83,7 +97,22 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         if strategy.label not in excluded
         for seed in range(spec.seeds)
     ]
-    return Plan(trials, excluded, remarks)
+    return Plan(trials, excluded, remarks, constraints)
+
+
+def _why_not(kind: type[SearchStrategy], options: dict[str, Any], spec: StudySpec, table: Table) -> str:
+    """Return why a strategy cannot take part in this study; empty where it can."""
+    if kind.needs_complete and not table.complete:
+        return (
+            f"needs a complete space; {table.name} holds {len(table):,} of "
+            f"{table.base_space.size:,} architectures"
+        )
+    if spec.constraint is not None and not kind.takes_constraint:
+        limit = spec.constraint
+        return f"takes no constraint; this study limits {limit.cost} to {limit.max:g} {COSTS[limit.cost]}"
+    if kind.plans_queries and spec.budget.queries is None and "queries" not in options:
+        return "plans its queries beforehand: give the budget in queries, or its option queries"
+    return ""
 
 
 def _check_types(kind: type[SearchStrategy], options: dict[str, Any]) -> None:

@@ -12,12 +12,15 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from benchkit.files import read_yaml
+from benchkit.latency.lookup import LatencyLookup, read_latency
 from benchkit.searching.budget import Budget
+from benchkit.searching.constraints import check_limits
 from benchkit.spaces import InputError, unknown
 
 __all__ = [
     "BestOfKSpec",
     "BudgetSpec",
+    "ConstraintSpec",
     "Names",
     "ReportSpec",
     "SearchSpec",
@@ -127,6 +130,34 @@ class BestOfKSpec(Strict):
     evolution: str = "regularized-evolution"
 
 
+class ConstraintSpec(Strict):
+    """What a recommended architecture may cost at most; see `benchkit.searching.constraints`.
+
+    Attributes
+    ----------
+    cost : ``latency`` (milliseconds), ``params`` or ``flops`` (millions).
+    max : the largest value allowed.
+    latency : a look-up table made by ``benchkit latency measure``, in place of the table's own column. A
+        specification names its file, relative to its own folder; what is kept holds it whole, with its hash.
+    """
+
+    cost: Literal["latency", "params", "flops"]
+    max: float = Field(gt=0, allow_inf_nan=False)
+    latency: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _usable(self) -> ConstraintSpec:
+        check_limits({self.cost: self.max}, self.latency is not None, needs_lookup=False)
+        self.lookup()
+        return self
+
+    def lookup(self) -> LatencyLookup | None:
+        """Return the look-up table; None without one."""
+        if self.latency is None:
+            return None
+        return LatencyLookup.from_document(self.latency, "the latency look-up table of this study")
+
+
 class StrategySpec(Strict):
     """A strategy with its options; `label` tells two settings of one strategy apart."""
 
@@ -158,6 +189,7 @@ class StudySpec(Strict):
     seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
     strategies: Annotated[list[StrategySpec], BeforeValidator(unique)]
     best_of_k: BestOfKSpec | None = None
+    constraint: ConstraintSpec | None = None
     notes: list[str] = []
 
     @model_validator(mode="after")
@@ -175,8 +207,9 @@ class StudySpec(Strict):
     def to_yaml(self) -> str:
         """Return the specification as YAML, the form in which it is kept and hashed."""
         data = self.model_dump(mode="json")
-        if data["best_of_k"] is None:
-            del data["best_of_k"]  # a study without it is written, and hashed, as before there was one
+        for key in ("best_of_k", "constraint"):
+            if data[key] is None:
+                del data[key]  # a study without it is written, and hashed, as before there was one
         text: str = yaml.safe_dump(data, sort_keys=False, width=100)
         return text
 
@@ -219,12 +252,17 @@ _SECTIONS: Mapping[str, type[BaseModel]] = MappingProxyType(
         "budget": BudgetSpec,
         "strategies": StrategySpec,
         "best_of_k": BestOfKSpec,
+        "constraint": ConstraintSpec,
     }
 )
 
 
-def parse_spec(data: Any, origin: str) -> StudySpec:
+def parse_spec(data: Any, origin: str, folder: Path = Path()) -> StudySpec:
     """Return the study described by plain data.
+
+    Parameters
+    ----------
+    folder : that the name of a latency file is relative to.
 
     Raises
     ------
@@ -234,6 +272,10 @@ def parse_spec(data: Any, origin: str) -> StudySpec:
         raise InputError(
             f"{origin} is not a study: it must be a YAML mapping with name, table, datasets, ..."
         )
+    constraint = data.get("constraint")
+    if isinstance(constraint, dict) and isinstance(constraint.get("latency"), str):
+        lookup = read_latency(folder / constraint["latency"])
+        data = {**data, "constraint": {**constraint, "latency": lookup.document()}}
     try:
         return StudySpec.model_validate(data)
     except ValidationError as error:
@@ -267,7 +309,7 @@ def load_spec(path: Path) -> StudySpec:
     ------
     InputError : no such file, not YAML, or not a study.
     """
-    return parse_spec(read_yaml(path, "study"), str(path))
+    return parse_spec(read_yaml(path, "study"), str(path), path.parent)
 
 
 def preset_names() -> list[str]:

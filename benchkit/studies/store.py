@@ -303,7 +303,9 @@ def _short(value: Any) -> str:
             str(item.get("label", item)) if isinstance(item, dict) else str(item) for item in value
         )
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+        if "sha256" in value:  # something large that is known by its hash
+            return f"{value['sha256'][:12]}..."
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item is not None)
     return str(value)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.searching.constraints import feasible_entries, table_constraint
 from benchkit.searching.loop import search
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.strategies import SearchStrategy, get_strategy
+from benchkit.strategies.constraint import Constraint
 from benchkit.studies.spec import StrategySpec, StudySpec
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric
@@ -25,6 +27,7 @@ __all__ = [
     "Report",
     "Trial",
     "TrialResult",
+    "build_constraint",
     "build_evaluator",
     "build_strategy",
     "report_metrics",
@@ -105,14 +108,41 @@ def build_evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.
 
 
 def build_strategy(
-    strategy: StrategySpec, table: Table, fidelities: tuple[int, ...], rng: np.random.Generator
+    spec: StudySpec,
+    strategy: StrategySpec,
+    table: Table,
+    dataset: str,
+    fidelities: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> SearchStrategy:
-    """Return a strategy with the options of the study; a multi-fidelity one is told the fidelities."""
+    """Return a strategy with the options and the constraint of the study.
+
+    A multi-fidelity one is told the fidelities, one that plans its queries how many the budget pays for.
+    """
     kind = get_strategy(strategy.name)
     options = dict(strategy.options)
     if kind.multi_fidelity:
         options.setdefault("fidelities", fidelities)
-    return kind(table.space, rng, **options)
+    if kind.plans_queries and spec.budget.queries is not None:
+        options.setdefault("queries", int(spec.budget.queries))
+    made = kind(table.space, rng, **options)
+    constraint = build_constraint(spec, table, dataset)
+    if constraint is not None:
+        made.constrain(constraint)
+    return made
+
+
+def build_constraint(spec: StudySpec, table: Table, dataset: str) -> Constraint | None:
+    """Return the constraint of the searches on one data set; None where the study has none.
+
+    Raises
+    ------
+    InputError : see `table_constraint`.
+    """
+    wanted = spec.constraint
+    if wanted is None:
+        return None
+    return table_constraint(table, dataset, wanted.cost, wanted.max, wanted.lookup())
 
 
 def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[Metric | None, Metric | None]]:
@@ -163,16 +193,18 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
     for_strategy, for_evaluator, _ = trial.streams(spec.table)
     evaluator = build_evaluator(spec, table, trial.dataset, for_evaluator)
     described = next(s for s in spec.strategies if s.label == trial.label)
-    strategy = build_strategy(described, table, evaluator.fidelities, for_strategy)
+    strategy = build_strategy(spec, described, table, trial.dataset, evaluator.fidelities, for_strategy)
     trace = search(strategy, evaluator, spec.budget.to_budget())
     recommended = strategy.recommend()
+    optimum = Optima(spec, table, trial.dataset)
     reports = [
-        _report(table, recommended, valid, test) for valid, test in report_metrics(spec, table, trial.dataset)
+        _report(table, recommended, valid, test, optimum)
+        for valid, test in report_metrics(spec, table, trial.dataset)
     ]
     return TrialResult(
         trial=trial,
         trace=trace,
-        regret=_incumbent_regret(spec, table, trial.dataset, trace),
+        regret=_incumbent_regret(spec, table, trial.dataset, trace, optimum),
         recommended=recommended,
         reports=reports,
         distinct=trace.distinct(),
@@ -181,16 +213,45 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
     )
 
 
-def _report(table: Table, architecture: Architecture, valid: Metric | None, test: Metric | None) -> Report:
+class Optima:
+    """What regret is measured from: the best entry of a column, under a constraint the best feasible one."""
+
+    def __init__(self, spec: StudySpec, table: Table, dataset: str) -> None:
+        self._table = table
+        constraint = build_constraint(spec, table, dataset)
+        self._feasible = None if constraint is None else feasible_entries(table, constraint)
+
+    def __call__(self, metric: Metric) -> float:
+        """Return the best value of a column of accuracies.
+
+        Raises
+        ------
+        InputError : no feasible entry has it.
+        """
+        if self._feasible is None:
+            return self._table.optimum(metric).value
+        values = self._table.values(metric)[self._feasible]
+        if np.isnan(values).all():
+            raise InputError(
+                f"table {self._table.name} has no {metric} for any architecture within the limit"
+            )
+        return float(np.nanmax(values))
+
+
+def _report(
+    table: Table, architecture: Architecture, valid: Metric | None, test: Metric | None, optimum: Optima
+) -> Report:
     """Read the report's columns, the only place where a test column is read."""
     values = [np.nan if metric is None else table.query(architecture, metric) for metric in (valid, test)]
     judged, value = (valid, values[0]) if valid is not None else (test, values[1])
     if judged is None:
         raise InputError("a report needs a validation or a test column")
-    return Report(judged.dataset, values[0], values[1], table.optimum(judged).value - value)
+    return Report(judged.dataset, values[0], values[1], optimum(judged) - value)
 
 
-def _incumbent_regret(spec: StudySpec, table: Table, dataset: str, trace: Trace) -> npt.NDArray[np.float64]:
+def _incumbent_regret(
+    spec: StudySpec, table: Table, dataset: str, trace: Trace, optimum: Optima
+) -> npt.NDArray[np.float64]:
     """Return float64[n]: regret of the incumbent after each evaluation, on the searched data set.
 
     The same column as the reported regret: validation, where the study reports one.
@@ -203,4 +264,4 @@ def _incumbent_regret(spec: StudySpec, table: Table, dataset: str, trace: Trace)
     incumbents = trace.incumbents()
     distinct, back = np.unique(incumbents, return_inverse=True)
     values = np.asarray(table.query(trace.batch[distinct], metric))
-    return table.optimum(metric).value - values[back]
+    return optimum(metric) - values[back]

@@ -24,7 +24,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,12 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.claim import as_json, claim
+from benchkit.training.constrained import costs_of, described, search_constraint
 from benchkit.training.data import searched_images
 from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
+from benchkit.training.history import write_history
 from benchkit.training.presets import Preset, get_preset
 from benchkit.training.sampled_entries import sampled_entries
 from benchkit.training.settings import SearchSettings
@@ -101,7 +103,7 @@ def run_search(
             workers=workers,
         )
         if processes.first:
-            claim(folder, "search", asdict(settings))
+            claim(folder, "search", settings.describe())
         processes.wait()  # nobody looks into the folder before it is this search's
         finished = folder / "result.json"
         if finished.is_file():
@@ -114,7 +116,7 @@ def run_search(
         trainer.fit()
         result, trace = _search(settings, trainer)
         if processes.first:
-            _write_history(folder / "training.csv", trainer.history)
+            write_history(folder / "training.csv", trainer.history)
             _write_trace(folder / "trace.parquet", trace, trainer.strategy.space)
             manifest = _manifest(settings, trainer, images, processes, trace)
             write_text(folder / "manifest.json", as_json(manifest))
@@ -134,10 +136,19 @@ def _prepare(
     images = searched_images(settings)
     streams = Streams.of(settings.seed)
     space = get_space(settings.space)
-    strategy = get_weight_sharing(settings.strategy)(space, streams.strategy, **settings.options_of(preset))
+    kind = get_weight_sharing(settings.strategy)
+    options = settings.options_of(preset)
+    planned = settings.planned_queries(preset)
+    if kind.plans_queries and planned is not None:
+        options.setdefault("queries", planned)
+    strategy = kind(space, streams.strategy, **options)
+    supernet = _supernet(space, images, preset, settings, streams)
+    constraint = search_constraint(settings, supernet.recipe, images.size[0])
+    if constraint is not None:
+        strategy.constrain(constraint)
     trainer = Trainer(
         strategy,
-        _supernet(space, images, preset, settings, streams),
+        supernet,
         images,
         settings.recipe(preset),
         processes.device,
@@ -181,7 +192,7 @@ def _supernet(
         images.size[2],
         generator=streams.network,
         policy=replace(SHARED, running=settings.recalibrate > 0),
-        **{**preset.size.get(space.name, {}), **settings.size},
+        **{**preset.size_of(space.name), **settings.size},
     )
 
 
@@ -200,6 +211,7 @@ def _result(settings: SearchSettings, strategy: WeightSharingStrategy, trace: Tr
         "images": None if scored is None else int(trace.fidelity[scored]),
         "queries": len(trace),
         "distinct": trace.distinct(),
+        **costs_of(strategy.constraint, recommended),
         "findings": strategy.findings(),
         "table": table_entry(space, recommended),
         "samples": sampled_entries(strategy),
@@ -215,7 +227,7 @@ def _manifest(
 ) -> dict[str, Any]:
     return {
         "benchkit": metadata.version("benchkit"),
-        "search": asdict(settings),
+        **described(settings, trainer.strategy.constraint),
         "data": dict(images.identity),
         "network": trainer.supernet.recipe.describe(),
         "training": trainer.recipe.describe(),
@@ -227,15 +239,6 @@ def _manifest(
         "dependencies": {name: metadata.version(name) for name in ("numpy", "safetensors", "torch")},
         "trace": trace.digest(),
     }
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    names = list(dict.fromkeys(name for row in history for name in row))
-    lines = [
-        ",".join(names),
-        *(",".join(repr(row[name]) if name in row else "" for name in names) for row in history),
-    ]
-    write_text(path, "\n".join(lines) + "\n")
 
 
 def _write_trace(path: Path, trace: Trace, space: Space) -> None:

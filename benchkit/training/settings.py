@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from benchkit.latency.lookup import LatencyLookup
+from benchkit.searching.constraints import check_limits
 from benchkit.spaces import InputError
 from benchkit.training.presets import Preset
 from benchkit.training.recipe import TrainingRecipe
@@ -36,10 +38,14 @@ class SearchSettings:
         batches of training images.
     options : hyperparameters of the strategy.
     size : options of the supernet, over the preset's.
+    limits : largest latency (ms), params and flops (millions) allowed, by name; see
+        `benchkit.searching.constraints`.
+    latency : where latency is limited, the look-up table, whole and with its hash: the document in its file.
 
     Raises
     ------
-    InputError : a negative seed or number of batches.
+    InputError : a negative seed or number of batches, limits that cannot be used, or a look-up table that was
+        changed.
     """
 
     strategy: str
@@ -64,12 +70,30 @@ class SearchSettings:
     recalibrate: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     size: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    latency: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise InputError(f"a seed is a whole number of at least 0; got {self.seed}")
         if self.recalibrate < 0:
             raise InputError(f"recalibrate is a number of batches of at least 0; got {self.recalibrate}")
+        check_limits(self.limits, self.latency is not None)
+        self.lookup()
+
+    def lookup(self) -> LatencyLookup | None:
+        """Return the latency look-up table, where latency is limited."""
+        if self.latency is None:
+            return None
+        return LatencyLookup.from_document(self.latency, "the latency look-up table of this search")
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings, JSON-ready; a search without limits says nothing of them."""
+        facts = asdict(self)
+        for name in ("limits", "latency"):
+            if not facts[name]:
+                del facts[name]
+        return facts
 
     def recipe(self, preset: Preset) -> TrainingRecipe:
         """Return the preset's recipe with what was given over it.
@@ -98,6 +122,10 @@ class SearchSettings:
     def options_of(self, preset: Preset) -> dict[str, Any]:
         """Return the strategy's hyperparameters: what was given over what the preset says."""
         return {**preset.options_of.get(self.strategy, {}), **self.options}
+
+    def planned_queries(self, preset: Preset) -> int | None:
+        """Return how many architectures are scored at most, as far as user and preset say it."""
+        return preset.queries if self.queries is None else self.queries
 
     def scoring(self, preset: Preset, available: int) -> dict[str, int]:
         """Return the options of a `SupernetEvaluator`, where there are `available` validation images."""

@@ -1,0 +1,80 @@
+"""Time pieces of work: warm up, repeat, take medians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Stopwatch", "Timing", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Median and interquartile range of the repetitions, in milliseconds."""
+
+    ms: float
+    iqr_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something to time.
+
+    Attributes
+    ----------
+    call : does it once.
+    calls : in a row, without waiting for the device between them, in each repetition.
+    """
+
+    call: Callable[[], object]
+    calls: int = 1
+
+
+class Stopwatch:
+    """Times work on a device.
+
+    Parameters
+    ----------
+    warmup, repeats : rounds before those that count, and those.
+    synchronise : waits until the device has done all that it was given.
+    clock : seconds, rising.
+    """
+
+    def __init__(
+        self,
+        warmup: int,
+        repeats: int,
+        synchronise: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.warmup, self.repeats = warmup, repeats
+        self._synchronise, self._clock = synchronise, clock
+
+    def times(
+        self, works: Sequence[Work], progress: Callable[[int, int], None] | None = None
+    ) -> list[Timing]:
+        """Return what one call of each piece of work takes.
+
+        A round is one repetition of each, so that a slow minute of the machine meets all of them alike.
+
+        Parameters
+        ----------
+        progress : called with (rounds done, all of them).
+        """
+        rounds = self.warmup + self.repeats
+        taken = np.empty((rounds, len(works)))
+        for number in range(rounds):
+            for index, work in enumerate(works):
+                self._synchronise()
+                began = self._clock()
+                for _ in range(work.calls):
+                    work.call()
+                self._synchronise()
+                taken[number, index] = (self._clock() - began) * 1e3 / work.calls
+            if progress:
+                progress(number + 1, rounds)
+        # a nanosecond is finer than any clock
+        quartiles = np.percentile(taken[self.warmup :], (25, 50, 75), axis=0).round(6)
+        return [Timing(median, round(high - low, 6)) for low, median, high in quartiles.T.tolist()]

@@ -1,0 +1,265 @@
+"""Constraints as the runner builds them: from a table's column, from counts, from a latency look-up table.
+
+A user limits costs by name:
+
+==========  ========  =================================================================================
+cost        unit      what it is
+==========  ========  =================================================================================
+latency     ms        the sum of a look-up table (`benchkit.latency`), or a table's ``latency_seconds``
+params      millions  a table's ``parameters``, or counted (`benchkit.spaces.counts`)
+flops       millions  a table's ``flops``, or counted: multiply-adds of one image
+==========  ========  =================================================================================
+
+Deviations and choices
+----------------------
+- Several limits are one constraint: an architecture keeps all of them or is not feasible (`AllOf`).
+- In a search over inherited weights, parameters and multiply-adds are those of the supernet's own network and
+  images. Latency is what the look-up table was measured on, which may well be the network of the final size:
+  that is the one to be fast.
+- In a study on a table, the table's own column is taken, unless a look-up table is named. Where there is no
+  column, parameters and multiply-adds are counted for the published network on the classes and image size of
+  a published data set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.images.published import PUBLISHED
+from benchkit.latency.lookup import LatencyLookup
+from benchkit.spaces import InputError, Space, unknown
+from benchkit.spaces.base import Batch
+from benchkit.spaces.sizes import network_size
+from benchkit.strategies.constraint import Constraint
+from benchkit.strategies.rejection import AllOf, infeasible, parts_of
+from benchkit.strategies.size_limits import CountConstraint
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import Table
+
+__all__ = [
+    "COSTS",
+    "LatencyConstraint",
+    "TableConstraint",
+    "check_limits",
+    "describe_constraint",
+    "feasible_entries",
+    "network_constraint",
+    "table_constraint",
+]
+
+COSTS = {"latency": "ms", "params": "millions", "flops": "millions"}
+"""Cost -> the unit in which it is limited."""
+
+_COLUMNS = {"latency": ("latency_seconds", 1e3), "params": ("parameters", 1e-6), "flops": ("flops", 1e-6)}
+_FIGURES: Mapping[str, Any] = {"params": "parameters", "flops": "flops"}
+
+
+def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool = True) -> None:
+    """Refuse limits that cannot be used.
+
+    Parameters
+    ----------
+    limits : cost -> the largest value allowed.
+    has_lookup : whether a latency look-up table was given.
+    needs_lookup : whether latency comes from nowhere else.
+
+    Raises
+    ------
+    InputError : an unknown cost, no positive number, or a look-up table without its limit or the other way.
+    """
+    for cost, limit in limits.items():
+        if cost not in COSTS:
+            raise unknown("cost", cost, COSTS)
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not number or not 0 < limit < math.inf:
+            raise InputError(f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {limit!r}")
+    if has_lookup and "latency" not in limits:
+        raise InputError("a latency look-up table goes with a limit of latency, such as latency=10")
+    if needs_lookup and "latency" in limits and not has_lookup:
+        raise InputError("a limit of latency needs a look-up table: benchkit latency measure makes one")
+
+
+class TableConstraint:
+    """At most so much of a table's cost column.
+
+    Parameters
+    ----------
+    table : read while the constraint is made, and not kept.
+    dataset : whose column it is.
+    cost : a key of `COSTS`.
+    limit : in its unit.
+
+    Raises
+    ------
+    InputError : the table has no such column.
+    """
+
+    def __init__(self, table: Table, dataset: str, cost: str, limit: float) -> None:
+        quantity, factor = _COLUMNS[cost]
+        self.cost, self.unit, self.limit = cost, COSTS[cost], limit
+        self.column = Metric(dataset, None, None, quantity=quantity)
+        self._values = table.values(self.column) * factor
+        self._lookup, self._name = table.lookup, table.name
+
+    def values(self, batch: Batch) -> npt.NDArray[np.float64]:
+        """Return float64[n]: the entries of int8[n, d].
+
+        Raises
+        ------
+        InputError : the table does not hold an architecture, or has no entry for it.
+        """
+        found: npt.NDArray[np.float64] = self._values[self._lookup.locate(batch)]
+        missing = np.isnan(found)
+        if missing.any():
+            first = self._lookup.space.format(batch[int(missing.argmax())])
+            present = int((~np.isnan(self._values)).sum())
+            raise InputError(
+                f"table {self._name} has no {self.column} for {first} ({present:,} of "
+                f"{len(self._values):,} entries have it), so it cannot be limited"
+            )
+        return found
+
+    def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: which rows keep the limit."""
+        return np.asarray(self.values(batch) <= self.limit)
+
+
+@dataclass(frozen=True)
+class LatencyConstraint:
+    """At most so many milliseconds by a look-up table.
+
+    Attributes
+    ----------
+    lookup : of the space that is searched (`LatencyLookup.check_space`).
+    limit : in milliseconds.
+    """
+
+    lookup: LatencyLookup
+    limit: float
+
+    cost = "latency"
+    unit = "ms"
+
+    def values(self, batch: Batch) -> npt.NDArray[np.float64]:
+        """Return float64[n], milliseconds."""
+        return self.lookup.predict(batch)
+
+    def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: which rows keep the limit."""
+        return np.asarray(self.values(batch) <= self.limit)
+
+
+def network_constraint(
+    space: Space,
+    limits: Mapping[str, float],
+    lookup: LatencyLookup | None,
+    *,
+    classes: int,
+    image_size: int,
+    image_channels: int,
+    size: Mapping[str, Any],
+) -> Constraint | None:
+    """Return the constraint of a search with a network of its own; None without limits.
+
+    Parameters
+    ----------
+    limits : cost -> largest value, see `check_limits`.
+    lookup : where latency is limited.
+    classes, image_size, image_channels, size : of the network whose parameters and multiply-adds count.
+
+    Raises
+    ------
+    InputError : the look-up table is of another space, or everything is slower than the limit.
+    """
+    parts: list[Constraint] = []
+    for cost, limit in limits.items():
+        if cost == "latency":
+            parts.append(_latency(space, lookup, float(limit)))
+        else:
+            network = (classes, image_size, image_channels, size)
+            parts.append(CountConstraint(cost, _FIGURES[cost], float(limit), space, *network))
+    return _joined(parts)
+
+
+def table_constraint(
+    table: Table, dataset: str, cost: str, limit: float, lookup: LatencyLookup | None = None
+) -> Constraint:
+    """Return the constraint of a study on a table.
+
+    Raises
+    ------
+    InputError : neither the table nor a count nor a look-up table gives the cost; the look-up table is of
+        another space; everything is slower than the limit.
+    """
+    if lookup is not None:
+        return _latency(table.base_space, lookup, limit)
+    column = Metric(dataset, None, None, quantity=_COLUMNS[cost][0])
+    if column in table:
+        return TableConstraint(table, dataset, cost, limit)
+    if cost == "latency":
+        raise InputError(
+            f"table {table.name} has no {column}: name a latency look-up table (benchkit latency measure)"
+        )
+    fact = PUBLISHED.get(dataset)
+    if fact is None or fact.size is None:
+        raise InputError(
+            f"table {table.name} has no {column}, and the classes and image size of {dataset} are not "
+            f"known, so {cost} cannot be counted either"
+        )
+    space, (side, _, channels) = table.base_space, fact.size
+    size = network_size(space).options()  # says so where the space has no network
+    return CountConstraint(cost, _FIGURES[cost], limit, space, fact.classes, side, channels, size)
+
+
+def _latency(space: Space, lookup: LatencyLookup | None, limit: float) -> LatencyConstraint:
+    if lookup is None:
+        raise InputError("a limit of latency needs a look-up table: benchkit latency measure makes one")
+    lookup.check_space(space)
+    constraint = LatencyConstraint(lookup, limit)
+    if lookup.fastest_ms > limit:
+        raise infeasible(constraint, [lookup.fastest_ms], space.name)
+    return constraint
+
+
+def _joined(parts: list[Constraint]) -> Constraint | None:
+    return AllOf(parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def feasible_entries(table: Table, constraint: Constraint) -> npt.NDArray[np.bool_]:
+    """Return bool[len(table)]: which entries keep a constraint.
+
+    Raises
+    ------
+    InputError : none does; the line names the limit and the smallest value.
+    """
+    rows = table.rows
+    keeps = constraint.feasible(rows)
+    if not keeps.any():
+        smallest = [float(part.values(rows).min()) for part in parts_of(constraint)]
+        raise infeasible(constraint, smallest, f"table {table.name}")
+    return keeps
+
+
+def describe_constraint(constraint: Constraint) -> list[dict[str, Any]]:
+    """Return every limit and where its values come from, JSON-ready, for a manifest."""
+    return [
+        {"cost": part.cost, "max": part.limit, "unit": part.unit, "source": _source(part)}
+        for part in parts_of(constraint)
+    ]
+
+
+def _source(part: Constraint) -> Any:
+    if isinstance(part, LatencyConstraint):
+        return {"latency look-up table": part.lookup.identity()}
+    if isinstance(part, TableConstraint):
+        return {"column": str(part.column)}
+    if isinstance(part, CountConstraint):
+        facts = {"classes": part.classes, "image_size": part.image_size, "size": dict(part.size)}
+        return {"counted": {**facts, "image_channels": part.image_channels}}
+    raise TypeError(f"no constraint of the runner: {type(part).__name__}")
