@@ -7,11 +7,12 @@ import sys
 
 import typer
 
-from benchkit.cli import data, leaderboard, space, strategy, table
+from benchkit.cli import data, fading, latency, leaderboard, plot, space, strategy, table
 from benchkit.cli.correlate import correlate_command
 from benchkit.cli.evaluate import evaluate_command
 from benchkit.cli.samples import samples_command
 from benchkit.cli.search import search_command
+from benchkit.cli.train import train_command
 from benchkit.spaces.errors import InputError
 
 __all__ = ["app", "main"]
@@ -29,9 +30,13 @@ app = typer.Typer(
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(table.app, name="table")
 app.command("search")(search_command)
+app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.command("samples")(samples_command)
 app.command("correlate")(correlate_command)
+app.add_typer(fading.app, name="fading")
+app.add_typer(plot.app, name="plot")
+app.add_typer(latency.app, name="latency")
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
 app.add_typer(strategy.app, name="strategy")

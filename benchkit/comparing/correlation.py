@@ -48,7 +48,7 @@ from benchkit.training.claim import claim
 from benchkit.training.devices import explain_memory, parse_device
 from benchkit.training.trained import Saved, Trained, find_trainings, load_supernet
 
-__all__ = ["CorrelationSettings", "run_correlation"]
+__all__ = ["CheckpointScorer", "CorrelationSettings", "images_of", "run_correlation"]
 
 _SAMPLE, _IMAGES, _FINAL_IMAGES = 1_000, 1_000, 5_000
 _ROWS_AT_ONCE = 50  # between two signs of progress
@@ -126,7 +126,7 @@ def run_correlation(
     truths = read_truths(table, settings.dataset or settings.data or facts["data"]["name"])
     sample_seed, image_seed, bootstrap_seed = _seeds(settings.seed)
     entries = _sample(settings, table, truths[0], np.random.default_rng(sample_seed))
-    images = _images(settings, trainings[0])
+    images = images_of(settings, trainings[0])
     first, final = _numbers_of_images(settings, len(images.valid))
     study = Study(
         settings={
@@ -148,7 +148,7 @@ def run_correlation(
         bootstrap_seed=bootstrap_seed,
     )
     with explain_memory(settings.scoring_batch, "--scoring-batch"):
-        scorer = _Scorer(settings, facts, images, where, image_seed)
+        scorer = CheckpointScorer(settings, facts, images, where, image_seed)
     claim(folder, "correlation", study.settings)
     done = _finished(folder, study)
     if done is not None:
@@ -176,8 +176,17 @@ def run_correlation(
     return write_report(folder, study, scored, store, str(where))
 
 
-class _Scorer:
-    """Scores architectures with the weights of one checkpoint after another, on the same images."""
+class CheckpointScorer:
+    """Scores architectures with the weights of one checkpoint after another, on the same images.
+
+    Parameters
+    ----------
+    settings : say the size of a batch.
+    facts : of a checkpoint, see ``Trained.facts``.
+    images : from `images_of`.
+    device : where to score.
+    seed : of the order of the validation images, and of the images for recalibration.
+    """
 
     def __init__(
         self,
@@ -249,7 +258,7 @@ def _check_agrees(settings: CorrelationSettings, training: Trained) -> None:
         )
 
 
-def _images(settings: CorrelationSettings, training: Trained) -> SearchImages:
+def images_of(settings: CorrelationSettings, training: Trained) -> SearchImages:
     """Return the images that the training saw, and those that it validated on.
 
     Raises

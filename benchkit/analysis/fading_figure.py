@@ -1,0 +1,399 @@
+"""The figures of posterior fading: against the number of models, and along a search that shrinks its space.
+
+`study_info` and `interval_info` compute, `draw_study` and `draw_intervals` draw what they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from benchkit.analysis.style import Look, method_look, venue_style
+
+__all__ = [
+    "IntervalInfo",
+    "Line",
+    "Panel",
+    "Scatter",
+    "draw_intervals",
+    "draw_study",
+    "interval_info",
+    "study_info",
+]
+
+_NAMES = {"kendall_tau": r"Kendall's $\tau_b$", "pearson": "Pearson's $r$"}
+_SIDE = 1.75  # inches, of one panel
+_MANY_DECADES = 50.0
+_SINGLE_COLUMN = 4  # entries of a legend
+
+
+class Line(NamedTuple):
+    """One curve with its band.
+
+    Attributes
+    ----------
+    label : in the legend.
+    x, mean, low, high : float64[points]; low and high are NaN where there is no interval.
+    look : None takes the next of the palette.
+    """
+
+    label: str
+    x: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    look: Look | None = None
+
+
+class Panel(NamedTuple):
+    """One pair of axes.
+
+    Attributes
+    ----------
+    title, xlabel, ylabel : of the axes.
+    lines : that it shows; may be none, and says so then.
+    level : a horizontal line with its label, or None.
+    models : whether x is a number of models, on a logarithmic axis.
+    signed : whether y may be negative over many decades.
+    least, most : that y can be; intervals may pass them, the axis does not. None is no bound.
+    """
+
+    title: str
+    xlabel: str
+    ylabel: str
+    lines: list[Line]
+    level: tuple[str, float] | None = None
+    models: bool = True
+    signed: bool = False
+    least: float | None = None
+    most: float | None = None
+
+
+class Scatter(NamedTuple):
+    """Accuracy with inherited weights against stand-alone accuracy, in percent.
+
+    Attributes
+    ----------
+    title : over the panel.
+    inherited, alone : float64[n].
+    caption : under the panel.
+    """
+
+    title: str
+    inherited: npt.NDArray[np.float64]
+    alone: npt.NDArray[np.float64]
+    caption: str
+
+
+class IntervalInfo(NamedTuple):
+    """What `draw_intervals` shows: correlation curves, and pairs of scatters, a row a seed."""
+
+    panels: list[Panel]
+    scatters: list[list[Scatter]]
+
+
+def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> list[Panel]:
+    """Return the panels of a study of fading.
+
+    Parameters
+    ----------
+    frames : its tables by name: divergence-mean, function_space-mean, correlation-mean and floor.
+    start : of the stand-alone trainings that are shown.
+    """
+    divergence, functions, correlation, floor = (
+        frame[frame["start"] == start]
+        for frame in (frames[f"{name}"] for name in
+                      ("divergence-mean", "function_space-mean", "correlation-mean", "floor"))
+    )  # fmt: skip
+    models = "models that share weights, $K$"
+    per = "nats a parameter"
+    searched = divergence[divergence["layer"] == "searched"]
+
+    def posterior(label: str, approximation: str, law: str, measure: str) -> Line | None:
+        rows = searched[
+            (searched["approximation"] == approximation)
+            & (searched["law"] == law)
+            & (searched["measure"] == measure)
+        ]
+        return _line(label, rows, "models", rows["parameters"])
+
+    paper = [
+        posterior("Laplace, prior $K$ times", "laplace", "product", "paper"),
+        posterior("Laplace, prior once", "laplace", "prior-once", "paper"),
+        posterior("over seeds", "seeds", "product", "paper"),
+    ]
+    exact = [
+        posterior("Laplace, Eq. 5", "laplace", "product", "exact"),
+        posterior("concentration", "laplace", "product", "concentration"),
+        posterior("displacement", "laplace", "product", "displacement"),
+        posterior("Laplace, prior once", "laplace", "prior-once", "exact"),
+        posterior("Laplace, Eq. 4", "laplace", "mean", "exact"),
+        posterior("over seeds, Eq. 5", "seeds", "product", "exact"),
+    ]
+    operators = divergence[
+        (divergence["approximation"] == "laplace")
+        & (divergence["law"] == "product")
+        & (divergence["measure"] == "exact")
+        & ~divergence["layer"].isin(["searched", "all"])
+        & ((divergence["layer"] != "fixed") | divergence["operator"].fillna("").eq(""))  # the sum alone
+    ]
+    layers = [
+        _line(_group(layer, operator), rows, "models", rows["parameters"])
+        for (layer, operator), rows in operators.fillna({"operator": ""}).groupby(
+            ["layer", "operator"], sort=True
+        )
+    ]
+    level = floor[floor["measure"] == "prediction_kl"]["mean"]
+    agreement = functions[functions["measure"] == "prediction_kl"]
+    distance = functions[(functions["measure"] == "distance") & (functions["layer"] != "fixed")]
+    ranks = [
+        _line(_NAMES[str(measure)] + (", two seeds alone" if of == "ceiling" else ""), rows, "models")
+        for (of, measure), rows in correlation.groupby(["of", "measure"], sort=False)
+    ]
+    return [
+        Panel("Eq. 10 as printed", models, per, _known(paper), signed=True),
+        Panel("exact, with the normaliser", models, per, _known(exact)),
+        Panel("exact, by layer and operator", models, per, _known(layers)),
+        Panel(
+            "predictions",
+            models,
+            "KL(alone || inherited), nats",
+            _known([_line("inherited weights", agreement, "models")]),
+            ("two seeds, alone", float(level.iloc[0])) if len(level) else None,
+            least=0.0,
+        ),
+        Panel(
+            "parameters",
+            models,
+            "relative distance to alone",
+            _known(
+                _line(_group(layer, operator), rows, "models")
+                for (layer, operator), rows in distance.groupby(["layer", "operator"], sort=True)
+            ),
+            least=0.0,
+        ),
+        Panel("rank correlation", models, "correlation with alone", _known(ranks), least=-1.0, most=1.0),
+    ]
+
+
+def interval_info(
+    correlations: pd.DataFrame, scatter: pd.DataFrame, measure: str = "pearson"
+) -> IntervalInfo:
+    """Return the panels of an interval study.
+
+    Parameters
+    ----------
+    correlations : a row for each seed, training (``pcnas`` or ``one-shot``), epoch, sample (``candidates`` or
+        ``uniform``) and measure: n, value, low, high.
+    scatter : the candidates at the end of training: seed, training, inherited_accuracy, standalone_accuracy.
+    measure : on the curves of every panel's caption; the curves show both.
+    """
+    panels = []
+    samples = {"candidates": "final candidates", "uniform": "uniform sample"}
+    for name in _NAMES:
+        for sample, title in samples.items():
+            rows = correlations[(correlations["measure"] == name) & (correlations["sample"] == sample)]
+            lines = [
+                _over_seeds(str(training), each)
+                for training, each in rows.groupby("training", sort=False)
+                if each["value"].notna().any()
+            ]
+            panels.append(Panel(title, "epochs", _NAMES[name], lines, models=False, least=-1.0, most=1.0))
+    last = correlations[
+        (correlations["sample"] == "candidates") & (correlations["measure"] == measure)
+    ].sort_values("epoch")
+    scatters = []
+    for seed, pair in scatter.groupby("seed", sort=True):
+        row = []
+        for training, points in pair.groupby("training", sort=False):
+            figure = last[(last["seed"] == seed) & (last["training"] == training)].iloc[-1]
+            caption = f"$n$ = {len(points)}, {_NAMES[measure]} = {figure['value']:.2f}"
+            caption += f" [{figure['low']:.2f}, {figure['high']:.2f}]"
+            row.append(
+                Scatter(
+                    f"{training}, seed {seed}",
+                    points["inherited_accuracy"].to_numpy(dtype=np.float64),
+                    points["standalone_accuracy"].to_numpy(dtype=np.float64),
+                    caption,
+                )
+            )
+        scatters.append(row)
+    return IntervalInfo(panels, scatters)
+
+
+def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
+    """Draw the panels of `study_info`, three a row.
+
+    Raises
+    ------
+    ValueError : an unknown venue, or no panels.
+    """
+    if not panels:
+        raise ValueError("there are no panels to draw")
+    with venue_style(venue) as page:
+        columns = 3
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(page.text, (_SIDE + 0.75) * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax, panel in zip(axes, panels, strict=False):
+            _draw_panel(ax, panel)
+        for ax in axes[len(panels) :]:
+            ax.remove()
+    return figure
+
+
+def draw_intervals(info: IntervalInfo, venue: str = "neurips") -> Figure:
+    """Draw correlation against the epochs of training, and the pairs of scatters below.
+
+    Raises
+    ------
+    ValueError : an unknown venue, or nothing to draw.
+    """
+    if not info.panels:
+        raise ValueError("there are no panels to draw")
+    with venue_style(venue) as page:
+        upper = -(-len(info.panels) // 2)
+        rows = upper + len(info.scatters)
+        figure = Figure(figsize=(page.column, (_SIDE + 0.75) * rows), layout="constrained")
+        axes = figure.subplots(rows, 2, squeeze=False)
+        cells = axes[:upper].ravel()
+        for ax, panel in zip(cells, info.panels, strict=False):
+            _draw_panel(ax, panel)
+        for ax in cells[len(info.panels) :]:
+            ax.remove()
+        for row, pair in zip(axes[upper:], info.scatters, strict=True):
+            for ax, scatter in zip(row, pair, strict=False):
+                _draw_scatter(ax, scatter)
+            for ax in row[len(pair) :]:
+                ax.remove()
+    return figure
+
+
+def _draw_panel(ax: Axes, panel: Panel) -> None:
+    palette = iter(_palette())
+    for line in panel.lines:
+        look = line.look or next(palette)
+        if np.isfinite(line.low).any():
+            ax.fill_between(line.x, line.low, line.high, color=look.color, alpha=0.15, linewidth=0)
+        ax.plot(
+            line.x,
+            line.mean,
+            color=look.color,
+            linestyle=look.linestyle,
+            marker=look.marker,
+            markersize=2.8,
+            markeredgewidth=0,
+            label=line.label,
+        )
+    if panel.level is not None:
+        label, value = panel.level
+        ax.axhline(value, color="0.3", linestyle=(0, (1.0, 1.2)), label=label)
+    ax.set_title(panel.title)
+    ax.set_xlabel(panel.xlabel)
+    ax.set_ylabel(panel.ylabel)
+    if panel.models:
+        _model_axis(ax, panel)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    bottom, top = ax.get_ylim()
+    if panel.least is not None:
+        ax.set_ylim(bottom=max(bottom, panel.least))
+    if panel.most is not None:
+        ax.set_ylim(top=min(top, panel.most))
+    ax.grid(axis="y", which="major", color="0.9")
+    ax.set_axisbelow(True)
+    seaborn.despine(ax=ax)
+    if not panel.lines:
+        ax.text(0.5, 0.5, "no such figures", ha="center", va="center", transform=ax.transAxes, color="0.4")
+        return
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.28),
+        frameon=False,
+        fontsize=6,
+        handlelength=1.8,
+        handletextpad=0.4,
+        columnspacing=0.8,
+        labelspacing=0.2,
+        borderpad=0,
+        ncols=2 if len(panel.lines) > _SINGLE_COLUMN else 1,
+    )
+
+
+def _model_axis(ax: Axes, panel: Panel) -> None:
+    """Give numbers of models a logarithmic axis, and divergences one where they span decades."""
+    values = np.concatenate([line.mean for line in panel.lines]) if panel.lines else np.ones(1)
+    ax.set_xscale("log", base=2)
+    ticks = sorted({float(x) for line in panel.lines for x in line.x})
+    if ticks:
+        ax.set_xticks(ticks[:: -(-len(ticks) // 5)] if len(ticks) > 6 else ticks)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    known = np.abs(values[np.isfinite(values) & (values != 0)])  # K = 1 is 0: it has no logarithm
+    if not len(known) or known.max() < _MANY_DECADES * known.min():
+        return
+    if panel.signed and (values < 0).any():
+        ax.set_yscale("symlog", linthresh=1.0)
+        return
+    ax.set_yscale("log", nonpositive="mask")
+    # an interval may reach below 0, where a logarithm ends: what is seen is decided by the means
+    ax.set_ylim(bottom=known.min() / 3)
+
+
+def _draw_scatter(ax: Axes, scatter: Scatter) -> None:
+    look = method_look("regularized-evolution").color
+    ax.scatter(scatter.inherited, scatter.alone, s=12, alpha=0.75, color=look, linewidth=0)
+    ax.set_title(scatter.title)
+    ax.set_xlabel(f"accuracy with inherited weights (%)\n{scatter.caption}", linespacing=1.3)
+    ax.set_ylabel("accuracy alone (%)")
+    ax.set_box_aspect(1)
+    seaborn.despine(ax=ax)
+
+
+def _line(label: str, rows: pd.DataFrame, x: str, scale: pd.Series[float] | None = None) -> Line | None:
+    """Return the curve of a frame's mean, low and high, each over `scale`; None without rows."""
+    if not len(rows):
+        return None
+    # sets without such parameters have no divergence, of no parameters
+    by = np.ones(len(rows)) if scale is None else np.maximum(scale.to_numpy(dtype=np.float64), 1.0)
+    mean, low, high = (rows[name].to_numpy(dtype=np.float64) / by for name in ("mean", "low", "high"))
+    return Line(label, rows[x].to_numpy(dtype=np.float64), mean, low, high)
+
+
+def _over_seeds(training: str, rows: pd.DataFrame) -> Line:
+    """Return a training's curve: with its own interval for one seed, the mean and the range for several."""
+    look = method_look("pcnas" if training == "pcnas" else "spos")
+    if rows["seed"].nunique() == 1:
+        x, mean, low, high = (
+            rows[name].to_numpy(dtype=np.float64) for name in ("epoch", "value", "low", "high")
+        )
+        return Line(f"{training}, 95 % interval over architectures", x, mean, low, high, look)
+    grouped = rows.groupby("epoch")["value"].agg(["mean", "min", "max"]).reset_index()
+    x, mean, low, high = (
+        grouped[name].to_numpy(dtype=np.float64) for name in ("epoch", "mean", "min", "max")
+    )
+    return Line(f"{training}, mean and range of {rows['seed'].nunique()} seeds", x, mean, low, high, look)
+
+
+def _group(layer: object, operator: object) -> str:
+    """Return a short name of theta_{l,o}: layer, then operator."""
+    return f"{layer}: {operator}".replace("nor_", "").replace("_", " ") if operator else "fixed"
+
+
+def _known(lines: Iterable[Line | None]) -> list[Line]:
+    return [line for line in lines if line is not None]
+
+
+def _palette() -> list[Look]:
+    """Return looks that stay apart in grey: colour, marker and line style all change."""
+    names = ("regularized-evolution", "vaenas-g", "local-search", "reinforce", "sivdnas", "bohb", "rsps",
+             "fairnas", "random-search", "bananas")  # fmt: skip
+    return [method_look(name) for name in names]

@@ -1,0 +1,1 @@
+"""Posterior fading, measured: stand-alone trainings beside supernets of more and more architectures."""

@@ -1,0 +1,97 @@
+"""Figures of finished studies, drawn again from their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchkit.analysis.fading_figure import (
+    IntervalInfo,
+    Panel,
+    draw_intervals,
+    draw_study,
+    interval_info,
+    study_info,
+)
+from benchkit.files import write_figure
+from benchkit.spaces import InputError
+
+__all__ = ["plot_fading", "read_frames"]
+
+_KINDS = {
+    "fading.json": ("divergence-mean", "function_space-mean", "correlation-mean", "floor"),
+    "intervals.json": ("correlations", "scatter"),
+}
+_WORDS = ("layer", "operator", "measure", "law", "approximation", "start", "of", "training", "sample")
+
+
+def plot_fading(
+    folders: Sequence[Path], out: Path, start: str = "shared", venue: str = "neurips"
+) -> list[Path]:
+    """Draw the studies of some folders into one figure, and return its files (PDF and PNG).
+
+    Parameters
+    ----------
+    folders : finished studies of one kind: all of ``benchkit fading run``, or all of ``fading intervals``.
+    out : its name; with or without ``.pdf`` or ``.png``.
+    start : of the stand-alone trainings that a study shows: ``shared``, or the control, ``independent``.
+    venue : of the page, see `benchkit.analysis.style.VENUES`.
+
+    Raises
+    ------
+    InputError : a folder without a finished study, folders of both kinds, no trainings with that start, no
+        such venue, or a place that cannot be written to.
+    """
+    kinds = {folder: _kind(folder) for folder in folders}
+    if len(set(kinds.values())) > 1:
+        raise InputError("give folders of one kind: of benchkit fading run, or of benchkit fading intervals")
+    several = len(kinds) > 1
+    panels: list[Panel] = []
+    rows = []
+    for folder, kind in kinds.items():
+        frames = read_frames(folder)
+        if kind == "fading.json":
+            if not (frames["divergence-mean"]["start"] == start).any():
+                raise InputError(
+                    f"{folder} has no trainings with {start} first weights; --control makes them"
+                )
+            found = study_info(frames, start)
+        else:
+            found, scatters = interval_info(frames["correlations"], frames["scatter"])
+            rows += scatters
+        panels += [
+            panel._replace(title=f"{folder.name}: {panel.title}") if several else panel for panel in found
+        ]
+    try:
+        drawn = draw_intervals(IntervalInfo(panels, rows), venue) if rows else draw_study(panels, venue)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return write_figure(drawn, out)
+
+
+def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a finished study that its figure shows, by name.
+
+    Raises
+    ------
+    InputError : no finished study there, or a table that cannot be read.
+    """
+    frames = {}
+    for name in _KINDS[_kind(folder)]:
+        path = folder / f"{name}.csv"
+        try:
+            frames[name] = pd.read_csv(path, dtype=dict.fromkeys(_WORDS, str))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {path}: {error}") from error
+    return frames
+
+
+def _kind(folder: Path) -> str:
+    for kind in _KINDS:
+        if (folder / kind).is_file():
+            if not (folder / "result.json").is_file():
+                raise InputError(f"the study in {folder} is not finished: give its command again")
+            return kind
+    raise InputError(f"{folder} holds no study of fading; benchkit fading run makes one")
