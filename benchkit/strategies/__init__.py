@@ -35,6 +35,7 @@ _STRATEGIES = {
     "bananas": "bananas:BANANAS",
     "nasas": "nasas_queries:NASASQueries",
     "vaenas": "vaenas_queries:VAENASQueries",
+    "gibbsnas": "gibbsnas_queries:GibbsNASQueries",
 }
 
 # the same for those that train a supernet before they search it
@@ -46,9 +47,12 @@ _WEIGHT_SHARING = {
     "darts-v2": "darts:SecondOrderDARTS",
     "gdas": "gdas:GDAS",
     "snas": "snas:SNAS",
+    "setn": "setn:SETN",
+    "enas": "enas:ENAS",
     "nasas": "nasas:NASAS",
     "vaenas": "vaenas:VAENAS",
     "vaenas-g": "vaenas_gradient:VAENASGradient",
+    "gibbsnas": "gibbsnas:GibbsNAS",
 }
 
 

@@ -7,33 +7,30 @@ falls while the supernet trains: `GumbelStrategy`. What they compute with a draw
 
 Deviations and choices
 ----------------------
-- Derivation keeps the strongest of all operations of a position, ``none`` included, as NAS-Bench-201 runs
-  these methods; a choice of two inputs for each node belongs to the papers' own cells.
+- Derivation is the space's own rule (``strongest``): of all operations of a position, ``none`` included, as
+  NAS-Bench-201 runs these methods; on ``darts`` two inputs for each node, as in the papers' own cells.
 - A position with fewer candidates than others has the logit -inf where it has none.
 - Weight decay on alpha is added to the gradient (Adam, not AdamW), as the published codes do.
 - One Gumbel draw serves all cells and all images of a batch, as in the published codes of GDAS and SNAS. The
   temperature is linear from the first epoch to the last, and changes between epochs only.
-- These methods never query. Here the derived architecture alone is scored, so that it has a trace.
+- What is recorded after every epoch, and what is scored in the end: `benchkit.strategies.derived`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.errors import InputError
-from benchkit.strategies.protocol import Ask
+from benchkit.spaces.sizes import whole_space
+from benchkit.strategies.derived import DerivingStrategy, relative_entropy
 from benchkit.strategies.relaxed_sampling import gumbel_noise, gumbel_softmax, linear_temperature
-from benchkit.strategies.weight_sharing import (
-    Weights,
-    WeightSharingStrategy,
-    optimizer_tensors,
-    restore_optimizer,
-)
+from benchkit.strategies.weight_sharing import Weights, optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +79,7 @@ class GumbelHyperparameters(AlphaHyperparameters):
             raise ValueError("initial_temperature and final_temperature must be positive")
 
 
-class DifferentiableStrategy(WeightSharingStrategy):
+class DifferentiableStrategy(DerivingStrategy):
     """A method with one parameter for each candidate of each position.
 
     Attributes
@@ -90,13 +87,9 @@ class DifferentiableStrategy(WeightSharingStrategy):
     alpha : float[positions, operations], made by `bind`.
     """
 
-    Hyperparameters = AlphaHyperparameters
+    Hyperparameters: ClassVar[type[Any]] = AlphaHyperparameters
 
     alpha: Tensor
-
-    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        super().__init__(space, rng, **hyperparameters)
-        self._asked = False
 
     def bind(self, supernet: Any, weights: Weights) -> None:
         import torch
@@ -117,6 +110,13 @@ class DifferentiableStrategy(WeightSharingStrategy):
         device = next(iter(weights.parameters)).device
         self.alpha = torch.tensor(start, dtype=torch.float32, device=device, requires_grad=True)
         self._absent = torch.from_numpy(~np.asarray(supernet.present)).to(device)
+        self.start_optimizer()
+
+    def start_optimizer(self) -> None:
+        """Make what moves alpha: Adam, unless a method has its own."""
+        import torch
+
+        setting = self.hyperparameters
         self._optimizer = torch.optim.Adam(
             [self.alpha],
             lr=setting.learning_rate,
@@ -144,34 +144,35 @@ class DifferentiableStrategy(WeightSharingStrategy):
         self._optimizer.step()
         self.alpha.grad = None
 
+    def shares(self) -> npt.NDArray[np.float64]:
+        """Return float64[positions, operations]: softmax(alpha)."""
+        return self.logits.detach().double().softmax(dim=1).cpu().numpy()
+
     def derive(self) -> Architecture:
-        """Return int8[d]: the strongest operation of every position."""
-        row: Architecture = self.logits.detach().argmax(dim=1).cpu().numpy().astype(np.int8)
-        return row
+        """Return int8[d]: what is strongest by softmax(alpha) and the space's own rule."""
+        return whole_space(self.space).strongest(self.shares())
 
-    # -- search -------------------------------------------------------------------------------
-
-    @property
-    def default_queries(self) -> int:
-        return 1
-
-    def propose(self) -> Ask:
-        row = self.derive()[None]
-        first, self._asked = not self._asked, True
-        return Ask(row if first else row[:0])
-
-    def recommend(self) -> Architecture:
-        return self.derive()
+    def entropy(self) -> float:
+        """Return the mean entropy of softmax(alpha), as a share of the largest possible."""
+        return relative_entropy(self.shares())
 
     # -- interruption -------------------------------------------------------------------------
 
     def state_tensors(self) -> dict[str, Tensor]:
-        return {"alpha": self.alpha.detach(), **optimizer_tensors(self._optimizer, self.parameters)}
+        return {"alpha": self.alpha.detach(), **self.optimizer_state(), **self.derived_tensors()}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.alpha.data.copy_(tensors["alpha"])
-        remembered = {name: value for name, value in tensors.items() if "/" in name}
-        restore_optimizer(self._optimizer, self.parameters, remembered)
+        self.load_derived(tensors)
+        self.load_optimizer_state({name: value for name, value in tensors.items() if "/" in name})
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """Return what moves alpha remembers, under names with a slash."""
+        return optimizer_tensors(self._optimizer, self.parameters)
+
+    def load_optimizer_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `optimizer_state` returned."""
+        restore_optimizer(self._optimizer, self.parameters, tensors)
 
 
 class GumbelStrategy(DifferentiableStrategy):

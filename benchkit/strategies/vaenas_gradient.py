@@ -183,7 +183,11 @@ class VAENASGradient(DifferentiableStrategy):
         if self.learned is not None:
             self.path = self.learned.one(1)[0]
         else:
-            self.path = draw_rows(self.rng, self.probabilities()).astype(np.int8)
+            shares = self.probabilities()
+            self.path = draw_rows(self.rng, shares).astype(np.int8)
+            if not self.space.is_valid(self.path[None]).all():  # the same law, among members
+                vectors = [row[:a] for row, a in zip(shares, self.space.arity, strict=True)]
+                self.path = self.space.sample_product(self.rng, vectors, 1)[0]
         return self.path
 
     def draw_pair(self) -> None:
@@ -232,16 +236,18 @@ class VAENASGradient(DifferentiableStrategy):
         return gradients.loss
 
     def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
+        super().end_epoch(epoch, evaluate)
         if self.learned is not None and self.learned.due(epoch):
             self.learned.learn(self._uniform(self.hyperparameters.ranked), evaluate)
 
     def report(self) -> Mapping[str, float]:
-        return {} if self.learned is None else self.learned.report()
+        return {**super().report(), **({} if self.learned is None else self.learned.report())}
 
     # -- search -------------------------------------------------------------------------------
 
     def findings(self) -> dict[str, Any]:
-        return {} if self.learned is None else self.learned.findings()
+        learned = {} if self.learned is None else self.learned.findings()
+        return {**super().findings(), **learned}
 
     def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
         return None if self.learned is None else self.learned.matching(n, wanted)

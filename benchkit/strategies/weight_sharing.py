@@ -118,6 +118,11 @@ class Weights(Protocol):
         """N, the number of training images: what a prior is weighed against."""
         ...
 
+    @property
+    def validation_images(self) -> int:
+        """The number of validation images: the same for what learns from those."""
+        ...
+
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """Clip the gradients and move the weights."""
         ...

@@ -93,7 +93,8 @@ def open_data(
         images.
     """
     shard = (processes.rank, processes.count)
-    largest = min(recipe.batch_size, len(images.valid)) // processes.count * processes.count
+    wanted = recipe.valid_batch_size or recipe.batch_size
+    largest = min(wanted, len(images.valid)) // processes.count * processes.count
     if not largest:
         raise InputError(
             f"{len(images.valid)} validation images do not divide among {processes.count} processes"

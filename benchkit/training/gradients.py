@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -46,7 +47,9 @@ class LossClosure:
 
     def _accumulated(self, batch: ImageBatch, wanted: Sequence[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
         """Return loss and gradients as means over the batch, run part by part."""
-        parts = self._recipe.accumulate
+        # a larger batch, of validation, is run in more parts of the same size
+        times = math.ceil(len(batch.labels) * self._processes.count / self._recipe.batch_size)
+        parts = self._recipe.accumulate * times
         if parts == 1:
             return self._of_part(batch.images, batch.labels, wanted)
         loss = torch.zeros((), device=batch.labels.device)

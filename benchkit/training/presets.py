@@ -7,6 +7,13 @@ methods that run several passes a step train for fewer epochs, still over 3,000 
 ``paper-cifar10``, ``paper-cifar100`` and ``paper-imagenet`` are NASAS's settings (Zhou et al., 2019), for the
 spaces `branches` at full width. ``vaenas-shufflenet``, ``vaenas-nasnet-imagenet`` and
 ``vaenas-nasnet-cifar10`` are those of VAENAS (anonymous, under double-blind review), appendix A.1.
+``paper-nasbench201`` is GibbsNAS's Table 3 (Xue et al., 2021): ``nasbench201`` for the methods beside it, and
+its own batches (64 of training, 2,048 of validation) and learning rate for ``gibbsnas``.
+``paper-darts`` is the search of DARTS (Liu et al., 2019, appendix A.1: 8 cells, 16 channels, 50 epochs, batch
+64), with GibbsNAS's own batches and learning rate as above, which it names for this space too.
+``paper-small`` and ``paper-large`` are PC-NAS's (Li et al., 2019, section 4.1), for ``mobile-small`` and
+``mobile-large`` with images of 224 pixels: 200 epochs, which are a warm-up of 100 and 20 intervals of 5. Its
+pool of 5 and its 900 samples are the strategy's own defaults.
 
 Deviations and choices
 ----------------------
@@ -21,8 +28,14 @@ Deviations and choices
   2019, appendix A: SGD .025 to 0 by a cosine, weight decay 3e-4, clipping at 5, cutout 16, 36 channels, 20
   cells); no momentum is Nesterov's, label smoothing is .1, and with .5 nothing is clipped.
 - VAENAS: the auxiliary tower (.4), drop path (.2) and dropout (.5) of A.1 belong to a network that is trained
-  alone; they are off in a supernet, where every batch trains another network already. The networks have
-  them: ``auxiliary=1``, `benchkit.spaces.networks.set_dropout`.
+  alone, by ``benchkit train`` (`benchkit.building.final_presets` has presets of the same names); they are off
+  in a supernet, where every batch trains another network already.
+- PC-NAS does not say how many images its devices normalise together; here ``--accumulate`` runs the batch of
+  512 in parts. Nothing is clipped or smoothed. A subnet is scored on batches of 128.
+- GibbsNAS gives neither its epochs on NAS-Bench-201 nor its decay of the learning rate: here 50 epochs as for
+  DARTS there, and the cosine of .1 that ends at 0. Its 1st order (``--set omega=sgd``) trains the weights by
+  SGD, for which DARTS's ``--learning-rate 0.025`` is meant. ``small`` takes 256 validation images instead of
+  2,048.
 - VAENAS: Table 6 searches at depth 8 and 20: ``--size cells=8``.
 """
 
@@ -47,7 +60,8 @@ class Preset:
     ----------
     recipe : of the training.
     epochs_of : epochs of single strategies, where they differ from the recipe's.
-    size : options of the network by space; the published size where there are none.
+    recipe_of : what single strategies change in the recipe beside their epochs.
+    size : options of the network by space, or by what stands before the colon in its name (see `size_of`).
     images : validation images on which a subnet is scored; None is all.
     scoring_batch : images a batch of scoring; with batch statistics it decides the score, too.
     queries : architectures that the search scores; None is the method's published number.
@@ -56,6 +70,7 @@ class Preset:
 
     recipe: TrainingRecipe
     epochs_of: Mapping[str, int] = field(default_factory=dict)
+    recipe_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     size: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     images: int | None = None
     scoring_batch: int = 512
@@ -63,11 +78,17 @@ class Preset:
     options_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def recipe_for(self, strategy: str) -> TrainingRecipe:
-        """Return the recipe with the strategy's own number of epochs."""
-        return replace(self.recipe, epochs=self.epochs_of.get(strategy, self.recipe.epochs))
+        """Return the recipe with the strategy's own number of epochs, and what else it changes."""
+        epochs = self.epochs_of.get(strategy, self.recipe.epochs)
+        return replace(self.recipe, epochs=epochs, **self.recipe_of.get(strategy, {}))
+
+    def size_of(self, space: str) -> Mapping[str, int]:
+        """Return the options of the network of a space by its name; without any, it is as published."""
+        return self.size.get(space, self.size.get(space.partition(":")[0], {}))
 
 
 _DENSE = MappingProxyType({"channels": 8, "cells": 1})
+_STAGES = MappingProxyType({"divisor": 4, "stem_stride": 1, "strided_stages": 3})
 _ENAS = TrainingRecipe(
     epochs=630, batch_size=144, learning_rate=0.05, last_learning_rate=0.0001, cutout=16, weight_decay=1e-4
 )
@@ -81,24 +102,59 @@ _VAENAS = TrainingRecipe(
     label_smoothing=0.1,
 )
 
+_PCNAS = Preset(
+    TrainingRecipe(
+        epochs=200,
+        batch_size=512,
+        learning_rate=0.1,
+        last_learning_rate=5e-4,
+        weight_decay=1e-4,
+        clip=None,
+    ),
+    scoring_batch=128,
+)
+
+_NASBENCH201 = Preset(TrainingRecipe(), epochs_of={"darts": 50, "darts-v2": 50})
+_GIBBS = {"learning_rate": 0.1, "last_learning_rate": 0.0}
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "small": Preset(
             TrainingRecipe(epochs=20),
-            epochs_of={"darts": 10, "darts-v2": 8, "fairnas": 8},
+            epochs_of={"darts": 10, "darts-v2": 8, "fairnas": 8, "setn": 10, "pcnas": 30, "gibbsnas": 8},
             size={
                 "nasbench201": _DENSE,
                 "nasbench201-3": _DENSE,
                 "nasbench-macro": {"channels": 8, "features": 128},
                 "nasbench101": {"channels": 16, "cells": 1},
+                "darts": {"channels": 8, "cells": 5},
                 "nasnet": {"channels": 8, "cells": 5},
-                "shufflenet": {"divisor": 4, "stem_stride": 1, "strided_stages": 3},
+                "shufflenet": _STAGES,
+                "mobile-small": _STAGES,
+                "mobile-large": _STAGES,
             },
+            recipe_of={"gibbsnas": {**_GIBBS, "valid_batch_size": 256}},
             images=1000,
             scoring_batch=500,
             queries=200,
+            options_of={
+                # 10 + 20 x 1 epochs for 21 layers, as the paper's 100 + 20 x 5
+                "pcnas": {"warmup": 10, "interval": 1, "samples": 10},
+                # rewards after an epoch: 200 of 250 images, as published 1,000 of 512
+                "enas": {"steps": 10, "images": 250},
+            },
         ),
-        "nasbench201": Preset(TrainingRecipe(), epochs_of={"darts": 50, "darts-v2": 50}),
+        "nasbench201": _NASBENCH201,
+        "paper-nasbench201": replace(
+            _NASBENCH201,
+            epochs_of={**_NASBENCH201.epochs_of, "gibbsnas": 50},
+            recipe_of={"gibbsnas": {**_GIBBS, "valid_batch_size": 2048}},
+        ),
+        "paper-darts": Preset(
+            TrainingRecipe(epochs=50, nesterov=False, weight_decay=3e-4),
+            size={"darts": {"channels": 16, "cells": 8}},
+            recipe_of={"gibbsnas": {**_GIBBS, "valid_batch_size": 2048}},
+        ),
         "paper-cifar10": Preset(_ENAS, options_of={"nasas": {"samples": 1500}}),
         "paper-cifar100": Preset(_ENAS, options_of={"nasas": {"samples": 5000}}),
         "paper-imagenet": Preset(
@@ -108,6 +164,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             scoring_batch=128,
             options_of={"nasas": {"samples": 1500}},
         ),
+        "paper-small": _PCNAS,
+        "paper-large": _PCNAS,
         "vaenas-shufflenet": Preset(
             replace(_VAENAS, epochs=480, batch_size=1024),
             scoring_batch=128,  # the published strides, for 224 pixels

@@ -28,7 +28,9 @@ class TrainingRecipe:
     Attributes
     ----------
     epochs : passes over the training images.
-    batch_size : training images a step; validation batches are as large.
+    batch_size : training images a step.
+    valid_batch_size : validation images a step, for methods that learn from them; None is `batch_size`. More
+        than that are run in parts of the size in which training batches are run, see `accumulate`.
     learning_rate, last_learning_rate : at the first step, and where the schedule ends.
     schedule : ``cosine`` (half of one) or ``linear``, from step to step.
     momentum, nesterov, weight_decay : of SGD.
@@ -52,6 +54,7 @@ class TrainingRecipe:
 
     epochs: int = 250
     batch_size: int = 64
+    valid_batch_size: int | None = None
     learning_rate: float = 0.025
     last_learning_rate: float = 0.001
     schedule: str = "cosine"
@@ -71,6 +74,7 @@ class TrainingRecipe:
         rules = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,
+            "valid_batch_size": self.valid_batch_size is None or self.valid_batch_size >= 1,
             "learning_rate": 0 < self.learning_rate < math.inf,
             "last_learning_rate": 0 <= self.last_learning_rate <= self.learning_rate,
             "schedule": self.schedule in _SCHEDULES,

@@ -131,7 +131,7 @@ class Trainer:
             self._data = open_data(images, recipe, device, streams, processes, workers)
         if recipe.compile_cells:
             self._compile()
-        self.weights = SharedWeights(self.supernet, recipe, len(images.train))
+        self.weights = SharedWeights(self.supernet, recipe, len(images.train), len(images.valid))
         self._closure = LossClosure(strategy, self.weights, recipe, processes)
         evaluator = SupernetEvaluator(
             self.supernet,

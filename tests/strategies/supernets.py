@@ -22,6 +22,7 @@ class RecordingWeights:
     """Shared weights under gradient descent of rate 0.1, which keep every gradient."""
 
     images = 1000
+    validation_images = 1000
     learning_rate = 0.1
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
