@@ -17,6 +17,9 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.trainer import Streams, Trainer
 
+QUICK: dict[str, dict[str, Any]] = {"enas": {"steps": 2, "aggregate": 3}}
+"""Hyperparameters that make slow methods quick."""
+
 
 @pytest.fixture(autouse=True)
 def always_one_thread(one_thread: None) -> None:
@@ -49,7 +52,7 @@ def make_trainer(digits: SearchImages) -> Callable[..., Trainer]:
         options = {} if policy is None else {"policy": policy}
         supernet = build_supernet(space, 10, 1, generator=streams.network, channels=4, cells=1, **options)
         return Trainer(
-            kind(space, streams.strategy),
+            kind(space, streams.strategy, **QUICK.get(kind.name, {})),
             supernet,
             digits,
             TrainingRecipe(**{"epochs": 3, "batch_size": 30, **recipe}),

@@ -22,7 +22,7 @@ from benchkit.training.trainer import Progress
 
 SMALL = SearchSettings("spos", "nasbench201-3", "digits", epochs=2, limit=300, images=60, scoring_batch=30)
 # evolution uses the space up; random search has its 100; differentiable methods score what they derive
-QUERIES = {"spos": 125, "fairnas": 125, "rsps": 100, "nasas": 200, "vaenas": 125}
+QUERIES = {"spos": 125, "fairnas": 125, "rsps": 100, "setn": 100, "enas": 100, "nasas": 200, "vaenas": 125}
 Run = Callable[..., tuple[int, str, str]]
 
 
