@@ -12,7 +12,7 @@ import yaml
 
 from benchkit.spaces import InputError
 
-__all__ = ["read_yaml", "replacing", "unfinished", "write_text"]
+__all__ = ["read_yaml", "replacing", "unfinished", "write_figure", "write_text"]
 
 
 @contextmanager
@@ -46,6 +46,25 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_figure(figure: Any, out: Path) -> list[Path]:
+    """Write a matplotlib figure as PDF and as PNG, and return both paths.
+
+    Parameters
+    ----------
+    out : their name, with or without ``.pdf`` or ``.png``; its folder is made.
+
+    Raises
+    ------
+    InputError : the place cannot be written to.
+    """
+    from benchkit.analysis.style import save_figure
+
+    stem = out.with_suffix("") if out.suffix in (".pdf", ".png") else out
+    with replacing(stem.with_name(f"{stem.name}.pdf")) as temporary:
+        temporary.touch()  # says in one line where nothing can be written
+    return save_figure(figure, stem)
 
 
 class _UniqueKeys(yaml.SafeLoader):

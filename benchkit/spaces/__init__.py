@@ -30,6 +30,8 @@ _SPACES = {
     "nasbench201-3": "nasbench201:NASBench201Three",
     "nasbench-macro": "nasbench_macro:NASBenchMacro",
     "natsbench-size": "natsbench_size:NATSBenchSize",
+    "darts": "darts:DARTS",
+    "darts-multi": "darts_multi:DARTSMulti",
     "nasnet": "nasnet:NASNet",
     "shufflenet": "shufflenet:ShuffleNet",
     "mobile-small": "mobile:MobileSmall",

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError, InputError
 
-__all__ = ["Architecture", "Batch", "Keys", "Mutation", "ProductSpace", "Space"]
+__all__ = ["Architecture", "Batch", "Keys", "Mutation", "ProductSpace", "Space", "row_bytes"]
 
 Architecture = npt.NDArray[np.int8]
 """One row of choices, ``int8[d]``."""
@@ -32,6 +33,12 @@ Keys = npt.NDArray[Any]
 
 _DRAWS_PER_ROW = 64
 _ROUNDS = 200
+
+
+def row_bytes(batch: Batch) -> npt.NDArray[np.bytes_]:
+    """Return bytes[n]: the rows of int8[n, d] themselves, d >= 1."""
+    rows = np.ascontiguousarray(batch + np.int8(1))  # no trailing zero byte is lost
+    return rows.view(f"S{batch.shape[1]}")[:, 0]
 
 
 class Space(ABC):
@@ -164,6 +171,17 @@ class Space(ABC):
                 return rows
         return np.concatenate([rows, self.sample(rng, n - len(rows))])
 
+    def strongest(self, weights: npt.NDArray[np.floating[Any]]) -> Batch:
+        """Return int8[..., d]: what a supernet's weights say, by the rule with which the space was published.
+
+        The choice of the largest weight at every position, unless a space has another rule.
+
+        Parameters
+        ----------
+        weights : float[..., d, choices], not negative, such as softmax(alpha); 0 where there is no choice.
+        """
+        return np.asarray(weights.argmax(axis=-1), dtype=np.int8)
+
     # -- identity -----------------------------------------------------------------------------
 
     @abstractmethod
@@ -206,6 +224,15 @@ class Space(ABC):
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
         """Return the space's own notation, the inverse of `parse`."""
+
+    def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
+        """Return the cells of a row, to be drawn.
+
+        Raises
+        ------
+        InputError : the space's architectures have no cells.
+        """
+        raise InputError(f"an architecture of {self.name} has no cells to draw")
 
     def describe(self) -> dict[str, Any]:
         """Return what ``space info`` prints: JSON-ready facts about the space."""
@@ -281,12 +308,11 @@ class ProductSpace(Space):
 
     def canonical(self, batch: Batch) -> npt.NDArray[np.bytes_]:
         """Return the row itself as bytes: no two rows are isomorphic unless a space says so."""
-        rows = np.ascontiguousarray(batch + np.int8(1))  # no trailing zero byte is lost
-        return rows.view(f"S{self.length}")[:, 0]
+        return row_bytes(batch)
 
     def key(self, batch: Batch) -> Keys:
         """Return `index` where the space has fewer than 2**62 rows, else the row as bytes."""
-        return self.index(batch) if self._enumerable else ProductSpace.canonical(self, batch)
+        return self.index(batch) if self._enumerable else row_bytes(batch)
 
     def index(self, batch: Batch) -> npt.NDArray[np.int64]:
         if not self._enumerable:

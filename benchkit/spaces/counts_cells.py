@@ -1,9 +1,9 @@
 """The stack of normal and reduction cells: which channels each cell has, and what all of them cost.
 
 The skeleton is that of DARTS (Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019); the
-operations are those of `benchkit.spaces.nasnet`. The network is built from the same plan. The cells that
-DARTS published (second order) have 3,349,342 parameters with 20 cells and 36 channels for ten classes, and
-4,718,752 with 14 and 48 on ImageNet (published: 3.3 M and 4.7 M).
+operations are those of `benchkit.spaces.nasnet` and `benchkit.spaces.darts`. The network is built from the
+same plan. The cells that DARTS published (second order) have 3,349,342 parameters with 20 cells and 36
+channels for ten classes, and 4,718,752 with 14 and 48 on ImageNet (published: 3.3 M and 4.7 M).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts_layers import Counts, classifier, conv_bn, convolution, depthwise, halved
@@ -70,11 +71,11 @@ def count_two_cells(
     Parameters
     ----------
     space : says what the choices are.
-    rows : int8[n, 28], valid.
+    rows : int8[n, d], valid.
     side : of the square image.
     """
     total, side = _stem(size, side, image_channels)
-    kinds = rows.reshape(len(rows), len(CELLS), len(EDGES))
+    kinds = space.holds(rows).reshape(len(rows), len(CELLS), len(EDGES), -1)
     features = 0
     for cell in planned_cells(size):
         # what enters is brought to the cell's channels first, and to one size: that of the last output
@@ -95,18 +96,18 @@ def _stem(size: TwoCellsSize, side: int, image_channels: int) -> tuple[Counts, i
     return total + conv_bn(full, full, 3, sides[2]), sides[2]
 
 
-def _edges(space: TwoCells, choices: Batch, cell: PlannedCell, side: int) -> Counts:
-    """Count the operations on int8[n, 14]; `side` is that of the cell's output, and so of all of theirs."""
-    none = np.zeros(len(choices), dtype=np.int64)
+def _edges(space: TwoCells, held: npt.NDArray[np.bool_], cell: PlannedCell, side: int) -> Counts:
+    """Count what bool[n, 14, operations] says; `side` is that of the cell's output, and so of all edges."""
+    none = np.zeros(len(held), dtype=np.int64)
     total, channels = Counts(none, none), cell.channels
     for number, name in enumerate(space.operations):
         if name in CONVOLUTIONS:
             kernel, _, times = CONVOLUTIONS[name]
             once = depthwise(channels, kernel, side) + conv_bn(channels, channels, 1, side)
-            total += once * times * (choices == number).sum(axis=1)
+            total += once * times * held[..., number].sum(axis=1)
     if cell.reduction:
         # a skip that halves is a 1 x 1 convolution
         from_inputs = np.array([source < INPUTS for source, _ in EDGES])
-        skips = (choices[:, from_inputs] == space.operations.index("skip_connect")).sum(axis=1)
+        skips = held[:, from_inputs, space.operations.index("skip_connect")].sum(axis=1)
         total += (convolution(channels, channels, 1, side) + norm(channels)) * skips
     return total

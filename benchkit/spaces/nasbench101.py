@@ -48,6 +48,7 @@ import numpy.typing as npt
 
 from benchkit.spaces import nasbench101_hash as graph
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
+from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = ["OPERATIONS", "NASBench101", "is_connected", "top_nine"]
@@ -366,6 +367,12 @@ class NASBench101(Space):
         matrix = "/".join("".join(map(str, line)) for line in full.tolist())
         short = list(_SHORT)
         return f"{matrix} {','.join(short[op] for op in architecture[_EDGES:])}"
+
+    def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
+        """Return the pruned cell with operations in its vertices."""
+        matrix, ops = self.decode(architecture)
+        edges = tuple((source, target, "") for source, target in np.argwhere(matrix).tolist())
+        return (CellDiagram("", 1, tuple(op.removesuffix("-bn-relu") for op in ops), edges),)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
+from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError
 
 __all__ = ["EDGES", "OPERATIONS", "DenseCells", "NASBench201", "NASBench201Three", "dense_edges"]
@@ -128,6 +129,16 @@ class DenseCells(ProductSpace):
         for (source, target), choice in zip(self.edges, architecture, strict=True):
             terms[target] = terms.get(target, "|") + f"{OPERATIONS[choice]}~{source}|"
         return "+".join(terms.values())
+
+    def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
+        """Return the cell with operations on its edges; an edge without one is left out."""
+        edges = tuple(
+            (source, target, OPERATIONS[choice])
+            for (source, target), choice in zip(self.edges, architecture.tolist(), strict=True)
+            if choice != self.none
+        )
+        inner = (str(node) for node in range(1, self.nodes - 1))
+        return (CellDiagram("", 1, ("input", *inner, "output"), edges),)
 
     def describe(self) -> dict[str, Any]:
         return {

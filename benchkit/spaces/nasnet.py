@@ -31,10 +31,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces.base import Architecture, Batch, ProductSpace
+from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space, row_bytes
+from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError
 
-__all__ = ["CELLS", "CONVOLUTIONS", "EDGES", "INPUTS", "NODES", "NONE", "OPERATIONS", "NASNet", "TwoCells"]
+__all__ = [
+    "CELLS",
+    "CONVOLUTIONS",
+    "EDGES",
+    "INPUTS",
+    "NODES",
+    "NONE",
+    "OPERATIONS",
+    "ORDERS",
+    "FreeCells",
+    "NASNet",
+    "TwoCells",
+]
 
 CELLS = ("normal", "reduction")
 """Kinds of cells, in the order of a row."""
@@ -67,7 +80,7 @@ CONVOLUTIONS = {
 _TERM = re.compile(r"([^|~+]+)~(\d)")
 
 
-class TwoCells(ProductSpace):
+class TwoCells(Space):
     """A normal and a reduction cell, with one of the same operations on every edge of both.
 
     Parameters
@@ -78,10 +91,11 @@ class TwoCells(ProductSpace):
     """
 
     def __init__(self, name: str, operations: Sequence[str], source: str) -> None:
+        self.name = name
         self.operations = tuple(operations)
         self.none = self.operations.index(NONE)
         self.source = source
-        super().__init__(name, (len(self.operations),) * (len(CELLS) * len(EDGES)))
+        self.arity = (len(self.operations),) * (len(CELLS) * len(EDGES))
 
     def canonical(self, batch: Batch) -> npt.NDArray[np.bytes_]:
         """Return the row as bytes, the intermediate nodes of each cell in an order of their own.
@@ -95,13 +109,59 @@ class TwoCells(ProductSpace):
         base = len(self.operations)
         place = base ** np.arange(len(EDGES) - 1, -1, -1, dtype=np.int64)
         least = np.full(len(cells), np.iinfo(np.int64).max)
-        for order in _ORDERS:
+        for order in ORDERS:
             renamed = padded[:, order]
             number = renamed @ place
             forward = (renamed != self.none).sum(axis=1) == edges  # an edge that leads back is lost
             least = np.where(forward, np.minimum(least, number), least)
         rows = least[:, None] // place % base
-        return super().canonical(rows.astype(np.int8).reshape(-1, self.length))
+        return row_bytes(rows.astype(np.int8).reshape(-1, self.length))
+
+    def holds(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return bool[n, 28, operations]: which operations the edges of int8[n, d] carry."""
+        carried: npt.NDArray[np.bool_] = np.asarray(batch)[..., None] == np.arange(len(self.operations))
+        return carried
+
+    def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
+        """Return both cells as DARTS draws them: operations on edges, nodes concatenated into the output.
+
+        An edge that carries several operations is drawn as often.
+        """
+        inner = range(INPUTS, NODES)
+        nodes = ("$c_{k-2}$", "$c_{k-1}$", *(str(node - INPUTS) for node in inner), "$c_{k}$")
+        joined = tuple((node, NODES, "") for node in inner)
+        cells = self.holds(np.asarray(architecture)[None]).reshape(len(CELLS), len(EDGES), -1)
+        return tuple(
+            CellDiagram(
+                f"{title} cell",
+                INPUTS,
+                nodes,
+                tuple(
+                    (*EDGES[edge], self.operations[choice])
+                    for edge, choice in np.argwhere(cell).tolist()
+                    if choice != self.none
+                )
+                + joined,
+            )
+            for title, cell in zip(CELLS, cells, strict=True)
+        )
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "operations": list(self.operations),
+            "cells": list(CELLS),
+            "edges": [list(edge) for edge in EDGES],
+            "source": self.source,
+        }
+
+
+class FreeCells(TwoCells, ProductSpace):
+    """Two cells whose edges are free: any of the operations, or none, on each of them."""
+
+    def __init__(self, name: str, operations: Sequence[str], source: str) -> None:
+        TwoCells.__init__(self, name, operations, source)
+        ProductSpace.__init__(self, name, self.arity)
 
     def parse(self, text: str) -> Architecture:
         parts = text.strip().split(";")
@@ -152,17 +212,8 @@ class TwoCells(ProductSpace):
                 terms[target].append((self.operations[choice], source))
         return "+".join(_node(arriving) for arriving in terms.values())
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            **super().describe(),
-            "operations": list(self.operations),
-            "cells": list(CELLS),
-            "edges": [list(edge) for edge in EDGES],
-            "source": self.source,
-        }
 
-
-class NASNet(TwoCells):
+class NASNet(FreeCells):
     """The 8^28 pairs of cells of VAENAS."""
 
     def __init__(self) -> None:
@@ -187,4 +238,5 @@ def _orders() -> list[npt.NDArray[np.int64]]:
     return found
 
 
-_ORDERS = _orders()
+ORDERS = _orders()
+"""For every renaming of the intermediate nodes: the edge that each position holds, 14 where none can be."""

@@ -212,6 +212,8 @@ _SIZES: dict[str, type[NetworkSize]] = {
     "nasbench201": DenseCellsSize,
     "nasbench201-3": DenseCellsSize,
     "nasbench-macro": NASBenchMacroSize,
+    "darts": TwoCellsSize,
+    "darts-multi": TwoCellsSize,
     "nasnet": TwoCellsSize,
     "shufflenet": ShuffleNetSize,
     "mobile-small": MobileSize,

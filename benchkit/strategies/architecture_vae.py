@@ -34,6 +34,8 @@ Deviations and choices
   plus a draw of the logistic distribution: uniform in [0, 1], A.5's random sampling, where the decoder
   knows nothing, and above 1/2 exactly where the edge is drawn. The nine largest are the edges. What is not
   connected is drawn again from a new z.
+- On ``darts``, likewise, the two edges into a node are those with the largest draw, logits plus Gumbel noise,
+  of an operation other than none, relative to the edge's other draws: a draw is always a member.
 - Inside a restriction of NAS-Bench-101 the edges are those drawn, however many: its rows are packed, many
   have fewer than nine edges, and nine would add some that were never there. Membership decides: of draws
   inside the 30,001 cells of nasbench101-sample 6 to 9 % are members. Small cells, which many rows encode,
@@ -59,6 +61,7 @@ from torch import Tensor
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.nasbench101 import NASBench101, top_nine
+from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.architecture_lstms import EncoderDecoder
 from benchkit.strategies.predictor_ensemble import one_torch_thread
 
@@ -245,7 +248,7 @@ class ArchitectureVAE:
             uniform = torch.rand(shape, generator=self._generator, dtype=torch.float64)
             gumbel = -(-uniform.clamp_min(1e-300).log()).clamp_min(1e-300).log()
             perturbed = self._network.draw(z, gumbel)
-            rows: Batch = perturbed.argmax(dim=2).numpy().astype(np.int8)
+            rows = whole_space(self.space).strongest(perturbed.softmax(dim=2).numpy())
             if isinstance(self.space, NASBench101):
                 rows = top_nine(edge_values(perturbed).numpy(), rows[:, _EDGES:])
         return rows

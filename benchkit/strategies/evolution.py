@@ -105,6 +105,7 @@ class Evolution:
     sample : from n to int8[n, d], random rows; None is the space's own law.
     feasible : from int8[n, d] to bool[n], a constraint that all rows keep, those of `sample` already; None is
         none.
+    one_step : whether every mutation is one step of ``space.mutate``, on any space.
 
     Attributes
     ----------
@@ -121,13 +122,14 @@ class Evolution:
         draw_seeds: Callable[[int], Batch] | None = None,
         sample: Callable[[int], Batch] | None = None,
         feasible: Callable[[Batch], npt.NDArray[np.bool_]] | None = None,
+        one_step: bool = False,
     ) -> None:
         self.space, self.rng, self.setting = space, rng, setting
         self.top: Batch = np.empty((0, space.length), dtype=np.int8)
         self.top_scores: Scores = np.empty(0)
         self._seeds, self._draw_seeds = seeds, draw_seeds
         self._sample, self._feasible = sample, feasible
-        self._by_steps = not isinstance(whole_space(space), ProductSpace)
+        self._by_steps = one_step or not isinstance(whole_space(space), ProductSpace)
         self._seen: set[Any] = set()
         self._iteration = 0
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.nasnet import EDGES, NASNet, TwoCells
+from benchkit.spaces.nasnet import EDGES, FreeCells, NASNet
 
 SPACE = NASNet()
 DARTS_V2 = (
@@ -136,7 +136,7 @@ def test_every_row_has_196_neighbours() -> None:
 
 
 def test_a_space_of_two_cells_may_have_other_operations() -> None:
-    small = TwoCells("small", ("skip_connect", "none", "dil_conv_5x5"), "a test")
+    small = FreeCells("small", ("skip_connect", "none", "dil_conv_5x5"), "a test")
     row = small.parse(f"normal:{NOTHING};reduction:|skip_connect~0|dil_conv_5x5~1|+||+||+||")
     assert row.tolist() == [1] * 14 + [0, 2] + [1] * 12
     assert small.describe()["source"] == "a test"

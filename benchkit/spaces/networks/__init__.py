@@ -18,7 +18,7 @@ generator is left alone), ``policy=`` (`BatchNormPolicy`) and the space's size o
 (`benchkit.spaces.sizes`: ``channels=8, cells=1`` for a small NAS-Bench-201). ``network.recipe`` holds all of
 them and describes itself in JSON.
 
-A supernet of ``nasbench201``, ``nasbench201-3``, ``nasbench-macro``, ``nasnet``, ``shufflenet``,
+A supernet of ``nasbench201``, ``nasbench201-3``, ``nasbench-macro``, ``darts``, ``nasnet``, ``shufflenet``,
 ``mobile-small`` or ``mobile-large`` is a `CandidateNetwork`. Its forward pass is ``supernet(images, mask,
 weights)`` with ``bool`` and ``float[positions, operations]``; by name:
 
@@ -35,7 +35,7 @@ call                                   what runs
 Candidates that do not run get no gradient at all (None, not zero), so an optimizer leaves them alone. The
 supernet of ``nasbench101`` shares kernels among widths and knows paths only. That of a ``branches`` space
 (`BranchNetwork`) has paths, and ``gated(images, gates)``: a factor for every kernel slice. One of ``nasnet``
-built with ``auxiliary=1`` has ``with_auxiliary(images)``: the auxiliary classifier's logits, too.
+or ``darts``, built with ``auxiliary=1``, has ``with_auxiliary(images)``: the auxiliary logits, too.
 
 Images of any memory format are accepted; inside, everything is channels-last. Networks work under
 ``torch.autocast`` with bfloat16. A further space is a new description: its body is made of the blocks

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from benchkit.spaces.base import Architecture, Space
+from benchkit.spaces.darts import OPERATIONS as DARTS_OPERATIONS
+from benchkit.spaces.darts_multi import held_by
 from benchkit.spaces.errors import InputError
 from benchkit.spaces.mobile import LARGE, SMALL
+from benchkit.spaces.nasnet import OPERATIONS as NASNET_OPERATIONS
 from benchkit.spaces.networks import mobile, nasbench201, nasbench_macro, nasnet, shufflenet
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Mask, choices_mask
@@ -79,7 +82,9 @@ _FAMILIES = {
     "nasbench201": _DENSE_CELLS,
     "nasbench201-3": _DENSE_CELLS,
     "nasbench-macro": _of_candidates(nasbench_macro.describe, nasbench_macro.mask_of),
-    "nasnet": _of_candidates(nasnet.describe, nasnet.mask_of),
+    "darts": _of_candidates(nasnet.describe, partial(choices_mask, operations=len(DARTS_OPERATIONS))),
+    "darts-multi": _of_candidates(nasnet.describe, held_by),
+    "nasnet": _of_candidates(nasnet.describe, partial(choices_mask, operations=len(NASNET_OPERATIONS))),
     "shufflenet": _of_candidates(shufflenet.describe, shufflenet.mask_of),
     "mobile-small": _of_candidates(mobile.describe, partial(choices_mask, operations=len(SMALL))),
     "mobile-large": _of_candidates(mobile.describe, partial(choices_mask, operations=len(LARGE))),

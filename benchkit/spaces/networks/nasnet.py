@@ -1,4 +1,4 @@
-"""Networks of normal and reduction cells: those of ``nasnet``, and of any space of two such cells.
+"""Networks of normal and reduction cells: those of ``nasnet``, of ``darts``, and of any such space.
 
 "VAENAS: Sampling Matters in Neural Architecture Search", appendices A.1 and A.4, on the skeleton of DARTS
 (Liu et al., ICLR 2019): a stem of one convolution (three of stride 2 for ImageNet); cells whose inputs are
@@ -20,6 +20,7 @@ Deviations and choices
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -28,9 +29,9 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts_cells import STEM_CHANNELS, PlannedCell, planned_cells
 from benchkit.spaces.errors import InputError
-from benchkit.spaces.nasnet import EDGES, INPUTS, NODES, OPERATIONS, TwoCells
+from benchkit.spaces.nasnet import EDGES, INPUTS, NODES, TwoCells
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
-from benchkit.spaces.networks.blocks import Block, Fixed, Mask, choices_mask
+from benchkit.spaces.networks.blocks import Block, Fixed, Mask
 from benchkit.spaces.networks.cell import Cell, CellGraph
 from benchkit.spaces.networks.cell_operations import cell_operation, preprocessing
 from benchkit.spaces.networks.dropout import DropPath
@@ -38,7 +39,7 @@ from benchkit.spaces.networks.layers import Candidate, conv_bn
 from benchkit.spaces.networks.network import CandidateNetwork, Recipe
 from benchkit.spaces.sizes import TwoCellsSize
 
-__all__ = ["AuxiliaryHead", "TwoCellsNetwork", "describe", "mask_of"]
+__all__ = ["AuxiliaryHead", "TwoCellsNetwork", "describe"]
 
 _WINDOW = 5
 
@@ -109,7 +110,7 @@ def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
     Parameters
     ----------
     recipe : of a `TwoCells` space.
-    present : bool[28, operations].
+    present : bool[28, operations of the space].
     """
     space, size, policy = recipe.space, recipe.size, recipe.policy
     if not isinstance(space, TwoCells) or not isinstance(size, TwoCellsSize):
@@ -123,12 +124,14 @@ def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
     auxiliary = None
     if size.auxiliary:
         auxiliary = AuxiliaryHead(plan[size.reductions[1]].outputs, recipe.classes, policy)
-    return TwoCellsNetwork(recipe, stem, body, head, present, mask_of, tapped=tapped, auxiliary=auxiliary)
+    return TwoCellsNetwork(
+        recipe, stem, body, head, present, partial(_mask_of, space), tapped=tapped, auxiliary=auxiliary
+    )
 
 
-def mask_of(row: Architecture) -> Mask:
-    """Return the candidates that a row selects: one a position."""
-    return choices_mask(row, len(OPERATIONS))
+def _mask_of(space: TwoCells, row: Architecture) -> Mask:
+    mask: Mask = space.holds(row[None])[0]
+    return mask
 
 
 def _stem(size: TwoCellsSize, images: int, policy: BatchNormPolicy) -> tuple[nn.Module, list[Block]]:

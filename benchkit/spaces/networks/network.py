@@ -179,13 +179,25 @@ class CandidateNetwork(nn.Module):
         return self._run(images, None, weights)
 
     def sampled(self, images: Tensor, architecture: npt.ArrayLike, weights: Tensor) -> Tensor:
-        """Return the logits of one architecture, differentiable in its weights (GDAS).
+        """Return the logits of one candidate a position, differentiable in its weights (GDAS).
 
         Only the selected candidates are computed. With straight-through weights,
         ``hard - soft.detach() + soft``, their value is 1 and their gradient that of `soft`; the weights
         of the others get no gradient.
+
+        Parameters
+        ----------
+        architecture : int8[d]; it need not be a member where a space's architectures use some positions only
+            (``darts``): what is sampled in training is then an operation on every edge.
+
+        Raises
+        ------
+        ArchitectureError : it is not one row, or a choice that there is not.
         """
-        return self._run(images, self.mask_of(architecture), weights)
+        rows = self.recipe.space.shaped(architecture)
+        if len(rows) != 1 or not ((rows >= 0) & (rows < self.recipe.space.arity)).all():
+            return self.path(images, architecture)  # which says what is wrong
+        return self._run(images, self._mask_of(rows[0]), weights)
 
     def _run(self, images: Tensor, mask: Mask | None, weights: Tensor | None = None) -> Tensor:
         # through __call__, so that hooks, compilation and wrappers see every pass
