@@ -10,6 +10,8 @@ vaenas-nasnet-imagenet   VAENAS, A.1: 300 epochs, batch 512, rate .5 to 0, linea
 vaenas-shufflenet        VAENAS, A.1: 480 epochs, batch 1,024, dropout .5
 pcnas                    PC-NAS (Li et al., 2019), section 4.1: squeeze-and-excitation and mixup
 nasbench201              Dong and Yang, "NAS-Bench-201", ICLR 2020, table 1: 200 epochs, batch 256
+sivdnas-cifar            SI-VDNAS (Wang et al., 2020), section 4.3: 600 epochs, batch 96, drop path .3
+sivdnas-imagenet         the same, mobile setting: 250 epochs, batch 1,024, rate .5 to 0, linear
 small                    this project's own: minutes on a core for small networks, see below
 =======================  =================================================================================
 
@@ -26,6 +28,9 @@ Deviations and choices
 - PC-NAS names mixup without its alpha: .2, as Zhang et al. (2018) use on ImageNet. Nothing is clipped.
 - PC-NAS: "the hyperparameters used to train this best model are the same as that of supergraph": rate .1 to
   5e-4, batch 512, weight decay 1e-4, 300 epochs.
+- SI-VDNAS: weight decay is 3e-4 for CIFAR-10 and 5e-4 for CIFAR-100 (``--weight-decay 5e-4``), which is how
+  P-DARTS, its reference, uses the two numbers. Auxiliary weight .4, cutout 16 and, on ImageNet, clipping at 5
+  and label smoothing .1 are those of DARTS, whose process it follows.
 - small: the optimizer of NAS-Bench-201 with batches of 64 in 10 epochs, on the networks of the preset
   ``small`` of ``benchkit search``; nothing is added to the loss. At the speed measured on one core beside
   other work, CIFAR-10 takes 6 minutes with cells of NAS-Bench-201, 12 with NAS-Bench-Macro, 26 with
@@ -125,6 +130,25 @@ FINAL_PRESETS: Mapping[str, FinalPreset] = MappingProxyType(
             get_preset("vaenas-nasnet-imagenet").size["nasnet"],
         ),
         "vaenas-shufflenet": FinalPreset(_vaenas("vaenas-shufflenet", dropout=0.5)),
+        "sivdnas-cifar": FinalPreset(replace(_DARTS, drop_path=0.3), _CELLS),
+        "sivdnas-imagenet": FinalPreset(
+            FinalRecipe(
+                TrainingRecipe(
+                    epochs=250,
+                    batch_size=1024,
+                    learning_rate=0.5,
+                    last_learning_rate=0.0,
+                    schedule="linear",
+                    nesterov=False,
+                    weight_decay=3e-5,
+                    clip=5.0,
+                    label_smoothing=0.1,
+                ),
+                auxiliary=0.4,
+                warmup_epochs=5,
+            ),
+            MappingProxyType({"cells": 14, "channels": 48, "stem_stride": 8}),
+        ),
         "pcnas": FinalPreset(
             FinalRecipe(replace(get_preset("paper-small").recipe, epochs=300), mixup=0.2), {"squeeze": 1}
         ),

@@ -2,7 +2,8 @@
 
 Scores are accuracies on validation images, in percent. A fidelity is a number of images: the first so many
 of one random order, drawn once, so that every architecture is scored on the same ones and a lower fidelity
-on a part of them. Nothing is measured in seconds: a trace would not be the same twice.
+on a part of them. A strategy that scores inside training may ask for one of several equal parts of these
+images alone (PC-NAS's mini-batches). Nothing is measured in seconds: a trace would not be the same twice.
 
 Batch normalisation
 -------------------
@@ -114,19 +115,34 @@ class SupernetEvaluator:
             starts = range(0, min(calibration_batches * batch_size, len(order)), batch_size)
             self._calibration = [calibration.batch(order[at : at + batch_size])[0] for at in starts]
 
-    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+    def evaluate(
+        self, batch: Batch, fidelity: int | None = None, part: tuple[int, int] | None = None
+    ) -> Evaluation:
         """Return scores for int8[n, d].
+
+        Parameters
+        ----------
+        fidelity : number of images; None is all.
+        part : (k, parts): score on the k-th of so many equal parts of these images alone, k from 0.
 
         Raises
         ------
         ArchitectureError : an architecture that is not in the supernet's space.
-        InputError : a fidelity that is not in 1..full_fidelity.
+        InputError : a fidelity that is not in 1..full_fidelity, or a part that there is not.
         """
         images = self.full_fidelity if fidelity is None else fidelity
         if not 1 <= images <= self.full_fidelity:
             raise InputError(f"a fidelity is a number of images in 1..{self.full_fidelity}, got {images}")
         rows = self.space.validate(batch)
         order = self._order[:images]
+        if part is not None:
+            number, parts_in_all = part
+            if not 0 <= number < parts_in_all <= images:
+                raise InputError(
+                    f"part {number} of {parts_in_all}, counted from 0, is no part of {images} images"
+                )
+            order = order.tensor_split(parts_in_all)[number]
+            images = len(order)
         parts = order.tensor_split(-(-images // self._batch_size))
         device = self._valid.device
         correct = torch.zeros(len(rows), dtype=torch.int64, device=device)
@@ -139,12 +155,12 @@ class SupernetEvaluator:
             if self._calibration:
                 for number, row in enumerate(rows):
                     self._recalibrate(row)
-                    for part in parts:
-                        x, y = self._valid.batch(part)
+                    for each in parts:
+                        x, y = self._valid.batch(each)
                         correct[number] += _right(self._supernet.path(x, row), y)
             else:  # every batch is made once for all architectures
-                for part in parts if len(rows) else ():
-                    correct += self._count(part, rows)
+                for each in parts if len(rows) else ():
+                    correct += self._count(each, rows)
         scores = correct.cpu().numpy().astype(np.float64) * (100 / images)
         return Evaluation(scores, None)
 

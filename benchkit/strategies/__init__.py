@@ -36,6 +36,8 @@ _STRATEGIES = {
     "nasas": "nasas_queries:NASASQueries",
     "vaenas": "vaenas_queries:VAENASQueries",
     "gibbsnas": "gibbsnas_queries:GibbsNASQueries",
+    "pcnas": "pcnas_queries:PCNASQueries",
+    "sivdnas": "sivdnas_queries:SIVDNASQueries",
 }
 
 # the same for those that train a supernet before they search it
@@ -53,6 +55,8 @@ _WEIGHT_SHARING = {
     "vaenas": "vaenas:VAENAS",
     "vaenas-g": "vaenas_gradient:VAENASGradient",
     "gibbsnas": "gibbsnas:GibbsNAS",
+    "pcnas": "pcnas:PCNAS",
+    "sivdnas": "sivdnas:SIVDNAS",
 }
 
 

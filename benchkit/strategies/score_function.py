@@ -11,7 +11,8 @@ quantity                                               here
 q_i = softmax(theta_i)                                 `softmax`
 d log q(a) / d theta_ij = [a_i = j] - q_ij             `log_probability_gradient`
 log q(a)                                               `log_probability`
-d ELBO = E_q[(log p~(a) - log q(a) - b) d log q(a)]    `elbo_gradient`
+d E_q[f(a)] = E_q[(f(a) - b) d log q(a)]               `signal_gradient`
+d ELBO: the same of f(a) = log p~(a) - log q(a)        `elbo_gradient`
 the same from draws of other distributions             `importance_weights`
 =====================================================  ==============================
 """
@@ -31,6 +32,7 @@ __all__ = [
     "log_probability",
     "log_probability_gradient",
     "padded",
+    "signal_gradient",
     "softmax",
     "vectors",
 ]
@@ -98,16 +100,32 @@ def elbo_gradient(
     batch : int8[n, d], drawn from q, or from elsewhere with `weights`.
     log_likelihood : float64[n], log p~(a), up to a constant; the prior is in it or uniform.
     weights : float64[n], summing to 1; None is 1 / n each.
+    """
+    return signal_gradient(
+        probabilities, batch, log_likelihood - log_probability(probabilities, batch), weights
+    )
+
+
+def signal_gradient(
+    probabilities: Matrix, batch: Batch, signal: Figures, weights: Figures | None = None
+) -> Matrix:
+    """Return the gradient of E_q[f(a)] by the logits, f itself taken as fixed.
+
+    Parameters
+    ----------
+    probabilities : of q.
+    batch : int8[n, d], drawn from q, or from elsewhere with `weights`.
+    signal : float64[n], f of each row.
+    weights : float64[n], summing to 1; None is 1 / n each.
 
     Notes
     -----
-    The control variate is the weighted mean of log p~ - log q. It is made from the same rows, which for
-    equal weights shrinks the expectation by (n - 1) / n; that factor is taken out again, so that the
-    estimate is unbiased for n >= 2. With importance weights it is consistent, as self-normalised ones are.
+    The control variate is the weighted mean of f. It is made from the same rows, which for equal weights
+    shrinks the expectation by (n - 1) / n; that factor is taken out again, so that the estimate is unbiased
+    for n >= 2. With importance weights it is consistent, as self-normalised ones are.
     """
     n = len(batch)
     share = np.full(n, 1 / n) if weights is None else weights
-    signal = log_likelihood - log_probability(probabilities, batch)
     advantage = share * (signal - share @ signal)
     gradient = -probabilities * advantage.sum()
     positions = np.broadcast_to(np.arange(batch.shape[1]), batch.shape)

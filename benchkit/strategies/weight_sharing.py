@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces.base import Batch
+from benchkit.spaces.base import Batch, Space
 from benchkit.strategies.protocol import Scores, SearchStrategy
 
 if TYPE_CHECKING:
@@ -132,9 +132,16 @@ class Weights(Protocol):
         ...
 
 
-Evaluate = Callable[[Batch, "int | None"], Scores]
-"""``evaluate(batch, images)``: accuracies in percent, float64[n], of int8[n, d] with the weights as they are,
-on so many validation images, or on all where there are fewer (None is all)."""
+class Evaluate(Protocol):
+    """``evaluate(batch, images)``: accuracies with the weights as they are."""
+
+    def __call__(self, batch: Batch, images: int | None, part: tuple[int, int] | None = None) -> Scores:
+        """Return float64[n] in percent of int8[n, d], on so many validation images (None is all).
+
+        Where there are fewer, on all of them. ``part=(k, parts)`` is the k-th of so many equal parts of these
+        images alone, k from 0.
+        """
+        ...
 
 
 class WeightSharingStrategy(SearchStrategy):
@@ -157,6 +164,11 @@ class WeightSharingStrategy(SearchStrategy):
     @abstractmethod
     def default_queries(self) -> int:
         """Architectures that the published search scores with the trained weights."""
+
+    @classmethod
+    def planned_epochs(cls, space: Space, options: Mapping[str, Any]) -> int | None:
+        """Return how many epochs these hyperparameters make up; None leaves it to the recipe."""
+        return None
 
     def bind(self, supernet: Any, weights: Weights) -> None:
         """Take the network to train, on its device.

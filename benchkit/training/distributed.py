@@ -147,7 +147,9 @@ class SharedScoring:
         self.space, self.full_fidelity = evaluator.space, evaluator.full_fidelity
         self._evaluator, self._processes = evaluator, processes
 
-    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+    def evaluate(
+        self, batch: Batch, fidelity: int | None = None, part: tuple[int, int] | None = None
+    ) -> Evaluation:
         """Return what the evaluator returns for the whole batch; every process must ask for the same.
 
         Raises
@@ -157,7 +159,7 @@ class SharedScoring:
         rows = self.space.validate(batch)
         mine = slice(self._processes.rank, None, self._processes.count)
         scores = torch.zeros(len(rows), dtype=torch.float64, device=self._processes.device)
-        found = self._evaluator.evaluate(rows[mine], fidelity).scores
+        found = self._evaluator.evaluate(rows[mine], fidelity, part).scores
         scores[mine] = torch.from_numpy(found).to(scores.device)
         return Evaluation(self._processes.sum_(scores).cpu().numpy(), None)  # every score beside zeros: exact
 

@@ -12,8 +12,10 @@ its own batches (64 of training, 2,048 of validation) and learning rate for ``gi
 ``paper-darts`` is the search of DARTS (Liu et al., 2019, appendix A.1: 8 cells, 16 channels, 50 epochs, batch
 64), with GibbsNAS's own batches and learning rate as above, which it names for this space too.
 ``paper-small`` and ``paper-large`` are PC-NAS's (Li et al., 2019, section 4.1), for ``mobile-small`` and
-``mobile-large`` with images of 224 pixels: 200 epochs, which are a warm-up of 100 and 20 intervals of 5. Its
-pool of 5 and its 900 samples are the strategy's own defaults.
+``mobile-large`` with images of 224 pixels: 200 epochs, which are a warm-up of 100 and 20 intervals of 5; with
+``--set warmup=150`` there are 250. Its pool of 5 and its 900 samples are the strategy's own defaults.
+``paper-base`` and ``paper-convergence`` are SI-VDNAS's (Wang et al., 2020, section 4.2), for ``darts-multi``:
+the search of DARTS on batches of 64, in 50 and in 150 epochs.
 
 Deviations and choices
 ----------------------
@@ -112,7 +114,11 @@ _PCNAS = Preset(
         clip=None,
     ),
     scoring_batch=128,
+    options_of={"pcnas": {"warmup": 100, "interval": 5}},
 )
+
+_DARTS = TrainingRecipe(epochs=50, nesterov=False, weight_decay=3e-4)
+_SEARCHED = MappingProxyType({"channels": 16, "cells": 8})
 
 _NASBENCH201 = Preset(TrainingRecipe(), epochs_of={"darts": 50, "darts-v2": 50})
 _GIBBS = {"learning_rate": 0.1, "last_learning_rate": 0.0}
@@ -121,13 +127,22 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "small": Preset(
             TrainingRecipe(epochs=20),
-            epochs_of={"darts": 10, "darts-v2": 8, "fairnas": 8, "setn": 10, "pcnas": 30, "gibbsnas": 8},
+            epochs_of={
+                "darts": 10,
+                "darts-v2": 8,
+                "fairnas": 8,
+                "setn": 10,
+                "pcnas": 30,
+                "gibbsnas": 8,
+                "sivdnas": 10,
+            },
             size={
                 "nasbench201": _DENSE,
                 "nasbench201-3": _DENSE,
                 "nasbench-macro": {"channels": 8, "features": 128},
                 "nasbench101": {"channels": 16, "cells": 1},
                 "darts": {"channels": 8, "cells": 5},
+                "darts-multi": {"channels": 8, "cells": 5},
                 "nasnet": {"channels": 8, "cells": 5},
                 "shufflenet": _STAGES,
                 "mobile-small": _STAGES,
@@ -138,8 +153,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             scoring_batch=500,
             queries=200,
             options_of={
-                # 10 + 20 x 1 epochs for 21 layers, as the paper's 100 + 20 x 5
-                "pcnas": {"warmup": 10, "interval": 1, "samples": 10},
+                # 30 epochs are 10 + 20 x 1 for 21 layers, as the paper's 200 are 100 + 20 x 5
+                "pcnas": {"samples": 10},
                 # rewards after an epoch: 200 of 250 images, as published 1,000 of 512
                 "enas": {"steps": 10, "images": 250},
             },
@@ -150,9 +165,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             epochs_of={**_NASBENCH201.epochs_of, "gibbsnas": 50},
             recipe_of={"gibbsnas": {**_GIBBS, "valid_batch_size": 2048}},
         ),
+        "paper-base": Preset(_DARTS, size={"darts-multi": _SEARCHED, "darts": _SEARCHED}),
+        "paper-convergence": Preset(
+            replace(_DARTS, epochs=150), size={"darts-multi": _SEARCHED, "darts": _SEARCHED}
+        ),
         "paper-darts": Preset(
-            TrainingRecipe(epochs=50, nesterov=False, weight_decay=3e-4),
-            size={"darts": {"channels": 16, "cells": 8}},
+            _DARTS,
+            size={"darts": _SEARCHED},
             recipe_of={"gibbsnas": {**_GIBBS, "valid_batch_size": 2048}},
         ),
         "paper-cifar10": Preset(_ENAS, options_of={"nasas": {"samples": 1500}}),

@@ -7,7 +7,8 @@ from typing import Any
 
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.searching.constraints import check_limits
-from benchkit.spaces import InputError
+from benchkit.spaces import InputError, get_space
+from benchkit.strategies import get_weight_sharing
 from benchkit.training.presets import Preset
 from benchkit.training.recipe import TrainingRecipe
 
@@ -98,11 +99,18 @@ class SearchSettings:
     def recipe(self, preset: Preset) -> TrainingRecipe:
         """Return the preset's recipe with what was given over it.
 
+        The strategy's hyperparameters may make up a number of epochs (``planned_epochs``); `epochs` is over
+        both.
+
         Raises
         ------
-        InputError : a number is out of its range.
+        InputError : a number is out of its range, or an unknown strategy or space.
         """
         recipe = preset.recipe_for(self.strategy)
+        kind, options = get_weight_sharing(self.strategy), self.options_of(preset)
+        planned = kind.planned_epochs(get_space(self.space), options)
+        if planned is not None:
+            recipe = replace(recipe, epochs=planned)
         given: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("epochs", "batch_size", "learning_rate", "label_smoothing")

@@ -226,9 +226,9 @@ class Trainer:
             for x, y in self._data.valid.epoch():
                 yield ImageBatch(x, y)
 
-    def _evaluate(self, batch: Batch, images: int | None) -> Scores:
+    def _evaluate(self, batch: Batch, images: int | None, part: tuple[int, int] | None = None) -> Scores:
         most = self.evaluator.full_fidelity
-        return self.evaluator.evaluate(batch, None if images is None else min(images, most)).scores
+        return self.evaluator.evaluate(batch, None if images is None else min(images, most), part).scores
 
     def _check(self, loss: float, step: int) -> None:
         if np.isfinite(loss):

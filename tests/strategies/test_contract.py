@@ -22,7 +22,7 @@ CHEAP = {
 }
 """Hyperparameters that make the slow methods quick and let each one pass its random start."""
 
-SPACES = ("nasbench201", "nasbench-macro", "nasbench101", "restricted", "categorical")
+SPACES = ("nasbench201", "nasbench-macro", "nasbench101", "darts", "restricted", "categorical")
 
 
 def make_space(name):

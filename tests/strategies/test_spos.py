@@ -153,8 +153,14 @@ def test_hyperparameters_out_of_range_are_refused(wrong: dict[str, Any]) -> None
 
 
 def test_weight_sharing_strategies_have_their_own_register() -> None:
-    # these two have a variant on queries, of the same name
-    assert set(weight_sharing_names()) & set(strategy_names()) == {"nasas", "vaenas", "gibbsnas"}
+    # these have a variant on queries, of the same name
+    assert set(weight_sharing_names()) & set(strategy_names()) == {
+        "nasas",
+        "vaenas",
+        "gibbsnas",
+        "pcnas",
+        "sivdnas",
+    }
     for name in weight_sharing_names():
         assert get_weight_sharing(name).name == name
     with pytest.raises(InputError, match=r"unknown weight-sharing strategy 'sops'.*did you mean 'spos'"):

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 PAPER = [
     ("darts-cifar10", "nasnet", 32, 10, (1.5, 8.0)),
     ("darts-cifar10-300", "nasnet", 32, 10, (1.5, 8.0)),
+    ("sivdnas-cifar", "darts-multi", 32, 10, (10.0, 30.0)),  # half of all operations, on nearly every edge
+    ("sivdnas-imagenet", "darts", 224, 1000, (3.0, 9.0)),
     ("vaenas-nasnet-cifar10", "nasnet", 32, 10, (1.5, 8.0)),
     ("vaenas-nasnet-imagenet", "nasnet", 224, 1000, (3.0, 9.0)),
     ("vaenas-shufflenet", "shufflenet", 224, 1000, (3.1, 4.3)),
@@ -54,7 +56,8 @@ def test_preset_starts(
     settings = FinalSettings(space.format(row), space_name, "made-up", preset=name, batch_size=2)
     options, seen = settings.network(), made_up(size, classes)
     recipe = settings.recipe().for_images(seen.size)
-    recipe = replace(recipe, sgd=replace(recipe.sgd, epochs=2))  # drop path is on in the second
+    # drop path is on in the second epoch
+    recipe = replace(recipe, sgd=replace(recipe.sgd, epochs=2), warmup_epochs=min(recipe.warmup_epochs, 1))
     streams = FinalStreams.of(row, 0, torch.device("cpu"))
     network = build_network(space, row, classes, 3, generator=streams.weights, **options)  # type: ignore[arg-type]
     counted = int(count(space, row[None], classes, size, **options).parameters[0])

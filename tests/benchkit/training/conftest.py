@@ -17,7 +17,7 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.trainer import Streams, Trainer
 
-QUICK: dict[str, dict[str, Any]] = {"enas": {"steps": 2, "aggregate": 3}}
+QUICK: dict[str, dict[str, Any]] = {"enas": {"steps": 2, "aggregate": 3}, "pcnas": {"samples": 8}}
 """Hyperparameters that make slow methods quick."""
 
 

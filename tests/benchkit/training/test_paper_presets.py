@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchkit.images import SearchImages
-from benchkit.images.image_set import LabelledImages
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_parameters
@@ -18,6 +16,7 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.training.presets import get_preset
 from benchkit.training.streams import Streams
 from benchkit.training.trainer import Trainer
+from tests.benchkit.training.made_up import made_up
 
 # preset, space, image size, classes, parameters in millions (Table 3(a), Table 4; DenseNet-121's known count)
 PAPER = [
@@ -31,15 +30,6 @@ PAPER = [
 ]
 
 
-def made_up(size: int, classes: int) -> SearchImages:
-    """Four training images and two for validation, of random pixels."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (6, size, size, 3), dtype=np.uint8)
-    labels = np.array([0, classes - 1] * 3, dtype=np.uint16)
-    parts = LabelledImages(pixels[:4], labels[:4]), LabelledImages(pixels[4:], labels[4:])
-    return SearchImages(*parts, tuple(map(str, range(classes))), {"name": "made-up"})
-
-
 @pytest.mark.parametrize(("name", "space_name", "size", "classes", "millions"), PAPER)
 def test_paper_preset_starts(name: str, space_name: str, size: int, classes: int, millions: float) -> None:
     preset, space, streams = get_preset(name), get_space(space_name), Streams.of(0)
@@ -50,7 +40,7 @@ def test_paper_preset_starts(name: str, space_name: str, size: int, classes: int
     trainer = Trainer(
         get_weight_sharing("nasas")(space, streams.strategy, **options),
         build_supernet(space, classes, 3, generator=streams.network),
-        made_up(size, classes),
+        made_up(size, classes, valid=2),
         replace(preset.recipe_for("nasas"), epochs=1, batch_size=4, accumulate=2),  # parts of 2
         torch.device("cpu"),
         streams,

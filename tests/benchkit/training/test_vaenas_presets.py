@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchkit.images import SearchImages
-from benchkit.images.image_set import LabelledImages
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
@@ -18,6 +16,7 @@ from benchkit.strategies import get_weight_sharing
 from benchkit.training.presets import get_preset
 from benchkit.training.streams import Streams
 from benchkit.training.trainer import Trainer
+from tests.benchkit.training.made_up import made_up
 
 TINY = {"ranked": 2, "vae_hidden": 8, "vae_latent": 2, "vae_iterations": 2, "vae_batch_size": 2}
 
@@ -33,15 +32,6 @@ PAPER = [
 
 SHUFFLENET_FIXED = (3 * 16 * 9 + 640 * 1024 + 1024 * 1000 + 1000) / 1e6
 """Stem, last convolution and classifier, in millions."""
-
-
-def made_up(size: int, classes: int) -> SearchImages:
-    """Four training images and four for validation, of random pixels."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (8, size, size, 3), dtype=np.uint8)
-    labels = np.array([0, classes - 1] * 4, dtype=np.uint16)
-    parts = LabelledImages(pixels[:4], labels[:4]), LabelledImages(pixels[4:], labels[4:])
-    return SearchImages(*parts, tuple(map(str, range(classes))), {"name": "made-up"})
 
 
 @pytest.mark.parametrize(("name", "space_name", "method", "size", "classes", "bounds"), PAPER)
