@@ -132,16 +132,10 @@ class Weights(Protocol):
         ...
 
 
-class Evaluate(Protocol):
-    """``evaluate(batch, images)``: accuracies with the weights as they are."""
-
-    def __call__(self, batch: Batch, images: int | None, part: tuple[int, int] | None = None) -> Scores:
-        """Return float64[n] in percent of int8[n, d], on so many validation images (None is all).
-
-        Where there are fewer, on all of them. ``part=(k, parts)`` is the k-th of so many equal parts of these
-        images alone, k from 0.
-        """
-        ...
+Evaluate = Callable[..., Scores]
+"""``evaluate(batch, images, part=None)``: accuracies in percent, float64[n], of int8[n, d] with the weights
+as they are, on so many validation images, or on all where there are fewer (None is all). With
+``part=(k, parts)`` on the k-th of so many equal parts of these images alone, k from 0."""
 
 
 class WeightSharingStrategy(SearchStrategy):

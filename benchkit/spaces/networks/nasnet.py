@@ -1,4 +1,4 @@
-"""Networks of normal and reduction cells: those of ``nasnet``, of ``darts``, and of any such space.
+"""Networks of normal and reduction cells: those of ``nasnet``, ``darts``, ``darts-multi`` and any such space.
 
 "VAENAS: Sampling Matters in Neural Architecture Search", appendices A.1 and A.4, on the skeleton of DARTS
 (Liu et al., ICLR 2019): a stem of one convolution (three of stride 2 for ImageNet); cells whose inputs are
