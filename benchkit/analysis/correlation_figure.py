@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ _NAMES = {
 }
 _CURVE = ("strategy", "training", "epoch", "n", "value", "low", "high")
 _MARKERS = 8
+_TITLE = 26  # characters a line of a title, over the narrowest panel
 _PANELS_A_ROW = 3
 _MARGIN = 0.12  # of the panel: the strip of counts along each side
 
@@ -192,7 +194,7 @@ def _draw_points(ax: Axes, panel: ScatterInfo) -> None:
         counts.set_minor_locator(NullLocator())
         strip.axis("off")
     if panel.title:
-        above.set_title(panel.title)
+        above.set_title(textwrap.fill(panel.title, _TITLE))  # a training's name may be long
     seaborn.despine(ax=ax)
 
 
