@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -48,23 +48,29 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_figure(figure: Any, out: Path) -> list[Path]:
-    """Write a matplotlib figure as PDF and as PNG, and return both paths.
+def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write a matplotlib figure in each format, and return the paths.
 
     Parameters
     ----------
-    out : their name, with or without ``.pdf`` or ``.png``; its folder is made.
+    out : their name; a suffix that is a format is cut off. Its folder is made.
+    formats : of `benchkit.analysis.style.FORMATS`.
 
     Raises
     ------
-    InputError : the place cannot be written to.
+    InputError : the place cannot be written to, or PGF without TeX.
     """
-    from benchkit.analysis.style import save_figure
+    from benchkit.analysis.style import FORMATS, save_figure
 
-    stem = out.with_suffix("") if out.suffix in (".pdf", ".png") else out
-    with replacing(stem.with_name(f"{stem.name}.pdf")) as temporary:
+    stem = out.with_suffix("") if out.suffix.removeprefix(".") in FORMATS else out
+    with replacing(stem.with_name(f"{stem.name}.{formats[0]}")) as temporary:
         temporary.touch()  # says in one line where nothing can be written
-    return save_figure(figure, stem)
+    try:
+        return save_figure(figure, stem, formats)
+    except (RuntimeError, FileNotFoundError) as error:
+        if "pgf" not in formats:
+            raise
+        raise InputError(f"PGF needs a TeX installation with xelatex: {error}") from error
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -24,7 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-__all__ = ["VENUES", "Look", "Venue", "legend_below", "method_look", "save_figure", "venue_style"]
+__all__ = ["FORMATS", "VENUES", "Look", "Venue", "legend_below", "method_look", "save_figure", "venue_style"]
 
 
 class Venue(NamedTuple):
@@ -42,6 +42,14 @@ VENUES = {
     "aaai": Venue(column=3.3, text=7.0),
 }
 
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pgf": {},
+}
+"""Formats of figures, and what is left out of their metadata."""
 
 LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
 """A solid line, or (offset, on and off lengths in points)."""
@@ -155,29 +163,26 @@ def legend_below(figure: Figure, handles: Sequence[Artist], most: int, **options
     return legend
 
 
-def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
-    """Write ``stem.pdf`` and ``stem.png`` (300 dpi), each whole or not at all.
+def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write ``stem.pdf``, ``stem.png`` (300 dpi) and so on, each whole or not at all.
 
     Parameters
     ----------
     stem : path without an extension; its folder must exist. A dot in the name is no extension.
+    formats : of `FORMATS`.
 
     Returns
     -------
-    The two paths. The same figure gives the same bytes: no date and no release is written into the files.
+    The paths. The same figure gives the same bytes: no date and no release is written into the files.
     """
     stem = Path(stem)
     paths = []
-    metadata: dict[str, dict[str, Any]] = {
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "png": {"Software": None},
-    }
     with rc_context(_parameters()):
-        for extension in ("pdf", "png"):
+        for extension in formats:
             path = stem.with_name(f"{stem.name}.{extension}")
             beside = stem.with_name(f".{stem.name}.{os.getpid()}.{extension}")
             try:
-                figure.savefig(beside, format=extension, dpi=300, metadata=metadata[extension])
+                figure.savefig(beside, format=extension, dpi=300, metadata=FORMATS[extension])
                 os.replace(beside, path)
             finally:
                 beside.unlink(missing_ok=True)
@@ -212,6 +217,7 @@ def _parameters() -> Any:  # to mypy, rc keys are literals in some releases of m
         "grid.linewidth": 0.4,
         "lines.linewidth": 1.1,
         "lines.markersize": 3.6,
+        "svg.hashsalt": "benchkit",  # names of clip paths do not depend on the time
         "pdf.fonttype": 42,  # ICML and AAAI refuse Type 3 fonts
         "savefig.bbox": None,  # the width is the venue's
     }

@@ -15,7 +15,7 @@ from benchkit.analysis.fading_figure import (
     interval_info,
     study_info,
 )
-from benchkit.files import write_figure
+from benchkit.plotting.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
 __all__ = ["plot_fading", "read_frames"]
@@ -28,14 +28,18 @@ _WORDS = ("layer", "operator", "measure", "law", "approximation", "start", "of",
 
 
 def plot_fading(
-    folders: Sequence[Path], out: Path, start: str = "shared", venue: str = "neurips"
-) -> list[Path]:
-    """Draw the studies of some folders into one figure, and return its files (PDF and PNG).
+    folders: Sequence[Path],
+    out: Path,
+    start: str = "shared",
+    venue: str = "neurips",
+    formats: Sequence[str] = ("pdf", "png"),
+) -> Drawn:
+    """Draw the studies of some folders into one figure, the tables that it shows beside it.
 
     Parameters
     ----------
     folders : finished studies of one kind: all of ``benchkit fading run``, or all of ``fading intervals``.
-    out : its name; with or without ``.pdf`` or ``.png``.
+    out, formats : see `write_plot`.
     start : of the stand-alone trainings that a study shows: ``shared``, or the control, ``independent``.
     venue : of the page, see `benchkit.analysis.style.VENUES`.
 
@@ -50,8 +54,11 @@ def plot_fading(
     several = len(kinds) > 1
     panels: list[Panel] = []
     rows = []
+    shown: dict[str, list[pd.DataFrame]] = {}
     for folder, kind in kinds.items():
         frames = read_frames(folder)
+        for name, frame in frames.items():
+            shown.setdefault(name, []).append(frame.assign(folder=folder.name) if several else frame)
         if kind == "fading.json":
             if not (frames["divergence-mean"]["start"] == start).any():
                 raise InputError(
@@ -68,7 +75,8 @@ def plot_fading(
         drawn = draw_intervals(IntervalInfo(panels, rows), venue) if rows else draw_study(panels, venue)
     except ValueError as error:
         raise InputError(str(error)) from error
-    return write_figure(drawn, out)
+    tables = {name: pd.concat(parts, ignore_index=True) for name, parts in shown.items()}
+    return write_plot(drawn, out, tables, formats)
 
 
 def read_frames(folder: Path) -> dict[str, pd.DataFrame]:

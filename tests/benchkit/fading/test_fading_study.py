@@ -209,7 +209,9 @@ class TestCommandLine:
         assert json.loads(again)["space"] == "nasbench201-3"
         code, printed, error = cli("plot", "fading", out, "--out", tmp_path / "figure.png")
         assert (code, error) == (0, "")
-        assert printed.split() == [str(tmp_path / "figure.pdf"), str(tmp_path / "figure.png")]
+        tables = ("divergence-mean", "function_space-mean", "correlation-mean", "floor")
+        names = ["figure.png", *(f"figure-{name}.csv" for name in tables)]
+        assert printed.split() == [str(tmp_path / name) for name in names]
         code, _, error = cli("plot", "fading", out, "--out", tmp_path / "c", "--start", "independent")
         assert (code, error.count("\n")) == (2, 1)
         assert "--control" in error

@@ -1,0 +1,182 @@
+"""What finished searches would have returned after each of their epochs, read from their folders.
+
+Differentiable methods record the architecture that they derive after every epoch
+(`benchkit.strategies.derived`). `benchkit.plotting.searches` looks these up in a table and draws them.
+
+Deviations and choices
+----------------------
+- A method is a strategy with the hyperparameters that it was given; where its searches differ in other
+  settings, but for the seed, those that differ stand in its name, too.
+- SI-VDNAS derives a structure drawn from its posterior, and records the most probable one beside it. Taken is
+  the drawn one, or the most probable one when asked for.
+- Weight updates are counted in ``training.csv``: images per second times seconds are the images of an epoch,
+  and one update takes a batch of them. This needs no image data, and the rounding of both is far below one
+  batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchkit.spaces import InputError, get_space
+from benchkit.spaces.base import Batch
+from benchkit.training.evaluate import settings_of
+from benchkit.training.presets import get_preset
+from benchkit.training.settings import SearchSettings
+
+__all__ = ["Story", "read_stories"]
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """One finished search.
+
+    Attributes
+    ----------
+    folder : where it is.
+    settings : what it was.
+    method : its name in figures; the same for all seeds.
+    updates : weight updates an epoch.
+    batch : int8[epochs, d], the architecture derived after each epoch.
+    entropies : of what it was derived from, as shares of the largest; NaN where not recorded.
+    data : identity of the images that it saw.
+    """
+
+    folder: Path
+    settings: SearchSettings
+    method: str
+    updates: int
+    batch: Batch
+    entropies: list[float]
+    data: dict[str, Any]
+
+
+def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[list[Story], list[str]]:
+    """Return the searches in some folders, in the order given, and notes on what is left out.
+
+    Parameters
+    ----------
+    folders : of finished searches; of a study of supernet searches all are taken, but for those of methods
+        that record no architectures.
+    most_probable : take the most probable architectures of methods that draw those which they derive.
+
+    Raises
+    ------
+    InputError : no finished search in a folder, a search that records no architectures, files that cannot be
+        read, one search twice, or searches of different spaces or data.
+    """
+    stories: list[Story] = []
+    notes = []
+    for folder in folders:
+        inside = _searches_in(folder)
+        read = [(each, _story(each, most_probable)) for each in inside or [folder]]
+        silent = sorted({str(settings_of(each).strategy) for each, story in read if story is None})
+        stories += [story for _, story in read if story is not None]
+        if silent and all(story is None for _, story in read):
+            raise InputError(
+                f"{folder}: {', '.join(silent)} records no architecture after each epoch; methods that "
+                f"derive one from parameters do, such as darts"
+            )
+        notes += [f"{folder}: {name} records no architectures and is left out" for name in silent]
+    unique = list({story.folder.resolve(): story for story in stories}.values())
+    if not unique:
+        raise InputError("no folder was given: name that of a finished search")
+    for story in unique[1:]:
+        _check_alike(story, unique[0])
+    named = _named(unique)
+    seen: dict[tuple[str, int], Path] = {}
+    for story in named:
+        key = (story.method, story.settings.seed)
+        if key in seen:
+            raise InputError(f"{seen[key]} and {story.folder} are the same search: leave one out")
+        seen[key] = story.folder
+    return named, notes
+
+
+def _searches_in(folder: Path) -> list[Path] | None:
+    """Return the searches of a study, or None where the folder is none of a study."""
+    if not (folder / "study.yaml").is_file():
+        return None
+    found = sorted(path.parent for path in folder.glob("searches/*/search.json"))
+    if not found:
+        raise InputError(f"the study in {folder} has no searches of supernets")
+    return found
+
+
+def _story(folder: Path, most_probable: bool) -> Story | None:
+    """Return one search, its method by its strategy's name alone; None where it records no architectures."""
+    settings = settings_of(folder)
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        findings = result["findings"]
+        names = findings.get("architectures")
+        if not names:
+            return None
+        entropies = [float(value) for value in findings.get("entropies", [np.nan] * len(names))]
+        if most_probable and "most_probable" in findings:
+            names = findings["most_probable"]
+        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder} cannot be read as a finished search: {error}") from error
+    space = get_space(settings.space)
+    batch = np.stack([space.parse(str(name)) for name in names])
+    if len(batch) != len(entropies):
+        raise InputError(f"{folder} has {len(batch)} architectures, but {len(entropies)} entropies")
+    return Story(folder, settings, settings.strategy, _updates(folder, settings), batch, entropies, data)
+
+
+def _updates(folder: Path, settings: SearchSettings) -> int:
+    """Return the weight updates of an epoch."""
+    import pandas as pd
+
+    path = folder / "training.csv"
+    try:
+        history = pd.read_csv(path)
+        images = float((history["seconds"] * history["images_per_second"]).median())
+        return max(1, round(images / settings.recipe(get_preset(settings.preset)).batch_size))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read as the epochs of a search: {error}") from error
+
+
+def _check_alike(story: Story, first: Story) -> None:
+    if story.settings.space != first.settings.space:
+        raise InputError(
+            f"{first.folder} searched {first.settings.space}, {story.folder} {story.settings.space}: give "
+            f"searches of one space"
+        )
+    if story.data != first.data:
+        differ = [key for key in {**first.data, **story.data} if first.data.get(key) != story.data.get(key)]
+        raise InputError(
+            f"{first.folder} and {story.folder} saw different images ({', '.join(differ)}): give searches "
+            f"on the same"
+        )
+
+
+def _named(stories: list[Story]) -> list[Story]:
+    """Return the searches with their methods' names: hyperparameters given, settings that differ."""
+    given = [_text(story.settings.options) for story in stories]
+    kinds = [(story.settings.strategy, text) for story, text in zip(stories, given, strict=True)]
+    named = []
+    for story, kind in zip(stories, kinds, strict=True):
+        rivals = [_other(each) for each, its in zip(stories, kinds, strict=True) if its == kind]
+        own = _other(story)
+        differing = {key: own[key] for key in own if any(each[key] != own[key] for each in rivals)}
+        words = ", ".join(part for part in (kind[1], _text(differing)) if part)
+        named.append(replace(story, method=f"{kind[0]} ({words})" if words else kind[0]))
+    return named
+
+
+def _other(story: Story) -> dict[str, Any]:
+    """Return the settings of a search that neither its strategy, its hyperparameters nor its seed are."""
+    settings = asdict(story.settings)
+    return {key: value for key, value in settings.items() if key not in ("strategy", "options", "seed")}
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {settings[key]}" for key in sorted(settings))
