@@ -142,6 +142,8 @@ def _prepare(
     if kind.plans_queries and planned is not None:
         options.setdefault("queries", planned)
     strategy = kind(space, streams.strategy, **options)
+    if settings.weight_decay is not None and strategy.regularises_weights:
+        raise InputError(f"{settings.strategy} has a prior of the weights itself: leave the weight decay out")
     supernet = _supernet(space, images, preset, settings, streams)
     constraint = search_constraint(settings, supernet.recipe, images.size[0])
     if constraint is not None:

@@ -24,6 +24,7 @@ class SearchSettings:
     strategy, space, data, preset : names.
     seed : of everything that is random, but for the split of the data.
     epochs, batch_size, label_smoothing : of the training.
+    weight_decay : of the shared weights, for methods without a prior of their own for them.
     learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
     queries : architectures to score.
     images : validation images on which each is scored.
@@ -58,6 +59,7 @@ class SearchSettings:
     batch_size: int | None = None
     learning_rate: float | None = None
     label_smoothing: float | None = None
+    weight_decay: float | None = None
     queries: int | None = None
     images: int | None = None
     scoring_batch: int | None = None
@@ -89,10 +91,10 @@ class SearchSettings:
         return LatencyLookup.from_document(self.latency, "the latency look-up table of this search")
 
     def describe(self) -> dict[str, Any]:
-        """Return the settings, JSON-ready; a search without limits says nothing of them."""
+        """Return the settings, JSON-ready; without limits or another weight decay it says nothing of them."""
         facts = asdict(self)
-        for name in ("limits", "latency"):
-            if not facts[name]:
+        for name in ("limits", "latency", "weight_decay"):
+            if facts[name] in (None, {}):
                 del facts[name]
         return facts
 
@@ -113,7 +115,7 @@ class SearchSettings:
             recipe = replace(recipe, epochs=planned)
         given: dict[str, Any] = {
             name: getattr(self, name)
-            for name in ("epochs", "batch_size", "learning_rate", "label_smoothing")
+            for name in ("epochs", "batch_size", "learning_rate", "label_smoothing", "weight_decay")
             if getattr(self, name) is not None
         }
         if self.learning_rate is not None:

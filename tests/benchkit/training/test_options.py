@@ -278,6 +278,9 @@ def test_settings_go_over_the_presets_recipe() -> None:
     assert (recipe.learning_rate, recipe.last_learning_rate) == (0.2, 0.001)
     assert (recipe.label_smoothing, recipe.accumulate, recipe.threads) == (0.1, 4, 2)
     assert recipe.compile_cells
+    assert replace(SMALL, weight_decay=0.0027).recipe(get_preset("small")).weight_decay == 0.0027
+    assert "weight_decay" not in SMALL.describe()  # searches of before this setting can be gone on with
+    assert replace(SMALL, weight_decay=0.0).describe()["weight_decay"] == 0.0
     slow = replace(SMALL, learning_rate=0.0005).recipe(get_preset("small"))
     assert slow.learning_rate == slow.last_learning_rate == 0.0005
     assert SMALL.recipe(get_preset("small")).threads == 1  # not the machine's

@@ -169,6 +169,8 @@ def test_search_prints_the_architecture(cli: Run, tmp_path: Path) -> None:
         ({"threads": 0}, "threads cannot be 0"),
         ({"learning_rate": 0}, "learning_rate cannot be 0"),
         ({"label_smoothing": 1}, "label_smoothing cannot be 1"),
+        ({"weight_decay": -1}, "weight_decay cannot be -1"),
+        ({"strategy": "gibbsnas", "weight_decay": 0.1}, "leave the weight decay out"),
         ({"recalibrate": -1}, "recalibrate is a number of batches of at least 0"),
         ({"scoring_batch": 0}, "scoring-batch"),
         ({"workers": -1}, "workers"),
