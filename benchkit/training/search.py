@@ -37,7 +37,7 @@ from benchkit.images.streamed import SearchStream
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search
 from benchkit.searching.trace import Trace
-from benchkit.spaces import Space, get_space
+from benchkit.spaces import InputError, Space, get_space
 from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
