@@ -1,0 +1,272 @@
+"""Figures of what searches would have returned, epoch by epoch: is it stable, and does it collapse?
+
+The stability figure is Figure 3 of Xue et al., "Rethinking Bi-Level Optimization in Neural Architecture
+Search: A Gibbs Sampling Perspective", AAAI 2021: the accuracy, trained alone, of the architecture derived
+after each epoch. The collapse figure shows beside it the share of skip connections in that architecture, and
+the entropy of what it was derived from: Wang et al., "SI-VDNAS: Semi-Implicit Variational Dropout for
+Hierarchical One-shot Neural Architecture Search", 2020, claims that long searches do not fill with skip
+connections.
+
+`stability_info` and `collapse_info` compute, `draw_searches` draws what it is given.
+
+Deviations and choices
+----------------------
+- The line of a method is the mean over its seeds. From three seeds on it has a band, Student's interval of
+  that mean (`mean_over_trainings`); of two each seed is drawn, thin.
+- A band may pass what the axis can show (a share above 1, an accuracy above the best); the axis cuts it off
+  there, the tables keep it whole.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.training_mean import mean_over_trainings
+
+__all__ = [
+    "BAND_SEEDS",
+    "Axis",
+    "EpochPanel",
+    "SearchesInfo",
+    "collapse_info",
+    "draw_searches",
+    "means_over_seeds",
+    "stability_info",
+]
+
+Axis = Literal["epochs", "updates"]
+"""What x is: epochs of the search, or weight updates."""
+
+BAND_SEEDS = 3
+"""Seeds from which a mean has a band; of fewer every seed is drawn."""
+
+_COLUMNS: dict[Axis, str] = {"epochs": "epoch", "updates": "updates"}
+_AXIS_LABELS: dict[Axis, str] = {"epochs": "epochs", "updates": "weight updates"}
+_KEYS = ("method", "epoch", "updates")
+_MARKERS = 5
+_MARGIN = 0.05
+
+
+class EpochPanel(NamedTuple):
+    """One panel.
+
+    Attributes
+    ----------
+    measure : the column of the points that it shows.
+    label : of its y axis.
+    means : a row for each method and epoch: see `means_over_seeds`.
+    low, high : ends of its axis.
+    line : a value to draw across it, or None.
+    """
+
+    measure: str
+    label: str
+    means: pd.DataFrame
+    low: float
+    high: float
+    line: float | None = None
+
+
+class SearchesInfo(NamedTuple):
+    """What a figure shows.
+
+    Attributes
+    ----------
+    points : a row for each search and epoch: method, seed, epoch, updates, and a column for each panel.
+    panels : from left to right.
+    axis : what x is.
+    level : coverage of the bands.
+    """
+
+    points: pd.DataFrame
+    panels: list[EpochPanel]
+    axis: Axis
+    level: float
+
+
+def means_over_seeds(points: pd.DataFrame, measure: str, level: float = 0.95) -> pd.DataFrame:
+    """Return the mean over seeds of one column, for each method and epoch.
+
+    Parameters
+    ----------
+    points : a row for each method, seed and epoch, with the updates until then.
+    measure : the column; rows where it is NaN are left out.
+    level : coverage of the interval.
+
+    Returns
+    -------
+    A frame: method, epoch, updates, trainings (seeds), mean, sd, low, high; see `mean_over_trainings`.
+    """
+    return mean_over_trainings(points.rename(columns={"seed": "training"}), _KEYS, measure, level)
+
+
+def stability_info(
+    points: pd.DataFrame, label: str, optimum: float, axis: Axis = "epochs", level: float = 0.95
+) -> SearchesInfo:
+    """Return the stability figure's one panel.
+
+    Parameters
+    ----------
+    points : a row for each method, seed and epoch: method, seed, epoch (from 1), updates, and accuracy
+        (percent) of the architecture derived then, trained alone.
+    label : what the accuracy is.
+    optimum : the best accuracy in the table, percent.
+    axis : what x is.
+    level : coverage of the bands.
+
+    Raises
+    ------
+    ValueError : no points, or a method with two figures for one seed and epoch.
+    """
+    _need_points(points)
+    return SearchesInfo(points, [_accuracy_panel(points, label, optimum, level)], axis, level)
+
+
+def collapse_info(
+    points: pd.DataFrame,
+    label: str = "",
+    optimum: float | None = None,
+    axis: Axis = "epochs",
+    level: float = 0.95,
+) -> SearchesInfo:
+    """Return the panels of the collapse figure: skip connections, entropy, accuracy.
+
+    Parameters
+    ----------
+    points : as in `stability_info`, with skips and entropy, both shares in [0, 1]. Where no row has skips (a
+        space without such an operation), that panel is left out.
+    label, optimum : as in `stability_info`; where `optimum` is None (a space without a table), the accuracy
+        is left out.
+
+    Raises
+    ------
+    ValueError : as in `stability_info`.
+    """
+    _need_points(points)
+    low, high = -_MARGIN, 1 + _MARGIN
+    panels = []
+    for measure, name in (("skips", "share of skip connections"), ("entropy", "entropy (share of largest)")):
+        if points[measure].notna().any():
+            panels.append(EpochPanel(measure, name, means_over_seeds(points, measure, level), low, high))
+    if optimum is not None:
+        panels.append(_accuracy_panel(points, label, optimum, level))
+    return SearchesInfo(points, panels, axis, level)
+
+
+def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
+    """Draw the panels beside each other, every method in each, and one legend below.
+
+    Raises
+    ------
+    ValueError : an unknown venue.
+    """
+    methods = list(dict.fromkeys(info.points["method"]))
+    with venue_style(venue) as page:
+        alone = len(info.panels) == 1
+        width = page.column if alone else page.text
+        handles = _legend_handles(info, methods)
+        most = max(2, int(width / 1.3))
+        height = (2.3 if alone else 1.8) + 0.16 * -(-len(handles) // most)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(1, len(info.panels), squeeze=False).ravel()
+        for ax, panel in zip(axes, info.panels, strict=True):
+            _draw_panel(ax, panel, info, methods)
+        legend_below(figure, handles, most, handlelength=2.6)
+    return figure
+
+
+def _need_points(points: pd.DataFrame) -> None:
+    if len(points) == 0:
+        raise ValueError("there are no epochs of a search to draw")
+
+
+def _accuracy_panel(points: pd.DataFrame, label: str, optimum: float, level: float) -> EpochPanel:
+    lowest = float(points["accuracy"].min())
+    room = _MARGIN * max(optimum - lowest, 1.0)
+    means = means_over_seeds(points, "accuracy", level)
+    return EpochPanel("accuracy", label, means, lowest - room, optimum + room, optimum)
+
+
+def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, methods: list[str]) -> None:
+    x = _COLUMNS[info.axis]
+    for number, method in enumerate(methods):
+        look = method_look(method)
+        mean = panel.means[panel.means["method"] == method]
+        single = info.points[info.points["method"] == method]
+        seeds = single["seed"].nunique()
+        if seeds >= BAND_SEEDS:
+            ax.fill_between(mean[x], mean["low"], mean["high"], color=look.color, alpha=0.15, linewidth=0)
+        elif seeds > 1:
+            for _, path in single.groupby("seed"):
+                ax.plot(path[x], path[panel.measure], color=look.color, linewidth=0.5, alpha=0.6)
+        ax.plot(
+            mean[x],
+            mean["mean"],
+            color=look.color,
+            linestyle=look.linestyle,
+            marker=look.marker,
+            markevery=_marker_places(len(mean), number / len(methods)),
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+        )
+    if panel.line is not None:
+        ax.axhline(panel.line, color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), zorder=1)
+    largest = float(info.points[x].max())
+    ax.set_xlim(0, largest * 1.02)
+    ax.set_ylim(panel.low, panel.high)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.set_xlabel(_AXIS_LABELS[info.axis])
+    ax.set_ylabel(panel.label)
+    ax.grid(axis="y", which="major", color="0.9")
+    ax.set_axisbelow(True)
+    seaborn.despine(ax=ax)
+
+
+def _marker_places(points: int, offset: float) -> list[int]:
+    """Return a few indices spread over a line, shifted by `offset` (0 to 1) of their spacing."""
+    shares = (np.arange(_MARKERS) + offset) / _MARKERS
+    return sorted(set((shares * points).astype(int).tolist()))
+
+
+def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
+    """Return a line for each method, and what the band, the thin lines and the line across are."""
+    seeds = info.points.groupby("method")["seed"].nunique()
+    common = seeds.nunique() == 1
+    handles: list[Artist] = []
+    for method in methods:
+        look = method_look(method)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=look.color,
+                linestyle=look.linestyle,
+                marker=look.marker,
+                markeredgecolor="white",
+                markeredgewidth=0.3,
+                label=method if common else f"{method} ($n$ = {seeds[method]})",
+            )
+        )
+    said = f", $n$ = {seeds.iloc[0]}" if common else ""
+    if (seeds >= BAND_SEEDS).any():
+        label = f"mean, {100 * info.level:g} % band{said}"
+        handles.append(Patch(color="0.5", alpha=0.3, linewidth=0, label=label))
+        said = ""
+    if ((seeds > 1) & (seeds < BAND_SEEDS)).any():
+        handles.append(Line2D([], [], color="0.5", linewidth=0.5, label=f"single seeds{said}"))
+    if any(panel.line is not None for panel in info.panels):
+        handles.append(
+            Line2D([], [], color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), label="best in the table")
+        )
+    return handles
