@@ -1,14 +1,15 @@
 """How a space is searched: one file a method, and the protocols that they obey.
 
-Adding a strategy is one new file and one line in `_STRATEGIES`.
+Adding a strategy is one new file and one line in `_STRATEGIES`. One in a package of its own is named by
+``package.module:Class`` wherever a strategy's name is asked for.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchkit.spaces.errors import unknown
+from benchkit.spaces.errors import InputError, unknown
 from benchkit.strategies.protocol import Ask, SearchStrategy, Strategy
 
 if TYPE_CHECKING:
@@ -66,12 +67,15 @@ def strategy_names() -> list[str]:
 
 
 def get_strategy(name: str) -> type[SearchStrategy]:
-    """Return the strategy class of that name.
+    """Return the strategy class of that name, or of that ``package.module:Class``.
 
     Raises
     ------
-    InputError : there is no such strategy; it lists those there are.
+    InputError : there is no such strategy; it lists those there are. A module that cannot be imported, or
+        that holds no such class.
     """
+    if ":" in name:
+        return _foreign(name, SearchStrategy)
     if name not in _STRATEGIES:
         raise unknown("strategy", name, _STRATEGIES)
     module, attribute = _STRATEGIES[name].split(":")
@@ -85,14 +89,32 @@ def weight_sharing_names() -> list[str]:
 
 
 def get_weight_sharing(name: str) -> type[WeightSharingStrategy]:
-    """Return the weight-sharing strategy class of that name.
+    """Return the weight-sharing strategy class of that name, or of that ``package.module:Class``.
 
     Raises
     ------
-    InputError : there is no such strategy; it lists those there are.
+    InputError : as in `get_strategy`.
     """
+    if ":" in name:
+        from benchkit.strategies.weight_sharing import WeightSharingStrategy
+
+        return _foreign(name, WeightSharingStrategy)
     if name not in _WEIGHT_SHARING:
         raise unknown("weight-sharing strategy", name, _WEIGHT_SHARING)
     module, attribute = _WEIGHT_SHARING[name].split(":")
     strategy: type[WeightSharingStrategy] = getattr(import_module(f"{__name__}.{module}"), attribute)
     return strategy
+
+
+def _foreign(name: str, kind: type[Any]) -> type[Any]:
+    """Return the class that ``package.module:Class`` names, a strategy of that kind."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except (ImportError, ValueError, TypeError) as error:  # the latter two: an empty or a relative name
+        raise InputError(
+            f"cannot import strategy {name!r}: {error}; is its package installed, or on PYTHONPATH?"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        raise InputError(f"{module} has no class {attribute!r} that is a {kind.__name__}")
+    return found
