@@ -73,8 +73,14 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
         raise InputError(f"PGF needs a TeX installation with xelatex: {error}") from error
 
 
+_BOOLEAN = "tag:yaml.org,2002:bool"
+
+
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML whose mappings name no key twice; PyYAML would keep the last one in silence."""
+    """YAML whose mappings name no key twice, and where only true and false are booleans.
+
+    PyYAML would keep the last of two equal keys in silence, and reads on, off, yes and no as YAML 1.1 does.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -86,6 +92,12 @@ class _UniqueKeys(yaml.SafeLoader):
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeys.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_yaml(path: Path, what: str = "file") -> Any:

@@ -25,6 +25,7 @@ from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.comparing.correlation_scores import ScoreStore, digest
 from benchkit.comparing.truth import Truth
 from benchkit.files import replacing, write_text
+from benchkit.frame_files import as_records
 from benchkit.training.claim import as_json
 from benchkit.training.trained import Saved, Trained
 
@@ -104,10 +105,10 @@ def write_report(
         "data": study.settings["data"],
         "truths": [{**each.metric.to_json(), "runs": len(each.runs) or None} for each in study.truths],
         "trainings": [_last_of(each, correlations, best) for each in last],
-        "mean": _records(means[means["epoch"] == max(each.saved.epochs for each in last)])
+        "mean": as_records(means[means["epoch"] == max(each.saved.epochs for each in last)])
         if len(study.trainings) > 1
         else [],
-        "noise_ceiling": _records(ceiling),
+        "noise_ceiling": as_records(ceiling),
     }
     write_text(folder / "manifest.json", as_json(_manifest(study, scored, device)))
     write_text(folder / "result.json", as_json(result))
@@ -244,8 +245,8 @@ def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> di
         **about,
         "mean_supernet_accuracy": float(each.scores.mean()),
         "best_supernet_accuracy": float(each.scores.max()),
-        "correlations": _records(_rows_of(correlations, about)),
-        "top_k": _records(_rows_of(best, about)),
+        "correlations": as_records(_rows_of(correlations, about)),
+        "top_k": as_records(_rows_of(best, about)),
     }
 
 
@@ -257,12 +258,6 @@ def _rows_of(frame: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
     )
     chosen: pd.DataFrame = frame[rows].drop(columns=list(about))
     return chosen
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as JSON has them: what is undefined is null."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,6 @@ from benchkit.analysis.fading_figure import draw_study, study_info
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.building.standalone import cpu_capability
-from benchkit.fading.frames import as_records, write_frames
 from benchkit.fading.function_space import (
     correlation_frame,
     distance_frame,
@@ -52,6 +51,7 @@ from benchkit.fading.posterior import divergence_frame
 from benchkit.fading.settings import FadingSettings
 from benchkit.fading.trainings import Laboratory, Task, opened, run_task, tasks_of
 from benchkit.files import write_text
+from benchkit.frame_files import as_records, write_frames
 from benchkit.parallel import in_processes
 from benchkit.training.claim import as_json, claim
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from benchkit.files import read_yaml
 from benchkit.spaces import InputError, get_space
 from benchkit.strategies import get_strategy, strategy_names
 from benchkit.studies.api import load_study
@@ -250,3 +251,9 @@ def test_options_of_a_file_reach_the_strategy() -> None:
     ]
     spec = parse_spec({**STUDY, "strategies": strategies}, "here")
     assert len(make_plan(spec, open_table(spec.table)).trials) == 8
+
+
+def test_only_true_and_false_are_booleans_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "choices.yaml"
+    path.write_text("choices: [on, off, yes, no, y, true, False, 1, none, null]\n")
+    assert read_yaml(path) == {"choices": ["on", "off", "yes", "no", "y", True, False, 1, "none", None]}
