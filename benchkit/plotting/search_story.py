@@ -5,8 +5,9 @@ Differentiable methods record the architecture that they derive after every epoc
 
 Deviations and choices
 ----------------------
-- A method is a strategy with the hyperparameters that it was given; where its searches differ in other
-  settings, but for the seed, those that differ stand in its name, too.
+- In a study a method has the study's label. Else it is a strategy with the hyperparameters that it was given;
+  where its searches differ in other settings, but for the seed, those that differ stand in its name, too.
+- Of a study that has not finished, the searches that have are taken, and a note says how many are missing.
 - SI-VDNAS derives a structure drawn from its posterior, and records the most probable one beside it. Taken is
   the drawn one, or the most probable one when asked for.
 - Weight updates are counted in ``training.csv``: images per second times seconds are the images of an epoch,
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import numpy as np
 
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.base import Batch
+from benchkit.studies.supernet_spec import is_supernet_study, load_supernet_study
 from benchkit.training.evaluate import settings_of
 from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
@@ -62,8 +64,8 @@ def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[
 
     Parameters
     ----------
-    folders : of finished searches; of a study of supernet searches all are taken, but for those of methods
-        that record no architectures.
+    folders : of finished searches; of a study of supernet searches all finished ones are taken, but for those
+        of methods that record no architectures.
     most_probable : take the most probable architectures of methods that draw those which they derive.
 
     Raises
@@ -74,11 +76,17 @@ def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[
     stories: list[Story] = []
     notes = []
     for folder in folders:
-        inside = _searches_in(folder)
-        read = [(each, _story(each, most_probable)) for each in inside or [folder]]
+        inside = _searches_of(folder)
+        if inside is None:
+            read = [(folder, _story(folder, "", most_probable))]
+        else:
+            done = [(each, label) for each, label in inside if (each / "result.json").is_file()]
+            if len(done) < len(inside):
+                notes.append(f"{folder}: {len(done)} of {len(inside)} searches have finished")
+            read = [(each, _story(each, label, most_probable)) for each, label in done]
         silent = sorted({str(settings_of(each).strategy) for each, story in read if story is None})
         stories += [story for _, story in read if story is not None]
-        if silent and all(story is None for _, story in read):
+        if read and all(story is None for _, story in read):
             raise InputError(
                 f"{folder}: {', '.join(silent)} records no architecture after each epoch; methods that "
                 f"derive one from parameters do, such as darts"
@@ -86,7 +94,7 @@ def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[
         notes += [f"{folder}: {name} records no architectures and is left out" for name in silent]
     unique = list({story.folder.resolve(): story for story in stories}.values())
     if not unique:
-        raise InputError("no folder was given: name that of a finished search")
+        raise InputError("there is no finished search to draw" if folders else "name the folder of a search")
     for story in unique[1:]:
         _check_alike(story, unique[0])
     named = _named(unique)
@@ -99,18 +107,19 @@ def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[
     return named, notes
 
 
-def _searches_in(folder: Path) -> list[Path] | None:
-    """Return the searches of a study, or None where the folder is none of a study."""
+def _searches_of(folder: Path) -> list[tuple[Path, str]] | None:
+    """Return the searches of a study with their labels, in its order; None where the folder is no study's."""
     if not (folder / "study.yaml").is_file():
         return None
-    found = sorted(path.parent for path in folder.glob("searches/*/search.json"))
-    if not found:
+    if not is_supernet_study(folder / "study.yaml"):
         raise InputError(f"the study in {folder} has no searches of supernets")
-    return found
+    block = load_supernet_study(folder / "study.yaml").searches
+    names = [(strategy.label, seed) for strategy in block.strategies for seed in range(block.seeds)]
+    return [(folder / "searches" / f"{label}-{seed}", label) for label, seed in names]
 
 
-def _story(folder: Path, most_probable: bool) -> Story | None:
-    """Return one search, its method by its strategy's name alone; None where it records no architectures."""
+def _story(folder: Path, label: str, most_probable: bool) -> Story | None:
+    """Return one search, its method the study's label or empty; None where it records no architectures."""
     settings = settings_of(folder)
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -128,7 +137,7 @@ def _story(folder: Path, most_probable: bool) -> Story | None:
     batch = np.stack([space.parse(str(name)) for name in names])
     if len(batch) != len(entropies):
         raise InputError(f"{folder} has {len(batch)} architectures, but {len(entropies)} entropies")
-    return Story(folder, settings, settings.strategy, _updates(folder, settings), batch, entropies, data)
+    return Story(folder, settings, label, _updates(folder, settings), batch, entropies, data)
 
 
 def _updates(folder: Path, settings: SearchSettings) -> int:
@@ -159,14 +168,17 @@ def _check_alike(story: Story, first: Story) -> None:
 
 
 def _named(stories: list[Story]) -> list[Story]:
-    """Return the searches with their methods' names: hyperparameters given, settings that differ."""
+    """Return the searches with names where a label is missing: hyperparameters given, settings that differ."""
     given = [_text(story.settings.options) for story in stories]
     kinds = [(story.settings.strategy, text) for story, text in zip(stories, given, strict=True)]
     named = []
     for story, kind in zip(stories, kinds, strict=True):
+        if story.method:
+            named.append(story)
+            continue
         rivals = [_other(each) for each, its in zip(stories, kinds, strict=True) if its == kind]
         own = _other(story)
-        differing = {key: own[key] for key in own if any(each[key] != own[key] for each in rivals)}
+        differing = {key: own[key] for key in own if any(each.get(key) != own[key] for each in rivals)}
         words = ", ".join(part for part in (kind[1], _text(differing)) if part)
         named.append(replace(story, method=f"{kind[0]} ({words})" if words else kind[0]))
     return named
@@ -174,7 +186,7 @@ def _named(stories: list[Story]) -> list[Story]:
 
 def _other(story: Story) -> dict[str, Any]:
     """Return the settings of a search that neither its strategy, its hyperparameters nor its seed are."""
-    settings = asdict(story.settings)
+    settings = story.settings.describe()
     return {key: value for key, value in settings.items() if key not in ("strategy", "options", "seed")}
 
 
