@@ -168,7 +168,7 @@ def _check_alike(story: Story, first: Story) -> None:
 
 
 def _named(stories: list[Story]) -> list[Story]:
-    """Return the searches with names where a label is missing: hyperparameters given, settings that differ."""
+    """Return the searches with names where a label is missing: hyperparameters, settings that differ."""
     given = [_text(story.settings.options) for story in stories]
     kinds = [(story.settings.strategy, text) for story, text in zip(stories, given, strict=True)]
     named = []
