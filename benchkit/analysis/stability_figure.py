@@ -11,8 +11,9 @@ connections.
 
 Deviations and choices
 ----------------------
-- The line of a method is the mean over its seeds. From three seeds on it has a band, Student's interval of
-  that mean (`mean_over_trainings`); of two each seed is drawn, thin.
+- The line of a method is the mean over its seeds. From five seeds on it has a band, Student's interval of that
+  mean (`mean_over_trainings`); of fewer, whose interval fills the panel, each seed is drawn, thin. The tables
+  have the interval in any case.
 - A band may pass what the axis can show (a share above 1, an accuracy above the best); the axis cuts it off
   there, the tables keep it whole.
 """
@@ -48,7 +49,7 @@ __all__ = [
 Axis = Literal["epochs", "updates"]
 """What x is: epochs of the search, or weight updates."""
 
-BAND_SEEDS = 3
+BAND_SEEDS = 5
 """Seeds from which a mean has a band; of fewer every seed is drawn."""
 
 _COLUMNS: dict[Axis, str] = {"epochs": "epoch", "updates": "updates"}
@@ -209,7 +210,7 @@ def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, methods: list[s
             ax.fill_between(mean[x], mean["low"], mean["high"], color=look.color, alpha=0.15, linewidth=0)
         elif seeds > 1:
             for _, path in single.groupby("seed"):
-                ax.plot(path[x], path[panel.measure], color=look.color, linewidth=0.5, alpha=0.6)
+                ax.plot(path[x], path[panel.measure], color=look.color, linewidth=0.5, alpha=0.5)
         ax.plot(
             mean[x],
             mean["mean"],
@@ -264,7 +265,7 @@ def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
         handles.append(Patch(color="0.5", alpha=0.3, linewidth=0, label=label))
         said = ""
     if ((seeds > 1) & (seeds < BAND_SEEDS)).any():
-        handles.append(Line2D([], [], color="0.5", linewidth=0.5, label=f"single seeds{said}"))
+        handles.append(Line2D([], [], color="0.5", linewidth=0.5, label=f"single seeds{said}, mean thick"))
     if any(panel.line is not None for panel in info.panels):
         handles.append(
             Line2D([], [], color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), label="best in the table")
