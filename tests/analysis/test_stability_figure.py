@@ -1,0 +1,99 @@
+"""What searches would have returned after each epoch: means over seeds, panels, and the drawing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchkit.analysis.stability_figure import (
+    BAND_SEEDS,
+    collapse_info,
+    draw_searches,
+    means_over_seeds,
+    stability_info,
+)
+
+EPOCHS = 4
+
+
+def points(seeds: int = 3, methods: tuple[str, ...] = ("darts", "sivdnas")) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [
+        (method, seed, epoch, 10 * epoch, 80 + rng.normal(), rng.random(), 1 - 0.1 * epoch)
+        for method in methods
+        for seed in range(seeds)
+        for epoch in range(1, EPOCHS + 1)
+    ]
+    columns = ["method", "seed", "epoch", "updates", "accuracy", "skips", "entropy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_means_are_those_of_the_seeds_with_students_interval() -> None:
+    frame = points()
+    means = means_over_seeds(frame, "accuracy").set_index(["method", "epoch"])
+    values = frame[(frame["method"] == "darts") & (frame["epoch"] == 2)]["accuracy"].to_numpy()
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    row = means.loc[("darts", 2)]
+    assert (row["trainings"], row["updates"]) == (3, 20)
+    np.testing.assert_allclose(row[["mean", "low", "high"]].to_numpy(float), [values.mean(), low, high])
+
+
+def test_the_stability_panel_reaches_the_tables_best() -> None:
+    info = stability_info(points(), "accuracy", optimum=91.6)
+    (panel,) = info.panels
+    assert panel.low < info.points["accuracy"].min()
+    assert panel.high > 91.6 == panel.line
+
+
+def test_the_collapse_figure_leaves_out_what_there_is_not() -> None:
+    frame = points()
+    assert [panel.measure for panel in collapse_info(frame, "a", 90.0).panels] == [
+        "skips",
+        "entropy",
+        "accuracy",
+    ]
+    assert [panel.measure for panel in collapse_info(frame).panels] == ["skips", "entropy"]
+    no_skips = frame.assign(skips=np.nan)
+    assert [panel.measure for panel in collapse_info(no_skips).panels] == ["entropy"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, BAND_SEEDS])
+def test_what_is_drawn_is_named_in_the_legend(seeds: int) -> None:
+    figure = draw_searches(collapse_info(points(seeds), "accuracy", 91.6, axis="updates"))
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:2] == ["darts", "sivdnas"]
+    band = any("95 % band" in word for word in words)
+    single = any("single seeds" in word for word in words)
+    assert (band, single) == (seeds >= BAND_SEEDS, 1 < seeds < BAND_SEEDS)
+    assert ("best in the table" in words) == (figure.axes[-1].get_ylabel() == "accuracy")
+    if seeds > 1:
+        assert any(f"n$ = {seeds}" in word for word in words)
+    accuracy = figure.axes[2]
+    collections = len(accuracy.collections)
+    lines = len(accuracy.lines)
+    assert collections == (2 if band else 0)
+    assert lines == 2 + 1 + (2 * seeds if single else 0)  # means, the best, single seeds
+    assert figure.axes[0].get_xlabel() == "weight updates"
+    drawn = accuracy.lines[seeds if single else 0].get_xydata()
+    mean = means_over_seeds(points(seeds), "accuracy")
+    np.testing.assert_allclose(drawn, mean[mean["method"] == "darts"][["updates", "mean"]].to_numpy())
+
+
+def test_methods_with_different_numbers_of_seeds_say_theirs() -> None:
+    frame = points()
+    frame = frame[(frame["method"] == "darts") | (frame["seed"] == 0)]
+    figure = draw_searches(stability_info(frame, "accuracy", 91.6))
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:2] == ["darts ($n$ = 3)", "sivdnas ($n$ = 1)"]
+
+
+def test_bad_input() -> None:
+    frame = points()
+    with pytest.raises(ValueError, match="no epochs of a search"):
+        stability_info(frame[:0], "a", 90.0)
+    with pytest.raises(ValueError, match="two figures"):
+        stability_info(pd.concat([frame, frame]), "a", 90.0)
+    with pytest.raises(ValueError, match="unknown venue"):
+        draw_searches(stability_info(frame, "a", 90.0), "nips")
