@@ -18,11 +18,22 @@ import pandas as pd
 from benchkit.analysis.frames import check_traces
 from benchkit.analysis.intervals import mean_intervals
 
-__all__ = ["Axis", "regret_curve", "step_values"]
+__all__ = ["Axis", "CostlyTrial", "cost_columns", "regret_curve", "step_values", "trials_by_group"]
 
 Axis = Literal["queries", "seconds"]
+"""The costs that every trace of a study has."""
+
+CostlyTrial = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""One trial: its cumulative cost and the regret of its incumbent after each step, both float64[n]."""
 
 _GRID_POINTS = 512
+_NO_COSTS = ("seed", "step", "score", "fidelity", "regret")
+
+
+def cost_columns(traces: pd.DataFrame) -> list[str]:
+    """Return the columns that a curve can be drawn against: queries, seconds, and what else was measured."""
+    numbers = traces.select_dtypes("number").columns
+    return [str(name) for name in numbers if name not in _NO_COSTS]
 
 
 def step_values(
@@ -46,7 +57,7 @@ def step_values(
 
 def regret_curve(
     traces: pd.DataFrame,
-    axis: Axis = "queries",
+    axis: str = "queries",
     grid: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
     level: float = 0.95,
@@ -57,7 +68,7 @@ def regret_curve(
     Parameters
     ----------
     traces : a row per evaluation (see `benchkit.analysis.frames`), in any order.
-    axis : the cost to draw against.
+    axis : the cost to draw against, one of `cost_columns`.
     grid : float[m], ascending, for all data sets. By default, for each data set, every cost at which
         there is an evaluation if those are at most 512, else about 512 of them in geometric progression.
     rng : for the bootstrap; by default one with seed 0, so that the same traces give the same band.
@@ -79,14 +90,11 @@ def regret_curve(
     Strategies with the same number of trials share their resamples, and a strategy's band at an x does
     not depend on which other strategies are in the frame.
     """
-    if axis not in ("queries", "seconds"):
-        raise ValueError(f"unknown axis {axis!r}; there are queries, seconds")
-    check_traces(traces, ("strategy", "dataset", "seed", "step", "regret", axis))
     points = None if grid is None else _checked_grid(grid)
     key = int((rng or np.random.default_rng(0)).integers(2**63))
     datasets = list(dict.fromkeys(traces["dataset"]))
     strategies = list(dict.fromkeys(traces["strategy"]))
-    trials = _trials_by_group(traces, axis)
+    trials = trials_by_group(traces, axis)
     pieces = []
     for dataset in datasets:
         here = {s: trials[s, dataset] for s in strategies if (s, dataset) in trials}
@@ -114,13 +122,18 @@ def regret_curve(
     return pd.concat(pieces, ignore_index=True)
 
 
-Trial = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-"""Cumulative cost and regret after each step, both float64[n]."""
+def trials_by_group(traces: pd.DataFrame, axis: str) -> dict[tuple[str, str], list[CostlyTrial]]:
+    """Return the trials of each (strategy, dataset), in the order of their seeds.
 
-
-def _trials_by_group(traces: pd.DataFrame, axis: Axis) -> dict[tuple[str, str], list[Trial]]:
-    """Return the trials of each (strategy, dataset), in the order of their seeds."""
-    groups: dict[tuple[str, str], list[Trial]] = {}
+    Raises
+    ------
+    ValueError : a malformed frame, an unknown axis, a cost that is missing or runs backwards.
+    """
+    known = cost_columns(traces)
+    if axis not in known:
+        raise ValueError(f"unknown axis {axis!r}; there are {', '.join(known) or 'none'}")
+    check_traces(traces, ("strategy", "dataset", "seed", "step", "regret", axis))
+    groups: dict[tuple[str, str], list[CostlyTrial]] = {}
     for strategy, dataset, seed, cost, regret in _runs(traces, axis):
         if np.isnan(cost).any():
             raise ValueError(f"traces have no {axis} for strategy {strategy}, dataset {dataset}, seed {seed}")
@@ -131,7 +144,7 @@ def _trials_by_group(traces: pd.DataFrame, axis: Axis) -> dict[tuple[str, str], 
 
 
 def _runs(
-    traces: pd.DataFrame, axis: Axis
+    traces: pd.DataFrame, axis: str
 ) -> Iterator[tuple[str, str, int, npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Yield each trial's strategy, dataset, seed, cost and regret, steps in order."""
     strategy, strategies = pd.factorize(traces["strategy"])
@@ -153,7 +166,7 @@ def _runs(
         )
 
 
-def _default_grid(groups: list[list[Trial]]) -> npt.NDArray[np.float64]:
+def _default_grid(groups: list[list[CostlyTrial]]) -> npt.NDArray[np.float64]:
     """Return every distinct cost where those are few, else some, and where each curve starts and ends."""
     distinct = np.unique(np.concatenate([cost for group in groups for cost, _ in group]))
     if len(distinct) <= _GRID_POINTS:

@@ -7,12 +7,20 @@ keeps its place along the curve.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MeanInterval", "MeanIntervals", "mean_interval", "mean_intervals"]
+__all__ = [
+    "MeanInterval",
+    "MeanIntervals",
+    "mean_interval",
+    "mean_intervals",
+    "resample_counts",
+    "stratified_mean_intervals",
+]
 
 _DRAWS_AT_ONCE = 2**20  # int64 entries: 8 MiB
 _COLUMNS_AT_ONCE = 256
@@ -99,7 +107,7 @@ def mean_intervals(
     low, high = np.full(points, np.nan), np.full(points, np.nan)
     if n == 1:
         return MeanIntervals(n, mean, low, high)
-    counts = _resample_counts(n, rng, resamples)
+    counts = resample_counts(n, rng, resamples)
     finite = np.flatnonzero(np.isfinite(mean))
     tails = [(1 - level) / 2, (1 + level) / 2]
     for start in range(0, len(finite), _COLUMNS_AT_ONCE):
@@ -109,8 +117,57 @@ def mean_intervals(
     return MeanIntervals(n, mean, low, high)
 
 
-def _resample_counts(n: int, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.uint16]]:
-    """Return blocks of rows of uint16[resamples, n]: how often each resample holds each value."""
+def stratified_mean_intervals(
+    strata: Sequence[npt.ArrayLike],
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> MeanIntervals:
+    """Return the mean over strata of their means, with its stratified bootstrap interval (pointwise).
+
+    Every resample draws within each stratum as many rows as it has, so that no stratum gains or loses weight
+    (Davison and Hinkley 1997, section 3.2). With one stratum this is `mean_intervals`.
+
+    Parameters
+    ----------
+    strata : of each stratum (a data set) float[n_i, n_points], n_i >= 1, a row a trial.
+    level, resamples : see `mean_interval`.
+
+    Returns
+    -------
+    MeanIntervals : `n` is the number of rows in all; the ends are NaN where a stratum has one row.
+
+    Raises
+    ------
+    ValueError : no strata, shapes that do not fit, or a level or number of resamples out of range.
+    """
+    samples = [np.asarray(values, dtype=np.float64) for values in strata]
+    if not samples or len({sample.shape[1:] for sample in samples}) != 1:
+        raise ValueError(f"strata must have as many columns each, got {[each.shape for each in samples]}")
+    if len(samples) == 1:
+        return mean_intervals(samples[0], rng, level, resamples)
+    if samples[0].ndim != 2 or not all(len(sample) for sample in samples):
+        raise ValueError("every stratum must have shape (n >= 1, points)")
+    if not 0 < level < 1 or resamples < 1:
+        raise ValueError(f"needs 0 < level < 1 and resamples >= 1, got {level} and {resamples}")
+    origins = [sample[0] for sample in samples]  # as in `mean_intervals`
+    origin: npt.NDArray[np.float64] = np.mean(origins, axis=0)
+    mean = origin + np.mean([(each - each[0]).mean(axis=0) for each in samples], axis=0)
+    total = sum(len(sample) for sample in samples)
+    if min(len(sample) for sample in samples) == 1:
+        unknown = np.full(mean.shape, np.nan)
+        return MeanIntervals(total, mean, unknown, unknown.copy())
+    means = np.zeros((resamples, len(mean)))
+    for sample in samples:
+        blocks = resample_counts(len(sample), rng, resamples)
+        drawn = [(block / len(sample)) @ (sample - sample[0]) for block in blocks]
+        means += np.concatenate(drawn) / len(samples)
+    low, high = origin + np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return MeanIntervals(total, mean, low, high)
+
+
+def resample_counts(n: int, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.uint16]]:
+    """Return blocks of rows of uint16[resamples, n]: how often each resample of n values holds each."""
     rows_at_once = max(1, _DRAWS_AT_ONCE // n)
     blocks = []
     for start in range(0, resamples, rows_at_once):

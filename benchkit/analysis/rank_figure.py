@@ -33,7 +33,8 @@ _LABEL_SIZE = 7.5  # points
 _SHORTEST_AXIS = 1.5  # inches
 _ROW = 0.145  # inches between two labels
 _BAR = 0.07  # inches between two bars of a group
-_TITLE = 0.22  # inches of the heading
+_TITLE = 0.22  # inches of the heading; where it takes a second line, as much again, less the gap
+_SECOND_LINE = 0.15
 _AXIS = 0.34  # inches of the critical difference's bar and the axis' numbers
 
 
@@ -117,7 +118,9 @@ def draw_ranks(info: RankInfo, venue: str = "neurips") -> Figure:
         raise ValueError("there are no ranks to draw")
     with venue_style(venue) as page:
         longest = max(_text_width(_label(panel, i)) for panel in info.panels for i in range(len(panel.ranks)))
-        layout = _layout(page.column, longest)
+        apart = max(_text_width(f"{panel.dataset}{_note(panel, info.alpha)}") for panel in info.panels)
+        second_line = _SECOND_LINE if apart + 0.25 > page.column else 0.0
+        layout = _layout(page.column, longest)._replace(title=_TITLE + second_line)
         heights = [_height(panel, layout) for panel in info.panels]
         total = sum(heights)
         figure = Figure(figsize=(page.column, total))
@@ -128,17 +131,21 @@ def draw_ranks(info: RankInfo, venue: str = "neurips") -> Figure:
             ax.set_xlim(0, page.column)
             ax.set_ylim(height, 0)
             ax.axis("off")
-            _draw_heading(ax, panel, info.alpha, page.column)
+            _draw_heading(ax, panel, info.alpha, page.column, second_line)
             _draw_panel(ax, panel, layout)
     return figure
 
 
 class _Layout(NamedTuple):
-    """Where a panel's rank axis lies, in inches from its left edge, and whether labels stand at its right."""
+    """Where a panel's rank axis lies, in inches from its left edge, and whether labels stand at its right.
+
+    `title` is the height of the heading.
+    """
 
     left: float
     right: float
     both_sides: bool
+    title: float = _TITLE
 
 
 def _layout(width: float, label: float) -> _Layout:
@@ -169,14 +176,14 @@ def _bars_height(panel: RankPanel) -> float:
 
 
 def _height(panel: RankPanel, layout: _Layout) -> float:
-    return _TITLE + _AXIS + _bars_height(panel) + _ROW * _at_left(panel, layout) + 0.1
+    return layout.title + _AXIS + _bars_height(panel) + _ROW * _at_left(panel, layout) + 0.1
 
 
 def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
     """Draw the axis, the groups and the strategies; lengths in inches, y downwards from the panel's top."""
     k = len(panel.ranks)
     inches = (layout.right - layout.left) / (k - 1)
-    line = _TITLE + _AXIS
+    line = layout.title + _AXIS
 
     def place(rank: float) -> float:
         return layout.left + (rank - 1) * inches
@@ -205,20 +212,27 @@ def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
             ax.text(edge + 0.04, y, text, ha="left", va="center", fontsize=_LABEL_SIZE)
 
 
-def _draw_heading(ax: Axes, panel: RankPanel, alpha: float, width: float) -> None:
-    """Write the data set, what the ranks are over, and the Friedman test."""
+def _note(panel: RankPanel, alpha: float) -> str:
+    """Return what the ranks are over, and the Friedman test."""
     p = panel.friedman.p_value
     test = "Friedman $p$ < 0.001" if p < 0.001 else f"Friedman $p$ = {p:.3f}"
-    note = f"$n$ = {panel.blocks} seeds; {test}; Nemenyi at {alpha:g}"
-    if width > 4:
-        note = f"average rank of regret over {note}"
+    return f"$n$ = {panel.blocks} seeds; {test}; Nemenyi at {alpha:g}"
+
+
+def _draw_heading(ax: Axes, panel: RankPanel, alpha: float, width: float, second_line: float) -> None:
+    """Write the data set and the note, the note on a line of its own where both do not fit into one."""
+    note = _note(panel, alpha)
+    longer = f"average rank of regret over {note}"
+    if _text_width(longer if second_line else f"{panel.dataset}{longer}") + 0.25 < width:
+        note = longer
     ax.text(0.05, 0.12, panel.dataset, ha="left", va="center", fontsize=8)
-    ax.text(width - 0.05, 0.12, note, ha="right", va="center", fontsize=7)
+    edge, side = (0.05, "left") if second_line else (width - 0.05, "right")
+    ax.text(edge, 0.12 + second_line, note, ha=side, va="center", fontsize=7)
 
 
 def _draw_difference(ax: Axes, difference: float, inches: float, layout: _Layout) -> None:
     """Draw the critical difference as a bar from rank 1, no longer than the axis, with its value."""
-    y = _TITLE + 0.08
+    y = layout.title + 0.08
     start, end = layout.left, min(layout.left + difference * inches, layout.right)
     if layout.left + difference * inches <= layout.right:
         ax.plot([end, end], [y - 0.03, y + 0.03], color="black", linewidth=0.8)

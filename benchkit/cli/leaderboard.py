@@ -10,11 +10,13 @@ from typing import Any
 import typer
 
 from benchkit.cli.chains import chains_command
+from benchkit.cli.efficiency import efficiency_command
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
 from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
 app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
 app.command("chains")(chains_command)
+app.command("efficiency")(efficiency_command)
 
 
 class Format(StrEnum):
@@ -150,7 +152,9 @@ def show(
     if form is Format.csv:
         return typer.echo(study.read_text(study.leaderboard), nl=False)
     if form is Format.latex:
-        return typer.echo(study.read_text(study.latex), nl=False)
+        from benchkit.studies.report import latex_of
+
+        return typer.echo(latex_of(study, manifest), nl=False)
     return _show_table(study, manifest)
 
 

@@ -1,0 +1,217 @@
+"""``benchkit leaderboard efficiency``: how soon the strategies of a study get good."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
+
+if TYPE_CHECKING:
+    from benchkit.studies.efficiency import StudyEfficiency
+
+__all__ = ["efficiency_command"]
+
+_WIDE = 130
+"""Characters that a row of all columns takes, with the longest of our names."""
+
+
+def efficiency_command(
+    directory: Path = typer.Argument(metavar="DIR", help="Directory of a finished study."),
+    axis: str | None = typer.Option(
+        None, help="queries or seconds (simulated); by default what the study limited."
+    ),
+    targets: str | None = typer.Option(
+        None,
+        help="Regrets to reach, in percent points, with commas; baseline is what the baseline's median trial "
+        "ends with. By default 1,0.5,0.2,baseline.",
+        show_default=False,
+    ),
+    baseline: str = typer.Option("random-search", help="Strategy that speed-ups are over."),
+    budgets: str | None = typer.Option(
+        None, help="Budgets, with commas; by default a quarter, a half and all.", show_default=False
+    ),
+    out: Path | None = typer.Option(None, help="Folder for efficiency.csv and reaching.csv."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Print the area under the regret curves, and what it costs to reach target regrets."""
+    from benchkit.files import write_text
+    from benchkit.studies.efficiency import study_efficiency
+
+    aims = None if targets is None else _numbers(targets, "--targets", lowest=0.0, words=("baseline",))
+    spent = None if budgets is None else [float(each) for each in _numbers(budgets, "--budgets")]
+    found = study_efficiency(directory, axis, aims, baseline, spent)
+    if out is not None:
+        for name, frame in (("efficiency", found.efficiency), ("reaching", found.reaching)):
+            text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+            write_text(out / f"{name}.csv", text)
+    if as_json:
+        return show_json(_document(found))
+    _show(found)
+    if out is not None:
+        typer.echo(f"\n{out / 'efficiency.csv'}\n{out / 'reaching.csv'}")
+    return None
+
+
+def _numbers(
+    text: str, option: str, lowest: float | None = None, words: tuple[str, ...] = ()
+) -> list[float | str]:
+    """Return the numbers of a list with commas, each once; they are at least `lowest`, or else above 0."""
+    from benchkit.spaces import InputError
+
+    found: list[float | str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part in words:
+            found.append(part)
+            continue
+        try:
+            number = float(part)
+        except ValueError:
+            number = float("nan")
+        good = number > 0 if lowest is None else number >= lowest
+        if not good or number == float("inf"):
+            named = "".join(f", or {word}" for word in words)
+            least = "above 0" if lowest is None else f"from {lowest:g} on"
+            raise InputError(f"{option} takes numbers {least} with commas{named}; got {part!r}")
+        found.append(number)
+    if not found:
+        raise InputError(f"{option} names nothing")
+    return list(dict.fromkeys(found))
+
+
+def _document(found: StudyEfficiency) -> dict[str, Any]:
+    study = found.of
+    return {
+        "study": study.spec.name,
+        "table": {name: study.manifest["table"].get(name) for name in ("name", "sha256")},
+        "axis": study.axis,
+        "limit": study.limit,
+        "regret_on": study.split,
+        "baseline": found.baseline,
+        "efficiency": found.efficiency.to_dict(orient="records"),
+        "reaching": found.reaching.to_dict(orient="records"),
+    }
+
+
+def _show(found: StudyEfficiency) -> None:
+    study = found.of
+    unit = "queries" if study.axis == "queries" else "simulated s"
+    table = study.manifest["table"]
+    typer.echo(f"{study.spec.name}: {study.spec.title or study.spec.table}")
+    limited = "" if study.limit is None else f", budget {study.limit:,g} {unit}"
+    identity = (
+        f"table {table['name']} (sha256 {table['sha256'][:12]}){limited}; regret in % points "
+        f"({study.split}), mean [95 % interval]"
+    )
+    typer.echo(textwrap.fill(identity, width()) + "\n")
+    for dataset, rows in found.efficiency.groupby("dataset", sort=False):
+        _show_efficiency(str(dataset), rows.to_dict(orient="records"), unit)
+    digits = 1 if study.axis == "queries" else 0
+    for (where, target, kind), rows in found.reaching.groupby(["dataset", "target", "target_is"], sort=False):
+        of = f", where the median trial of {found.baseline} ends" if kind else ""
+        title = f"{where}: cost of a regret of {target:.4g}{of} ({unit})"
+        _show_reaching(title, rows.to_dict(orient="records"), digits)
+    text = (
+        "Area: mean regret of the incumbent while the budget is spent. Reached: trials with the target "
+        "within the horizon, of n; share by Kaplan-Meier. Mean cost: where a trial pays no more than the "
+        f"horizon ({_horizons(found)} {unit}). A median beyond the horizon is shown as >. "
+    )
+    if found.baseline is not None:
+        text += (
+            f"Speed-up: median cost of {found.baseline} over that of the strategy; a bound where one of the "
+            "two is beyond the horizon, ? where both are. "
+        )
+    early = int(found.reaching["censored_early"].sum())
+    if study.limit is None:
+        text += (
+            f"The study did not limit {study.axis}: trials end at different costs, and count as censored "
+            f"there ({early} in these tables)."
+        )
+    typer.echo(textwrap.fill(text, width()))
+
+
+def _horizons(found: StudyEfficiency) -> str:
+    values = found.reaching.groupby("dataset", sort=False)["horizon"].first()
+    return ", ".join(_plain(value) for value in dict.fromkeys(values))
+
+
+def _plain(cost: float) -> str:
+    return f"{cost:,.0f}" if cost > 1e4 else f"{cost:,.6g}"
+
+
+def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str) -> None:
+    """Print the area up to the last budget and the regret at each, a row a strategy."""
+    from benchkit.studies.efficiency import SHARES
+
+    budgets = list(dict.fromkeys(row["budget"] for row in rows if row["budget"] == row["budget"]))
+    strategies = list(dict.fromkeys(row["strategy"] for row in rows))
+    by_strategy = {name: [row for row in rows if row["strategy"] == name] for name in strategies}
+    # over data sets whose budgets differ there is none to name, but its share of what is known of each
+    names = [_plain(budget) for budget in budgets] or [f"{100 * share:g} %" for share in SHARES]
+    header = ["strategy", "n", f"area to {names[-1]}", *(f"regret at {name}" for name in names)]
+    cells = [
+        [
+            name,
+            str(group[0]["n"]),
+            _with_interval(group[-1], "area", 3),
+            *(_with_interval(row, "regret", 3) for row in group),
+        ]
+        for name, group in by_strategy.items()
+    ]
+    show_rows(header, _narrow(cells), title=f"{dataset}: area under the curve, and regret ({unit})")
+    typer.echo()
+
+
+def _show_reaching(title: str, rows: list[dict[Hashable, Any]], digits: int) -> None:
+    cells = [
+        [
+            row["strategy"],
+            f"{row['reached']}/{row['n']}",
+            _with_interval(row, "share", 2),
+            _median(row, digits),
+            _with_interval(row, "restricted_mean", digits),
+            _speed_up(row),
+        ]
+        for row in rows
+    ]
+    show_rows(
+        ["strategy", "reached", "share", "median", "mean cost", "speed-up"], _narrow(cells), title=title
+    )
+    typer.echo()
+
+
+def _narrow(rows: list[list[str]]) -> list[list[str]]:
+    """Return the rows with each interval below its number where the terminal is narrow."""
+    return rows if width() >= _WIDE else [[cell.replace(" [", "\n[") for cell in row] for row in rows]
+
+
+def _with_interval(row: Mapping[Hashable, Any], name: str, digits: int) -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}{spread}"
+
+
+def _median(row: Mapping[Hashable, Any], digits: int) -> str:
+    """Return a median with its interval; what lies beyond the horizon is larger than it."""
+    beyond = f">{row['horizon']:.{digits}f}"
+    value, low, high = (
+        beyond if row[name] != row[name] else f"{row[name]:.{digits}f}"
+        for name in ("median", "median_low", "median_high")
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _speed_up(row: Mapping[Hashable, Any]) -> str:
+    bound, value = row["speed_up_bound"], row["speed_up"]
+    if bound == "unknown":
+        return "?"
+    if value != value:
+        return ""
+    low, high = row["speed_up_low"], row["speed_up_high"]
+    if low != low:
+        return f"{bound}{value:.2f}"
+    return f"{bound}{value:.2f} [{low:.2f}, {'inf' if high != high else format(high, '.2f')}]"

@@ -1,0 +1,195 @@
+"""Sample efficiency of a finished study, from its traces.
+
+Deviations and choices
+----------------------
+- Traces of studies hold queries and simulated seconds. Real seconds are in none: a trace is the same bit for
+  bit each time its trial runs, and a clock would end that. (Searches that train keep the seconds of their
+  epochs in ``training.csv``.)
+- The default axis is what the study limited. Budgets are a quarter, a half and all of it; against the other
+  axis, of the cost at which the first trial of each data set ends.
+- Intervals are resampled from a fixed seed, so the same traces give the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchkit.spaces import InputError
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.store import StudyDirectory
+from benchkit.studies.supernet_spec import is_supernet_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SHARES", "TARGETS", "StudyEfficiency", "StudyTraces", "read_study_traces", "study_efficiency"]
+
+TARGETS = (1.0, 0.5, 0.2)
+"""Target regrets, in percent points, where none are named."""
+
+SHARES = (0.25, 0.5, 1.0)
+"""Of what is known of a data set, where no budgets are named."""
+
+_AXES = ("queries", "seconds")
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class StudyTraces:
+    """The traces of one study, and what they are read against.
+
+    Attributes
+    ----------
+    spec : the study.
+    manifest : its manifest.
+    traces : a row per evaluation, see `benchkit.analysis.frames`.
+    axis : ``queries`` or ``seconds`` (simulated).
+    limit : what the study allowed of it; None where it limited the other one.
+    """
+
+    spec: StudySpec
+    manifest: dict[str, Any]
+    traces: pd.DataFrame
+    axis: str
+    limit: float | None
+
+    @property
+    def budgets(self) -> dict[str, float] | None:
+        """The budget of each data set; None where the study limited the other axis."""
+        return None if self.limit is None else dict.fromkeys(self.spec.datasets, self.limit)
+
+    @property
+    def split(self) -> str:
+        """The split that regret is measured on."""
+        return "validation" if self.spec.report.valid is not None else "test"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyEfficiency:
+    """The sample efficiency of a study.
+
+    Attributes
+    ----------
+    of : what it was taken from.
+    efficiency : see `benchkit.analysis.efficiency.sample_efficiency`.
+    reaching : see `benchkit.analysis.reaching.reaching`; the column ``target_is`` says ``baseline`` where the
+        target is the baseline's median final regret.
+    baseline : the strategy that speed-ups are over; None where the study does not have it.
+    """
+
+    of: StudyTraces
+    efficiency: pd.DataFrame
+    reaching: pd.DataFrame
+    baseline: str | None
+
+
+def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
+    """Return the traces of a finished study.
+
+    Parameters
+    ----------
+    out : its directory.
+    axis : ``queries`` or ``seconds``; by default what the study limited.
+
+    Raises
+    ------
+    InputError : no finished study of queries, or an axis that its traces do not have.
+    """
+    directory = StudyDirectory(out)
+    if directory.study.is_file() and is_supernet_study(directory.study):
+        raise InputError(
+            f"{out} holds searches that train supernets: they have no regret after each query; "
+            f"benchkit plot stability draws what they would have returned"
+        )
+    spec = directory.spec()
+    limited = "queries" if spec.budget.queries is not None else "seconds"
+    wanted = axis or limited
+    if wanted not in _AXES:
+        real = "; real seconds are in no trace, which is the same bit for bit each time"
+        raise InputError(
+            f"unknown axis {wanted!r}; traces have queries and seconds (simulated)"
+            f"{real if 'real' in wanted else ''}"
+        )
+    manifest = directory.read_manifest()
+    traces = directory.read_traces()
+    if traces[wanted].isna().any():
+        raise InputError(f"{out}: table {spec.table} has no training seconds: its traces have queries only")
+    limit = spec.budget.queries if limited == "queries" else spec.budget.simulated_seconds
+    return StudyTraces(spec, manifest, traces, wanted, limit if wanted == limited else None)
+
+
+def study_efficiency(
+    out: Path | str,
+    axis: str | None = None,
+    targets: Sequence[float | str] | None = None,
+    baseline: str = "random-search",
+    budgets: Sequence[float] | None = None,
+) -> StudyEfficiency:
+    """Return the sample efficiency of a finished study.
+
+    Parameters
+    ----------
+    out, axis : see `read_study_traces`.
+    targets : regrets in percent points; ``"baseline"`` is the median final regret of the baseline on each
+        data set. By default `TARGETS`, and the baseline's where the study has it.
+    baseline : the strategy that speed-ups are over.
+    budgets : in the unit of the axis; see the module for the default.
+
+    Raises
+    ------
+    InputError : see `read_study_traces`; a target or budget that does not fit, or a target that needs a
+        baseline which the study does not have.
+    """
+    from benchkit.analysis.efficiency import common_ends, sample_efficiency
+    from benchkit.analysis.reaching import reaching
+
+    study = read_study_traces(out, axis)
+    labels = list(dict.fromkeys(study.traces["strategy"]))
+    known = baseline in labels
+    if targets is None:
+        targets = [*TARGETS, "baseline"] if known else TARGETS
+    if not known and (baseline != "random-search" or "baseline" in targets):
+        raise InputError(f"study {study.spec.name} has no strategy {baseline!r}; it has {', '.join(labels)}")
+    try:
+        ends = study.budgets or common_ends(study.traces, study.axis)
+        of_dataset = {
+            dataset: tuple(budgets or [share * end for share in SHARES]) for dataset, end in ends.items()
+        }
+        for dataset, end in ends.items():
+            beyond = [budget for budget in of_dataset[dataset] if budget > end * (1 + 1e-9)]
+            if beyond:
+                raise InputError(
+                    f"a budget of {beyond[0]:g} {study.axis} is more than the {end:g} up to which every "
+                    f"trial on {dataset} is known"
+                )
+        aims = {dataset: _targets(study, dataset, targets, baseline) for dataset in ends}
+        efficiency = sample_efficiency(study.traces, np.random.default_rng(_SEED), study.axis, of_dataset)
+        reached = reaching(
+            study.traces, aims, np.random.default_rng(_SEED), study.axis, study.budgets, baseline
+        )
+    except ValueError as error:  # InputError among them
+        raise InputError(str(error)) from error
+    if "baseline" in targets:
+        place = list(targets).index("baseline")
+        own = reached["dataset"].map({dataset: values[place] for dataset, values in aims.items()})
+        reached.insert(2, "target_is", np.where(reached["target"] == own, "baseline", ""))
+    else:
+        reached.insert(2, "target_is", "")
+    return StudyEfficiency(study, efficiency, reached, baseline if known else None)
+
+
+def _targets(study: StudyTraces, dataset: str, targets: Sequence[float | str], baseline: str) -> list[float]:
+    """Return the target regrets on one data set, the word for the baseline's replaced."""
+    found = []
+    for target in targets:
+        if isinstance(target, str):
+            here = study.traces[(study.traces["dataset"] == dataset) & (study.traces["strategy"] == baseline)]
+            last = here.sort_values("step").groupby("seed")["regret"].last()
+            target = float(np.quantile(last, 0.5, method="inverted_cdf"))  # a regret that one trial had
+        found.append(target)
+    return found

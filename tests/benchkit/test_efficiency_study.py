@@ -1,0 +1,169 @@
+"""The sample efficiency of a finished study, and ``benchkit leaderboard efficiency``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchkit.analysis.efficiency import ALL_DATASETS, curve_area
+from benchkit.spaces import InputError
+from benchkit.studies.efficiency import read_study_traces, study_efficiency
+from benchkit.studies.runner import run
+from benchkit.studies.store import StudyDirectory
+from benchkit.tables import Table
+from tests.benchkit.conftest import make_small
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_areas_are_those_of_the_kept_traces(done: StudyDirectory) -> None:
+    found = study_efficiency(done.path)
+    traces = done.read_traces()
+    here = traces[(traces["strategy"] == "bohb") & (traces["dataset"] == "e")]
+    by_hand = [
+        curve_area(trial["queries"].to_numpy(), trial["regret"].to_numpy(), 20.0)
+        for _, trial in here.groupby("seed")
+    ]
+    rows = found.efficiency
+    row = rows[(rows["strategy"] == "bohb") & (rows["dataset"] == "e") & (rows["budget"] == 20)].iloc[0]
+    assert row["area"] == pytest.approx(np.mean(by_hand))
+    assert row["n"] == 2
+    assert sorted(set(rows["budget"])) == [5, 10, 20]
+    assert set(rows["dataset"]) == {"d", "e", ALL_DATASETS}
+
+
+def test_final_regrets_are_those_of_the_trials(done: StudyDirectory) -> None:
+    rows = study_efficiency(done.path).efficiency
+    trials = done.read_trials().groupby(["dataset", "strategy"])["regret"].mean()
+    for dataset, strategy in trials.index:
+        where = (rows["dataset"] == dataset) & (rows["strategy"] == strategy) & (rows["budget"] == 20)
+        assert rows.loc[where, "regret"].item() == pytest.approx(trials[dataset, strategy], abs=1e-8)
+
+
+def test_the_baseline_s_median_trial_reaches_its_own_target(done: StudyDirectory) -> None:
+    found = study_efficiency(done.path, targets=["baseline", 5.0])
+    own = found.reaching[found.reaching["target_is"] == "baseline"]
+    assert own["target"].notna().all()
+    random = own[own["strategy"] == "random-search"]
+    assert (random["share"] >= 0.5).all()
+    assert random["median"].notna().all()
+    assert set(found.reaching.loc[found.reaching["target_is"] == "", "target"]) == {5.0}
+
+
+def test_the_same_study_gives_the_same_figures(done: StudyDirectory) -> None:
+    first, again = study_efficiency(done.path), study_efficiency(done.path)
+    pd.testing.assert_frame_equal(first.reaching, again.reaching)
+    pd.testing.assert_frame_equal(first.efficiency, again.efficiency)
+
+
+def test_against_the_other_axis_nobody_is_followed_beyond_his_end(done: StudyDirectory) -> None:
+    found = study_efficiency(done.path, "seconds", targets=[0.0])
+    ends = done.read_traces().groupby(["dataset", "strategy", "seed"])["seconds"].max()
+    for dataset in ("d", "e"):
+        here = found.efficiency[found.efficiency["dataset"] == dataset]
+        assert here["budget"].max() == pytest.approx(ends[dataset].min())
+        horizon = ends[dataset].groupby("strategy").max().min()
+        assert (found.reaching.loc[found.reaching["dataset"] == dataset, "horizon"] == horizon).all()
+    assert found.of.limit is None
+    assert found.reaching["censored_early"].sum() > 0
+
+
+def test_a_study_limited_by_seconds_is_read_against_them(toy: Table, tmp_path: Path) -> None:
+    spec = make_small(budget={"simulated_seconds": 400.0}, strategies=["random-search"], datasets=["d"])
+    found = study_efficiency(run(spec, tmp_path / "out").path)
+    assert (found.of.axis, found.of.limit) == ("seconds", 400.0)
+    assert set(found.reaching["horizon"]) == {400.0}
+    assert found.reaching["speed_up"].isna().all()
+
+
+def test_what_does_not_fit_is_refused(done: StudyDirectory, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown axis 'hours'; traces have queries and seconds"):
+        study_efficiency(done.path, "hours")
+    with pytest.raises(InputError, match="real seconds are in no trace"):
+        study_efficiency(done.path, "real-seconds")
+    with pytest.raises(InputError, match="no strategy 'tpe'; it has random-search, local-search, bohb"):
+        study_efficiency(done.path, baseline="tpe")
+    with pytest.raises(InputError, match="a budget of 21 queries is more than the 20"):
+        study_efficiency(done.path, budgets=[10.0, 21.0])
+    with pytest.raises(InputError, match="holds no study"):
+        study_efficiency(tmp_path)
+    training = tmp_path / "training"
+    training.mkdir()
+    (training / "study.yaml").write_text("name: t\nsearches: {}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="benchkit plot stability draws"):
+        read_study_traces(training)
+
+
+def test_a_table_without_seconds_has_no_such_axis(done: StudyDirectory) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(done.traces)
+    place = table.schema.get_field_index("seconds")
+    pq.write_table(table.set_column(place, "seconds", pa.nulls(len(table), pa.float64())), done.traces)
+    with pytest.raises(InputError, match="has no training seconds: its traces have queries only"):
+        study_efficiency(done.path, "seconds")
+    assert len(study_efficiency(done.path).efficiency) > 0
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_prints_tables_and_writes_them(cli: Run, done: StudyDirectory, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    code, text, _ = cli("leaderboard", "efficiency", done.path, "--targets", "5,baseline", "--out", folder)
+    assert code == 0
+    assert "area to 20" in text
+    assert "cost of a regret of 5 (queries)" in text
+    assert "where the median trial of random-search ends" in text
+    assert "2/2" in text
+    assert done.read_manifest()["table"]["sha256"][:12] in text
+    kept = pd.read_csv(folder / "reaching.csv", keep_default_na=False)
+    assert len(kept) == 2 * 2 * 3
+    assert len(pd.read_csv(folder / "efficiency.csv")) == 3 * 3 * 3
+
+
+def test_the_command_as_json(cli: Run, done: StudyDirectory) -> None:
+    code, text, _ = cli("leaderboard", "efficiency", done.path, "--targets", "5,0,5", "--json")
+    assert code == 0
+    document = json.loads(text)
+    assert (document["axis"], document["limit"], document["baseline"]) == ("queries", 20, "random-search")
+    assert document["table"]["sha256"] == done.read_manifest()["table"]["sha256"]
+    assert {row["target"] for row in document["reaching"]} == {5, 0}
+    assert len(document["reaching"]) == 2 * 2 * 3
+
+
+def test_a_narrow_terminal_gets_narrow_tables(
+    cli: Run, done: StudyDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, text, _ = cli("leaderboard", "efficiency", done.path)
+    assert code == 0
+    assert "cost of a regret of 0.5 (queries)" in text
+    assert max(map(len, text.splitlines())) <= 110  # titles are not broken
+    assert max(len(line) for line in text.splitlines() if "[" in line) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--axis", "real-seconds"], "real seconds are in no trace"),
+        (["--targets", "a"], "--targets takes numbers from 0 on with commas, or baseline; got 'a'"),
+        (["--targets", "-1"], "got '-1'"),
+        (["--targets", "inf"], "got 'inf'"),
+        (["--targets", ","], "--targets names nothing"),
+        (["--budgets", "0"], "--budgets takes numbers above 0 with commas; got '0'"),
+        (["--budgets", "0.01"], "ends before the first evaluation"),
+        (["--baseline", "tpe"], "no strategy 'tpe'"),
+    ],
+)
+def test_bad_input_is_one_line(cli: Run, done: StudyDirectory, words: list[str], said: str) -> None:
+    code, text, error = cli("leaderboard", "efficiency", done.path, *words)
+    assert (code, text) == (2, "")
+    assert said in error
+    assert len(error.splitlines()) == 1
