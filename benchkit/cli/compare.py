@@ -1,0 +1,124 @@
+"""``benchkit leaderboard compare``: who is better than whom, over the data sets of one or several studies."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchkit.studies.compare import Comparison
+
+__all__ = ["compare_command"]
+
+
+def compare_command(
+    directories: list[Path] = typer.Argument(metavar="DIR...", help="Directories of finished studies."),
+    datasets: str | None = typer.Option(None, help="Only these data sets: x,y."),
+    baseline: str = typer.Option("random-search", help="Strategy whose mean regret is the unit."),
+    rope: float = typer.Option(0.1, help="Regrets this close (percent points) are practically the same."),
+    out: Path | None = typer.Option(None, help="Folder for the tables as CSV."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Print robust aggregates of the strategies, and tests of every pair."""
+    from benchkit.files import write_text
+    from benchkit.frame_files import as_records
+    from benchkit.studies.compare import compare_studies
+
+    wanted = None if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
+    found = compare_studies(directories, wanted, baseline, rope)
+    tables = {
+        "aggregates": found.aggregates,
+        "improvements": found.improvements,
+        "pairs": found.pairs,
+        "friedman": found.friedman,
+    }
+    if out is not None:
+        for name, frame in tables.items():
+            text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+            write_text(out / f"{name}.csv", text)
+    if as_json:
+        document = {name: as_records(frame) for name, frame in tables.items()}
+        return show_json({"tables": found.tables, "rope": rope, **document, "notes": found.notes})
+    _show(found, baseline, rope)
+    if out is not None:
+        typer.echo("\n" + "\n".join(str(out / f"{name}.csv") for name in tables))
+    return None
+
+
+def _show(found: Comparison, baseline: str, rope: float) -> None:
+    if len(found.aggregates):
+        show_rows(
+            ["strategy", "n", "IQM", "", "median", "mean", "gap", f"P(beats {baseline})", ""],
+            _aggregate_rows(found),
+            title="aggregates of the score 1 - regret / mean regret of the baseline",
+        )
+        typer.echo()
+    for dataset, pairs in found.pairs.groupby("dataset", sort=False):
+        order = {name: place for place, name in enumerate(dict.fromkeys(pairs["row"]))}
+        upper = pairs[pairs["row"].map(order) < pairs["column"].map(order)]
+        show_rows(
+            ["better", "worse", "n", "regret less", "wins", "p (Holm)", "P(better)", "P(same)", "P(worse)"],
+            [
+                [
+                    *(str(row["row"]), str(row["column"]), f"{row['n']}", f"{row['difference']:.3f}"),
+                    *(f"{row['wins']:.2f}", _p(row["p_holm"]), f"{row['probably_better']:.2f}"),
+                    *(f"{row['probably_equal']:.2f}", f"{row['probably_worse']:.2f}"),
+                ]
+                for row in upper.to_dict(orient="records")
+            ],
+            title=f"{dataset}: {_friedman(found.friedman, str(dataset))}",
+        )
+        typer.echo()
+    words = (
+        "Aggregates: 95 % intervals of the stratified bootstrap over seeds. IQM: interquartile mean; gap: "
+        "optimality gap, lower is better. Pairs: sorted by mean regret; wins: share of shared seeds; p: "
+        "signed-rank test, Holm's correction over all pairs of the data set; P: posterior of the Bayesian "
+        f"signed-rank test, the same within {rope:g} percent points."
+    )
+    typer.echo(textwrap.fill(words, width()))
+    for name, table in found.tables.items():
+        typer.echo(f"{name}: table {table['name']}, sha256 {table['sha256'][:12]}")
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+
+
+def _aggregate_rows(found: Comparison) -> list[list[str]]:
+    values = found.aggregates.pivot(index="strategy", columns="measure", values="value")
+    iqm = found.aggregates[found.aggregates["measure"] == "interquartile mean"].set_index("strategy")
+    beats = found.improvements.set_index("row")
+    rows = []
+    for strategy in iqm["value"].sort_values(ascending=False, kind="stable").index:
+        about = iqm.loc[strategy]
+        chance = ["", ""]
+        if strategy in beats.index:
+            its = beats.loc[strategy]
+            chance = [f"{its['value']:.2f}", f"[{its['low']:.2f}, {its['high']:.2f}]"]
+        rows.append(
+            [
+                *(str(strategy), f"{about['n']:.0f}", f"{about['value']:.3f}"),
+                f"[{about['low']:.3f}, {about['high']:.3f}]",
+                *(f"{values.loc[strategy, name]:.3f}" for name in ("median", "mean", "optimality gap")),
+                *chance,
+            ]
+        )
+    return rows
+
+
+def _friedman(frame: pd.DataFrame, dataset: str) -> str:
+    row = frame[frame["dataset"] == dataset]
+    if not len(row):
+        return "no seed that all strategies share"
+    test = row.iloc[0]
+    nemenyi = f"Nemenyi's difference of ranks {test['critical_difference']:.2f}"
+    return f"Friedman p = {test['p_value']:.2g} over {test['blocks']} seeds, {nemenyi}"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

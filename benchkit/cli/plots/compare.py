@@ -1,0 +1,36 @@
+"""``benchkit plot profile`` and ``benchkit plot winrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchkit.cli.plots.options import Formats, Out, Venue, tell
+
+__all__ = ["profile", "winrate"]
+
+Folders = Annotated[list[Path], typer.Argument(help="Folders of finished studies; several are more tasks.")]
+
+
+def profile(
+    folders: Folders,
+    out: Out,
+    baseline: Annotated[str, typer.Option(help="Strategy whose mean regret is the unit.")] = "random-search",
+    venue: Venue = "neurips",
+    formats: Formats = None,
+) -> None:
+    """Draw performance profiles: the share of runs above each score, and interquartile means."""
+    from benchkit.plotting.compare import plot_profile
+    from benchkit.plotting.figure_files import formats_of
+
+    tell(plot_profile(folders, out, baseline, venue, formats_of(out, formats)))
+
+
+def winrate(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
+    """Draw the share of seeds that each strategy wins against each other."""
+    from benchkit.plotting.compare import plot_winrate
+    from benchkit.plotting.figure_files import formats_of
+
+    tell(plot_winrate(folders, out, venue, formats_of(out, formats)))

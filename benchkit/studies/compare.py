@@ -1,0 +1,158 @@
+"""The strategies of one or several finished studies compared: robust aggregates, and every pair.
+
+Deviations and choices
+----------------------
+- Several studies together are more tasks: a data set of a study is a task, named ``folder: dataset`` where
+  there is more than one study. Only the strategies that all of them have are compared; the others are named.
+- Intervals and posteriors are drawn from a fixed seed, so the same trials give the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchkit.spaces import InputError, unknown
+from benchkit.studies.store import StudyDirectory
+from benchkit.studies.supernet_spec import is_supernet_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Comparison", "compare_studies", "read_tasks"]
+
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a comparison says.
+
+    Attributes
+    ----------
+    trials : what was compared; its column dataset holds the tasks.
+    aggregates : see `benchkit.analysis.aggregates.aggregate`; empty where the baseline is missing.
+    improvements : row, column (the baseline), n, value, low, high of the probability of improvement.
+    pairs : see `benchkit.analysis.pairwise.pairwise`.
+    friedman : for every task: dataset, blocks, strategies, statistic, p_value, critical_difference (Nemenyi,
+        5 %).
+    tables : name, version and SHA-256 of each study's table, by folder.
+    notes : what was left out.
+    """
+
+    trials: pd.DataFrame
+    aggregates: pd.DataFrame
+    improvements: pd.DataFrame
+    pairs: pd.DataFrame
+    friedman: pd.DataFrame
+    tables: dict[str, dict[str, Any]]
+    notes: list[str]
+
+
+def read_tasks(
+    folders: Sequence[Path], datasets: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, dict[str, Any]], list[str]]:
+    """Return the trials of finished studies, their tables, and notes on what was left out.
+
+    Parameters
+    ----------
+    folders : of studies whose methods query a table.
+    datasets : only these, by their names in the studies.
+
+    Raises
+    ------
+    InputError : no folder, one given twice, no finished study, a data set that none has, or fewer than two
+        strategies in common.
+    """
+    import pandas as pd
+
+    if not folders:
+        raise InputError("name the folder of a finished study")
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise InputError("two folders have the same name: give folders with names of their own")
+    parts, tables = [], {}
+    for folder, name in zip(folders, names, strict=True):
+        directory = StudyDirectory(folder)
+        if directory.study.is_file() and is_supernet_study(directory.study):
+            raise InputError(
+                f"{folder} holds searches that train supernets; this compares methods that query"
+            )
+        directory.spec()
+        tables[name] = directory.read_manifest()["table"]
+        trials = directory.read_trials()
+        if datasets is not None:
+            known = set(trials["dataset"])
+            for dataset in datasets:
+                if dataset not in known:
+                    raise unknown("data set", dataset, sorted(known), f"the study in {folder}")
+            trials = trials[trials["dataset"].isin(list(datasets))]
+        if len(folders) > 1:
+            trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
+        parts.append(trials)
+    common = set.intersection(*(set(part["strategy"]) for part in parts))
+    left_out = sorted(set.union(*(set(part["strategy"]) for part in parts)) - common)
+    if len(common) < 2:
+        raise InputError("a comparison needs two strategies that all of the studies have")
+    together = pd.concat([part[part["strategy"].isin(common)] for part in parts], ignore_index=True)
+    notes = [f"not in every study, and left out: {', '.join(left_out)}"] if left_out else []
+    return together, tables, notes
+
+
+def compare_studies(
+    folders: Sequence[Path],
+    datasets: Sequence[str] | None = None,
+    baseline: str = "random-search",
+    rope: float = 0.1,
+) -> Comparison:
+    """Compare the strategies of finished studies.
+
+    Parameters
+    ----------
+    folders, datasets : see `read_tasks`.
+    baseline : the strategy whose mean regret is the unit of the aggregates; where the studies do not have it
+        they are left out, and a note says so.
+    rope : see `benchkit.analysis.pairwise.pairwise`.
+
+    Raises
+    ------
+    InputError : see `read_tasks`; a negative rope.
+    """
+    import pandas as pd
+
+    from benchkit.analysis.aggregates import aggregate, probability_of_improvement, task_scores
+    from benchkit.analysis.pairwise import pairwise
+    from benchkit.analysis.rank_figure import rank_info
+
+    trials, tables, notes = read_tasks(folders, datasets)
+    first, second, third = np.random.default_rng(_SEED).spawn(3)
+    try:
+        pairs = pairwise(trials, second, rope)
+        ranks = rank_info(trials)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    rows = []
+    aggregates = pd.DataFrame(columns=["strategy", "measure", "n", "value", "low", "high"])
+    try:
+        scores = task_scores(trials, baseline)
+        aggregates = aggregate(scores, first)
+        key = int(third.integers(2**63))
+        for strategy, runs in scores.items():
+            if strategy != baseline:
+                found = probability_of_improvement(runs, scores[baseline], np.random.default_rng(key))
+                rows.append((strategy, baseline, sum(map(len, runs)), *found))
+    except ValueError as error:
+        notes.append(f"no aggregates: {error}")
+    friedman = pd.DataFrame(
+        [
+            (panel.dataset, panel.blocks, len(panel.ranks), *panel.friedman, panel.critical_difference)
+            for panel in ranks.panels
+        ],
+        columns=["dataset", "blocks", "strategies", "statistic", "p_value", "critical_difference"],
+    )
+    improvements = pd.DataFrame(rows, columns=["row", "column", "n", "value", "low", "high"])
+    return Comparison(trials, aggregates, improvements, pairs, friedman, tables, notes)

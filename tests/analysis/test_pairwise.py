@@ -1,0 +1,124 @@
+"""Every pair of strategies: wins, corrected p-values, and the Bayesian signed-rank test; and the figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchkit.analysis.pairwise import PAIR_COLUMNS, pairwise
+from benchkit.analysis.profile_figure import draw_profiles, profile_info
+from benchkit.analysis.winrate_figure import draw_wins, win_info
+
+SHIFTS = {"random-search": 1.0, "good": 0.2, "same": 0.22}
+
+
+def trials(seeds: int = 14, datasets: tuple[str, ...] = ("a", "b")) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = []
+    for dataset in datasets:
+        base = rng.gamma(3, size=seeds)
+        for strategy, shift in SHIFTS.items():
+            noise = 0.02 * rng.normal(size=seeds)
+            rows += [(strategy, dataset, s, shift + base[s] + noise[s]) for s in range(seeds)]
+    return pd.DataFrame(rows, columns=["strategy", "dataset", "seed", "regret"])
+
+
+def test_pairs_are_compared_seed_by_seed() -> None:
+    frame = trials()
+    found = pairwise(frame, np.random.default_rng(0)).set_index(["dataset", "row", "column"])
+    assert tuple(found.reset_index().columns) == tuple(PAIR_COLUMNS)
+    assert len(found) == 2 * 6
+    wide = frame[frame["dataset"] == "b"].pivot(index="seed", columns="strategy", values="regret")
+    row = found.loc[("b", "good", "random-search")]
+    assert row["n"] == 14
+    assert row["difference"] == pytest.approx((wide["random-search"] - wide["good"]).mean())
+    assert row["wins"] == (wide["good"] < wide["random-search"]).mean() == 1.0
+    assert row["p_value"] == pytest.approx(stats.wilcoxon(wide["good"], wide["random-search"]).pvalue)
+    mirrored = found.loc[("b", "random-search", "good")]
+    assert (mirrored["wins"], mirrored["difference"]) == (0.0, -row["difference"])
+    assert mirrored["p_holm"] == row["p_holm"]
+    raw = found.loc["b"].query("row < column")["p_value"].sort_values()
+    steps = np.maximum.accumulate(np.minimum(1, raw.to_numpy() * np.array([3, 2, 1])))
+    np.testing.assert_allclose(found.loc["b"].query("row < column")["p_holm"].loc[raw.index], steps)
+
+
+def dirichlet_test(x: np.ndarray, y: np.ndarray, rope: float, samples: int) -> np.ndarray:
+    """The posterior of Benavoli et al. in a plain loop, for regrets: P(x better), P(same), P(worse)."""
+    rng = np.random.default_rng(9)
+    differences = np.concatenate([[0.0], y - x])  # positive: x is better
+    weights = np.concatenate([[0.5], np.ones(len(x))])
+    wins = np.zeros(3)
+    for _ in range(samples):
+        drawn = rng.dirichlet(weights)
+        shares = np.zeros(3)
+        for i, one in enumerate(differences):
+            for j, other in enumerate(differences):
+                walsh = (one + other) / 2
+                shares[0 if walsh > rope else 2 if walsh < -rope else 1] += drawn[i] * drawn[j]
+        wins[int(np.argmax(shares))] += 1
+    return wins / samples
+
+
+def test_the_posterior_is_that_of_an_independent_sampler() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.gamma(3, size=9)
+    y = x + rng.normal(0.08, 0.15, size=9)
+    frame = pd.DataFrame(
+        [("x", "a", s, x[s]) for s in range(9)] + [("y", "a", s, y[s]) for s in range(9)],
+        columns=["strategy", "dataset", "seed", "regret"],
+    )
+    found = pairwise(frame, np.random.default_rng(0), rope=0.1).set_index(["row", "column"]).loc[("x", "y")]
+    expected = dirichlet_test(x, y, 0.1, 1_500)
+    names = ["probably_better", "probably_equal", "probably_worse"]
+    assert min(expected[:2]) > 0.02  # both happen, or there is nothing to compare
+    np.testing.assert_allclose(found[names].to_numpy(float), expected, atol=0.04)
+
+
+def test_without_a_region_nothing_is_equal() -> None:
+    found = pairwise(trials(8), np.random.default_rng(0), rope=0.0)
+    assert (found["probably_equal"] == 0).all()
+    np.testing.assert_allclose(found["probably_better"] + found["probably_worse"], 1, atol=1e-12)
+    with pytest.raises(ValueError, match="at least 0 wide"):
+        pairwise(trials(8), np.random.default_rng(0), rope=-0.1)
+
+
+def test_the_generator_decides_the_posterior_and_no_global_state() -> None:
+    before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr]  # noqa: NPY002
+    first, second = (pairwise(trials(8), np.random.default_rng(1)) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    assert (np.random.get_state()[1] == before).all()  # type: ignore[index]  # noqa: NPY002
+
+
+def test_the_matrix_of_wins_shows_every_pair() -> None:
+    info = win_info(pairwise(trials(), np.random.default_rng(0)))
+    figure = draw_wins(info, "icml")
+    assert [ax.get_title() for ax in figure.axes] == ["a ($n$ = 14)", "b ($n$ = 14)"]
+    (first, _) = figure.axes
+    texts = {text.get_position(): text for text in first.texts}
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert len(texts) == 6
+    place = (names.index("random-search"), names.index("good"))
+    assert (texts[place].get_text(), texts[place].get_fontweight()) == ("100", "bold")
+    place = (names.index("same"), names.index("good"))
+    assert int(texts[place].get_text()) == round(
+        100 * info.pairs.query("dataset == 'a' and row == 'good' and column == 'same'")["wins"].item()
+    )
+    with pytest.raises(ValueError, match="two strategies"):
+        win_info(info.pairs[:0])
+    with pytest.raises(ValueError, match="alpha"):
+        win_info(info.pairs, 1.5)
+
+
+def test_profiles_are_drawn_best_first_with_their_n() -> None:
+    info = profile_info(trials(), resamples=200)
+    assert info.strategies[-1] == "random-search"
+    figure = draw_profiles(info)
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:-1] == list(info.strategies)
+    assert words[-1] == "95 % interval, $n$ = 28 runs on 2 data sets"
+    left, right = figure.axes
+    rows = info.profiles[info.profiles["strategy"] == info.strategies[0]]
+    np.testing.assert_allclose(left.lines[0].get_xydata(), rows[["threshold", "share"]].to_numpy())
+    assert [label.get_text() for label in right.get_yticklabels()] == list(info.strategies)

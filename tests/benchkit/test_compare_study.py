@@ -1,0 +1,91 @@
+"""``benchkit leaderboard compare``, ``plot profile`` and ``plot winrate``: on studies that were run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchkit.studies.runner import run
+from benchkit.studies.spec import load_preset
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("studies")
+    first, second = folder / "cells", folder / "chains"
+    names = ["random-search", "regularized-evolution", "local-search"]
+    run(load_preset("quick").replaced(names, ["cifar10", "cifar100"], seeds=4, queries=25), first)
+    run(load_preset("macro").replaced(names[:2], seeds=4, queries=25), second)
+    return first, second
+
+
+def test_one_study_is_compared(studies: tuple[Path, Path], cli: Cli, tmp_path: Path) -> None:
+    code, printed, _ = cli("leaderboard", "compare", studies[0], "--out", tmp_path / "out")
+    assert code == 0
+    assert "Friedman" in printed
+    assert "local-search" in printed
+    pairs = pd.read_csv(tmp_path / "out" / "pairs.csv")
+    assert set(pairs["dataset"]) == {"cifar10", "cifar100"}
+    assert len(pairs) == 2 * 6
+    regret = pd.read_csv(studies[0] / "trials.csv").groupby(["dataset", "strategy"])["regret"].mean()
+    for _, row in pairs.iterrows():
+        expected = regret[row["dataset"], row["column"]] - regret[row["dataset"], row["row"]]
+        assert row["difference"] == pytest.approx(expected, abs=1e-8)
+    assert set(pd.read_csv(tmp_path / "out" / "improvements.csv")["row"]) == {
+        "regularized-evolution",
+        "local-search",
+    }
+
+
+def test_several_studies_are_more_tasks(studies: tuple[Path, Path], cli: Cli) -> None:
+    code, printed, _ = cli("leaderboard", "compare", *studies, "--json")
+    assert code == 0
+    found = json.loads(printed)
+    assert {row["dataset"] for row in found["pairs"]} == {
+        "cells: cifar10",
+        "cells: cifar100",
+        "chains: cifar10",
+    }
+    assert {row["n"] for row in found["aggregates"]} == {12}
+    assert found["notes"] == ["not in every study, and left out: local-search"]
+    assert found["tables"]["chains"]["name"] == "nasbench-macro"
+
+
+def test_without_the_baseline_there_are_no_aggregates(studies: tuple[Path, Path], cli: Cli) -> None:
+    code, printed, _ = cli("leaderboard", "compare", studies[0], "--baseline", "tpe", "--datasets", "cifar10")
+    assert code == 0
+    assert "no aggregates: tpe has no trials on cifar10" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("kind", ["profile", "winrate"])
+def test_figures_come_with_their_data(
+    kind: str, studies: tuple[Path, Path], cli: Cli, tmp_path: Path
+) -> None:
+    code, printed, error = cli("plot", kind, *studies, "--out", tmp_path / "figure", "--format", "svg,pdf")
+    assert code == 0
+    assert "left out: local-search" in error
+    names = [Path(line).name for line in printed.split()]
+    assert names[:3] == ["figure.svg", "figure.pdf", "figure.csv"]
+    assert all((tmp_path / name).stat().st_size for name in names)
+
+
+def test_bad_input_is_one_line(studies: tuple[Path, Path], cli: Cli, tmp_path: Path) -> None:
+    first = studies[0]
+    cases = {
+        "holds no study": ("leaderboard", "compare", tmp_path),
+        "unknown data set 'cifar'": ("leaderboard", "compare", first, "--datasets", "cifar"),
+        "at least 0 wide": ("leaderboard", "compare", first, "--rope", "-1"),
+        "the same name": ("leaderboard", "compare", first, first),
+        "bananas has no trials": ("plot", "profile", first, "--baseline", "bananas", "--out", tmp_path / "a"),
+        "unknown venue": ("plot", "winrate", first, "--venue", "nips", "--out", tmp_path / "a"),
+    }
+    for said, words in cases.items():
+        code, _, error = cli(*words)
+        assert (code, error.count("\n")) == (2, 1), (said, error)
+        assert said in error
