@@ -60,17 +60,22 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
     ------
     InputError : the place cannot be written to, or PGF without TeX.
     """
+    from matplotlib.backends.backend_pgf import LatexError
+
     from benchkit.analysis.style import FORMATS, save_figure
 
     stem = out.with_suffix("") if out.suffix.removeprefix(".") in FORMATS else out
-    with replacing(stem.with_name(f"{stem.name}.{formats[0]}")) as temporary:
-        temporary.touch()  # says in one line where nothing can be written
     try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
         return save_figure(figure, stem, formats)
-    except (RuntimeError, FileNotFoundError) as error:
+    except OSError as error:
+        place = stem.with_name(f"{stem.name}.{formats[0]}")
+        raise InputError(f"cannot write {place}: {error.strerror or error}") from error
+    except (RuntimeError, LatexError) as error:
         if "pgf" not in formats:
             raise
-        raise InputError(f"PGF needs a TeX installation with xelatex: {error}") from error
+        reason = " ".join(str(error).split())  # with what TeX said, it has many lines
+        raise InputError(f"PGF needs a TeX installation with xelatex: {reason}") from error
 
 
 _BOOLEAN = "tag:yaml.org,2002:bool"

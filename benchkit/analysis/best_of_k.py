@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.intervals import mean_interval
-from benchkit.analysis.latex import escape
+from benchkit.analysis.latex import bold_best, comments, escape
 from benchkit.analysis.ranking import holm, signed_rank_p
 
 __all__ = [
@@ -178,12 +178,18 @@ def _texts(cells: pd.DataFrame, name: str, p_value: str | None) -> list[str]:
     return texts
 
 
-def best_of_k_latex(summary: pd.DataFrame, caption: str = "") -> str:
+def best_of_k_latex(
+    summary: pd.DataFrame, caption: str = "", source: str = "", remarks: Sequence[str] = ()
+) -> str:
     """Return `best_of_k_layout` of every data set as one LaTeX table; needs the package ``booktabs``.
 
     Parameters
     ----------
     caption : what the table is of, put before the explanation.
+    source : whose numbers these are, plain text; ends the caption.
+    remarks : comments above the table, which LaTeX does not print.
+
+    The best mean of a data set and column is bold, and so is every other that prints the same.
     """
     header, _ = best_of_k_layout(summary, str(summary["dataset"].iloc[0]))
     few, most = int(summary["n"].min()), int(summary["n"].max())
@@ -191,10 +197,11 @@ def best_of_k_latex(summary: pd.DataFrame, caption: str = "") -> str:
     text = (
         f"{escape(caption)} Best validation accuracy (\\%) of $K$ samples, mean over $n$ = {n} seeds with "
         r"its 95\,\% bootstrap interval; gains over random search in percentage points; * $p < 0.05$, "
-        "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set."
+        "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set. Best of a column in bold."
+        f"{f' {escape(source)}.' if source else ''}"
     ).strip()
     lines = [
-        "% needs \\usepackage{booktabs}",
+        *comments(remarks),
         *(
             r"\begin{table*}[t]",
             r"\centering",
@@ -208,10 +215,26 @@ def best_of_k_latex(summary: pd.DataFrame, caption: str = "") -> str:
     ]
     for dataset in dict.fromkeys(summary["dataset"]):
         head = rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(str(dataset))}}}}} \\"
-        lines += [r"\midrule", head, *map(_latex_line, best_of_k_layout(summary, str(dataset))[1])]
+        lines += [r"\midrule", head, *_latex_rows(summary, str(dataset))]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
 
 
+def _latex_rows(summary: pd.DataFrame, dataset: str) -> list[str]:
+    """Return the lines of one data set, the best mean of each column in bold."""
+    header, rows = best_of_k_layout(summary, dataset)
+    cells = [[_latex_cell(text) for text in row] for row in rows]
+    methods = [line for line, row in zip(cells, rows, strict=True) if not row[0].startswith(" ")]
+    for column in range(1, len(header)):
+        parts = [line[column].partition(" ") for line in methods]  # the mean, and its interval
+        bold = bold_best([mean for mean, _, _ in parts], [float(mean or "nan") for mean, _, _ in parts])
+        for line, mean, (_, space, interval) in zip(methods, bold, parts, strict=True):
+            line[column] = mean + space + interval
+    return [" & ".join(line) + r" \\" for line in cells]
+
+
 def _latex_line(cells: Sequence[str]) -> str:
-    indented = [rf"\quad {escape(cell.strip())}" if cell.startswith(" ") else escape(cell) for cell in cells]
-    return " & ".join(indented) + r" \\"
+    return " & ".join(map(_latex_cell, cells)) + r" \\"
+
+
+def _latex_cell(text: str) -> str:
+    return rf"\quad {escape(text.strip())}" if text.startswith(" ") else escape(text)

@@ -1,14 +1,20 @@
-"""The leaderboard as a LaTeX table (booktabs), a block a data set."""
+"""The leaderboard as a LaTeX table (booktabs), a block a data set.
+
+As is usual in papers, the best of a column is bold, and underlined is what the tests of
+`benchkit.analysis.near_best` do not find worse than the best. The caption says which test it was, and whose
+numbers these are.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["escape", "leaderboard_latex"]
+__all__ = ["bold_best", "comments", "escape", "leaderboard_latex"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -39,16 +45,32 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-def leaderboard_latex(frame: pd.DataFrame, level: float = 0.95) -> str:
+def comments(lines: Sequence[str] = ()) -> list[str]:
+    """Return the first lines of a table: which package it needs, and more, none of which LaTeX prints."""
+    return ["% needs \\usepackage{booktabs}", *(f"% {' '.join(line.split())}" for line in lines)]
+
+
+def leaderboard_latex(
+    frame: pd.DataFrame,
+    level: float = 0.95,
+    near: pd.DataFrame | None = None,
+    alpha: float = 0.05,
+    source: str = "",
+    remarks: Sequence[str] = (),
+) -> str:
     """Return a leaderboard as LaTeX; the preamble needs the package ``booktabs``.
 
     Parameters
     ----------
     frame : what `leaderboard` returns.
     level : coverage of the intervals in `frame`, stated in the caption.
+    near : what `near_best` returns of the same trials; None underlines nothing.
+    alpha : that it was made with.
+    source : whose numbers these are (table, SHA-256, seeds, budget), plain text; ends the caption.
+    remarks : comments above the table, which LaTeX does not print.
 
-    The best mean of a data set is bold, and so is every other that prints the same. Missing values are
-    dashes.
+    The best mean of a data set is bold, and so is every other that prints the same; what is not
+    significantly worse than the best is underlined, unless it is bold. Missing values are dashes.
 
     Raises
     ------
@@ -58,11 +80,12 @@ def leaderboard_latex(frame: pd.DataFrame, level: float = 0.95) -> str:
         raise ValueError("the leaderboard has no rows")
     measures = [m for m in _MEASURES if frame[m.column].notna().any()]
     headings = ["Strategy", "$n$", *(m.heading for m in measures), "Rank", "Queries", "Wins", "$p$"]
+    marked = _Near(near, alpha)
     lines = [
-        "% needs \\usepackage{booktabs}",
+        *comments(remarks),
         r"\begin{table*}[t]",
         r"\centering",
-        rf"\caption{{{_caption(frame, level)}}}",
+        rf"\caption{{{_caption(frame, level)}{marked.caption()}{_sentence(source)}}}",
         r"\label{tab:leaderboard}",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{4pt}",
@@ -76,8 +99,8 @@ def leaderboard_latex(frame: pd.DataFrame, level: float = 0.95) -> str:
         cells = [
             [escape(name) for name in block["strategy"]],
             [f"{n:d}" for n in block["n"]],
-            *(_with_interval(block, m) for m in measures),
-            _bold_best([_number(rank, 2) for rank in block["rank"]], block["rank"], highest=False),
+            *(_with_interval(block, m, marked.of(str(dataset), m.column)) for m in measures),
+            bold_best([_number(rank, 2) for rank in block["rank"]], block["rank"], highest=False),
             [_number(queries, 0) for queries in block["queries"]],
             [_number(wins, 2) for wins in block["wins_over_random"]],
             [_p_value(p) for p in block["p_value"]],
@@ -99,7 +122,39 @@ def _caption(frame: pd.DataFrame, level: float) -> str:
     )
 
 
-def _with_interval(block: pd.DataFrame, measure: _Measure) -> list[str]:
+class _Near:
+    """What is underlined, and what the caption says of it."""
+
+    def __init__(self, near: pd.DataFrame | None, alpha: float) -> None:
+        self._near, self._alpha = near, alpha
+
+    def of(self, dataset: str, measure: str) -> set[str]:
+        """Return the strategies that are underlined in a column."""
+        if self._near is None:
+            return set()
+        near = self._near
+        rows = near[(near["dataset"] == dataset) & (near["measure"] == measure) & near["not_worse"]]
+        return set(rows["strategy"])
+
+    def caption(self) -> str:
+        if self._near is None:
+            return ""
+        others = self._near[~self._near["best"]]
+        if len(others) == 0:
+            return ""
+        if not (others["not_worse"] | (others["p_value"] < self._alpha)).any():
+            return " Nothing is underlined: so few seeds cannot show that a strategy is worse than the best."
+        return (
+            r" Underlined: not significantly worse than the best mean of the data set (two-sided Wilcoxon "
+            rf"signed-rank test over shared seeds, Holm-corrected, $\alpha$ = {self._alpha:g})."
+        )
+
+
+def _sentence(text: str) -> str:
+    return f" {escape(text)}." if text else ""
+
+
+def _with_interval(block: pd.DataFrame, measure: _Measure, near: set[str]) -> list[str]:
     """Return a cell a row: the mean, then its interval in small print."""
     column = measure.column
     means = [_number(mean, 2) for mean in block[column]]
@@ -107,15 +162,28 @@ def _with_interval(block: pd.DataFrame, measure: _Measure) -> list[str]:
         "" if math.isnan(low) else rf" {{\scriptsize [{low:.2f}, {high:.2f}]}}"
         for low, high in zip(block[f"{column}_low"], block[f"{column}_high"], strict=True)
     ]
-    bold = _bold_best(means, block[column], measure.highest)
+    bold = bold_best(means, block[column], measure.highest)
+    bold = [
+        rf"\underline{{{text}}}" if strategy in near and not text.startswith(r"\textbf") else text
+        for text, strategy in zip(bold, block["strategy"], strict=True)
+    ]
     return [mean + end for mean, end in zip(bold, ends, strict=True)]
 
 
-def _bold_best(printed: list[str], values: pd.Series[float], highest: bool) -> list[str]:
-    """Return the cells with the best, and all that print like it, in bold."""
-    if values.isna().all():
+def bold_best(
+    printed: list[str], values: Sequence[float] | pd.Series[float], highest: bool = True
+) -> list[str]:
+    """Return the cells with the best, and all that print like it, in bold.
+
+    Parameters
+    ----------
+    printed : a cell for each value.
+    values : float[n]; NaN where missing.
+    highest : whether the highest is the best.
+    """
+    signed = np.asarray(values, dtype=np.float64) * (1 if highest else -1)
+    if np.isnan(signed).all():
         return printed
-    signed = values.to_numpy(dtype=np.float64) * (1 if highest else -1)
     best = printed[int(np.nanargmax(signed))]
     return [rf"\textbf{{{text}}}" if text == best else text for text in printed]
 

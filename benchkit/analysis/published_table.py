@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.latex import escape
+from benchkit.analysis.latex import bold_best, comments, escape
 
 __all__ = ["PUBLISHED", "layout", "published_table", "to_latex", "to_markdown"]
 
 PUBLISHED = "published alone"
 """Block of the methods that the frame of trials does not have."""
 _SPLITS = ("valid", "test")
+_PUBLISHED = ", published"  # ends a column's name
+_PLUS_MINUS = r"\,$\pm$\,"
 
 Figures = tuple[str, str, float | None, float | None, float | None, float | None]
 """Strategy, data set, valid, its standard deviation, test, its standard deviation; in percent, or None."""
@@ -86,7 +88,7 @@ def layout(table: pd.DataFrame, plus_minus: str = " ± ") -> tuple[list[str], di
     header = [
         "strategy",
         "n",
-        *(f"{name}{', published' if mark else ''}" for name in names for mark in marks),
+        *(f"{name}{_PUBLISHED if mark else ''}" for name in names for mark in marks),
     ]
     blocks: dict[str, list[list[str]]] = {}
     for (block, strategy), rows in table.groupby(["block", "strategy"], sort=False):
@@ -125,12 +127,39 @@ def _markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def to_latex(table: pd.DataFrame, title: str, source: str = "") -> str:
-    """Return the table as LaTeX; the preamble needs the package ``booktabs``."""
-    header, blocks = layout(table, plus_minus=r"\,$\pm$\,")
+def _with_best(header: list[str], rows: list[list[str]]) -> list[list[str]]:
+    """Return a block's rows with the best measured mean of each column in bold."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for name, cells in zip(header[2:], columns[2:], strict=True):
+        if not name.endswith(_PUBLISHED):
+            parts = [cell.partition(_PLUS_MINUS) for cell in cells]
+            bold = bold_best([mean for mean, _, _ in parts], [float(mean or "nan") for mean, _, _ in parts])
+            cells[:] = [mean + sign + spread for mean, (_, sign, spread) in zip(bold, parts, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def to_latex(
+    table: pd.DataFrame, title: str, source: str = "", measured: str = "", remarks: Sequence[str] = ()
+) -> str:
+    """Return the table as LaTeX; the preamble needs the package ``booktabs``.
+
+    Parameters
+    ----------
+    title : what it shows, plain text as all that follows.
+    source : of the published figures.
+    measured : where the measured figures come from.
+    remarks : comments above the table, which LaTeX does not print.
+
+    The best measured mean of a block and column is bold, and so is every other that prints the same; a block
+    of one method has no best.
+    """
+    header, blocks = layout(table, plus_minus=_PLUS_MINUS)
     caption = f"{escape(title)}. Accuracy in \\%, mean and standard deviation over $n$ seeds."
+    if any(len(rows) > 1 for block, rows in blocks.items() if block != PUBLISHED):
+        caption += " Best of a block in bold."
+    caption += f" Measured: {escape(measured)}." if measured else ""
     lines = [
-        "% needs \\usepackage{booktabs}",
+        *comments(remarks),
         r"\begin{table*}[t]",
         r"\centering",
         rf"\caption{{{caption}{escape(_source(source))}}}",
@@ -142,5 +171,6 @@ def to_latex(table: pd.DataFrame, title: str, source: str = "") -> str:
     ]
     for block, rows in blocks.items():
         lines += [r"\midrule", rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(block)}}}}} \\"]
-        lines += [" & ".join([escape(cells[0]), *cells[1:]]) + r" \\" for cells in rows]
+        marked = _with_best(header, rows) if block != PUBLISHED and len(rows) > 1 else rows
+        lines += [" & ".join([escape(cells[0]), *cells[1:]]) + r" \\" for cells in marked]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"

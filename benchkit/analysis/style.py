@@ -6,12 +6,27 @@ everywhere.
 
 Widths (inches) as the venues' LaTeX classes set them: NeurIPS and ICLR one column of 5.5; ICML columns of
 3.25 and a text of 6.75; CVPR 3.25 and 6.875; AAAI 3.3 and 7.0.
+
+Colours are of seaborn's ``colorblind`` palette, and for the five papers' methods of Paul Tol's schemes
+(Colour Schemes, SRON/EPS/TN/09-002, 2021: bright, muted, dark).
+
+Deviations and choices
+----------------------
+- The twelve query-backed methods have twelve colours and twelve markers. Under a full protanopia or
+  deuteranopia (Machado et al. 2009) any two colours of the five papers' methods, random search and evolution
+  are still 19 apart in CIELAB, and any two of the twelve are 12 apart. No twelve colours are far apart
+  for everybody, nor in grey: there the markers and the line styles tell the methods apart.
+- Methods that share their weights appear with the five papers, and seldom with the other seven query-backed
+  ones, so they share these seven's colours, never marker and line style too.
+- Labels as papers print them (``GibbsNAS``, ``SI-VDNAS``) have the looks of their strategies. H- and V-VDNAS
+  are compared with SI-VDNAS in one panel, so they have colours of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +81,7 @@ class Look(NamedTuple):
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = seaborn.color_palette(
     "colorblind"
 ).as_hex()
+_INDIGO, _RED, _MAGENTA, _MAROON, _OLIVE = "#332288", "#EE6677", "#AA3377", "#663333", "#666633"  # Tol's
 _SOLID: LineStyle = "-"
 _LONG: LineStyle = (0, (8.0, 2.0))
 _DASHED: LineStyle = (0, (4.0, 1.5))
@@ -81,11 +97,11 @@ _LOOKS = {
     "tpe": Look(_ORANGE, "D", _SOLID),
     "bohb": Look(_SKY, "P", _DASHED),
     "bananas": Look(_VERMILION, "X", _LONG),
-    "nasas": Look(_BLUE, "<", _DASHED),
-    "vaenas": Look(_VERMILION, ">", _SOLID),
-    "pcnas": Look(_GREEN, "p", _SOLID),
-    "gibbsnas": Look(_PURPLE, "*", _SOLID),
-    "sivdnas": Look(_ORANGE, "h", _DASHDOT),
+    "nasas": Look(_INDIGO, "<", _DASHED),
+    "vaenas": Look(_RED, ">", _SOLID),
+    "pcnas": Look(_OLIVE, "p", _SOLID),
+    "gibbsnas": Look(_MAGENTA, "*", _SOLID),
+    "sivdnas": Look(_MAROON, "h", _DASHDOT),
     "spos": Look(_SKY, "o", _SOLID),
     "fairnas": Look(_BROWN, "s", _SOLID),
     "rsps": Look(_GREY, "o", _DOTTED),
@@ -95,7 +111,18 @@ _LOOKS = {
     "setn": Look(_BROWN, "P", _DASHDOT),
     "enas": Look(_GREEN, "X", _DASHDOT),
     "snas": Look(_BLUE, "*", _DASHDOT),
+    "h-vdnas": Look(_ORANGE, "d", _DASHED),
+    "v-vdnas": Look(_SKY, "H", _LONG),
+    "darts-l2": Look(_GREY, "8", _DASHDOTDOT),
 }
+_PRINTED = {
+    "si-vdnas": "sivdnas",
+    "sivdnas (variant h)": "h-vdnas",
+    "sivdnas (variant v)": "v-vdnas",
+    "darts-v1": "darts",
+    "pc-nas": "pcnas",
+}
+"""Other names of methods, in lower case."""
 _COLORS = (
     _BLUE,
     _ORANGE,
@@ -106,22 +133,24 @@ _COLORS = (
     _GREY,
     _SKY,
 )  # pink, yellow: too pale for lines
-_OTHER_MARKERS = ("d", "H", "8")  # none is a named method's
+_OTHER_MARKERS = ("d", "H", "8")  # no strategy's own
 _OTHER_LINES = (_SOLID, _DASHED, _DASHDOT, _LONG, _DASHDOTDOT)
 
 
 def method_look(label: str) -> Look:
     """Return the one look of a method, for every figure.
 
-    A variant (``"regularized-evolution (nats)"``, ``"vaenas-g"``) has its method's colour with a marker
-    of its own; a label that belongs to no known method gets a look from its SHA-256.
+    A label may be a method's name, or what papers print (``"SI-VDNAS"``, ``"GibbsNAS"``). A variant
+    (``"regularized-evolution (nats)"``, ``"vaenas-g"``) has its method's colour with a marker of its own; a
+    label that belongs to no known method gets a look from its SHA-256.
     """
-    if label in _LOOKS:
-        return _LOOKS[label]
+    name = _PRINTED.get(label.lower(), label.lower())
+    if name in _LOOKS:
+        return _LOOKS[name]
     digest = hashlib.sha256(label.encode()).digest()
-    method = max(
-        (name for name in _LOOKS if label.startswith((f"{name} ", f"{name}-"))), key=len, default=None
-    )
+    known = {each: each for each in _LOOKS} | _PRINTED
+    longest = max((each for each in known if name.startswith((f"{each} ", f"{each}-"))), key=len, default="")
+    method = known.get(longest)
     color = _LOOKS[method].color if method else _COLORS[digest[0] % len(_COLORS)]
     marker = _OTHER_MARKERS[digest[1] % len(_OTHER_MARKERS)]
     return Look(color, marker, _OTHER_LINES[digest[2] % len(_OTHER_LINES)])
@@ -173,20 +202,25 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
 
     Returns
     -------
-    The paths. The same figure gives the same bytes: no date and no release is written into the files.
+    The paths; the rasterised parts of a PGF are PNG files that belong to it, ``stem-img0.png`` and so on.
+    The same figure gives the same bytes: no date and no release is written into the files.
     """
     stem = Path(stem)
     paths = []
+    apart = stem.with_name(f".{stem.name}.{os.getpid()}.tmp")
     with rc_context(_parameters()):
         for extension in formats:
-            path = stem.with_name(f"{stem.name}.{extension}")
-            beside = stem.with_name(f".{stem.name}.{os.getpid()}.{extension}")
+            name = f"{stem.name}.{extension}"
+            metadata: Any = {"metadata": FORMATS[extension]} if FORMATS[extension] else {}  # PGF takes none
             try:
-                figure.savefig(beside, format=extension, dpi=300, metadata=FORMATS[extension])
-                os.replace(beside, path)
+                apart.mkdir(exist_ok=True)
+                figure.savefig(apart / name, format=extension, dpi=300, **metadata)
+                made = sorted(apart.iterdir(), key=lambda path: (path.name == name, path.name))
+                for path in made:  # what the figure refers to comes before it
+                    os.replace(path, stem.with_name(path.name))
             finally:
-                beside.unlink(missing_ok=True)
-            paths.append(path)
+                shutil.rmtree(apart, ignore_errors=True)
+            paths += [stem.with_name(path.name) for path in reversed(made)]
     return paths
 
 

@@ -9,9 +9,11 @@ import typer
 
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
 from benchkit.cli.table_build import build_command
+from benchkit.cli.table_correlate import correlate_command
 
 app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 app.command("build")(build_command)
+app.command("correlate")(correlate_command)
 
 
 @app.command("list")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces import InputError, Space
+from benchkit.spaces import InputError, Space, unknown
 from benchkit.tables.catalogue import open_table, table_names
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Truth", "read_truths", "table_of"]
+__all__ = ["Truth", "read_truth", "read_truths", "table_of"]
 
 Values = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Truth:
 
     Attributes
     ----------
-    metric : the mean over runs at the end of the longest schedule.
+    metric : the mean over runs at the end of a schedule, as a rule the longest.
     mean : float64[entries].
     runs : float64[r, entries]; r is 0 where the table has the mean alone.
     """
@@ -55,21 +55,27 @@ def table_of(space: Space, name: str | None) -> Table:
     return table
 
 
-def read_truths(table: Table, dataset: str) -> list[Truth]:
+def read_truths(table: Table, dataset: str, epochs: int | None = None) -> list[Truth]:
     """Return what the table has of a data set: validation first, then test.
 
     A mean that is not stored is that of the runs which an entry has.
 
+    Parameters
+    ----------
+    epochs : of the training schedule; None is the longest.
+
     Raises
     ------
-    InputError : it has no accuracy on that data set.
+    InputError : it has no accuracy on that data set, or none after so many epochs.
     """
     truths = []
+    schedules: set[int] = set()
     for split in ("valid", "test"):
-        epochs = table.epochs(dataset, split)
-        if not epochs:
+        known = table.epochs(dataset, split)
+        schedules |= set(known)
+        if not known or epochs not in (None, *known):
             continue
-        metric = Metric(dataset, split, epochs[-1])
+        metric = Metric(dataset, split, known[-1] if epochs is None else epochs)
         runs = [table.values(run) for run in table.runs(metric)]
         if metric in table:
             mean = table.values(metric)
@@ -79,9 +85,26 @@ def read_truths(table: Table, dataset: str) -> list[Truth]:
         else:
             continue
         truths.append(Truth(metric, mean, np.reshape(runs, (len(runs), len(table)))))
+    if not truths and schedules:
+        raise unknown("epochs", epochs, sorted(schedules), f"table {table.name}, data set {dataset}")
     if not truths:
         raise InputError(
             f"table {table.name} has no accuracy on {dataset}: give --dataset, one of "
             f"{', '.join(table.datasets)}"
         )
     return truths
+
+
+def read_truth(table: Table, dataset: str, split: str, epochs: int | None = None) -> Truth:
+    """Return one split of `read_truths`.
+
+    Raises
+    ------
+    InputError : as `read_truths`; or it has no such split.
+    """
+    found = {truth.split: truth for truth in read_truths(table, dataset, epochs)}
+    if split not in found:
+        raise InputError(
+            f"table {table.name} has no {split} accuracy on {dataset}; it has {', '.join(found)}"
+        )
+    return found[split]

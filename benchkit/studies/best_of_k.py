@@ -31,6 +31,8 @@ from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies import get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
+from benchkit.studies.manifest import describe_table
+from benchkit.studies.report import numbers_of
 from benchkit.studies.spec import BestOfKSpec, StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
@@ -180,7 +182,10 @@ def write_best_of_k(directory: StudyDirectory, table: Table) -> None:
     values = best_of_k_values(directory, table)
     summary = best_of_k_summary(values, windows(spec)[1], np.random.default_rng(_BOOTSTRAP_SEED))
     write_text(directory.best_of_k, summary.to_csv(index=False, float_format="%.10g"))
-    write_text(directory.best_of_k.with_suffix(".tex"), best_of_k_latex(summary, f"{spec.title}."))
+    source = numbers_of(spec, describe_table(table))
+    remarks = [f"study {spec.name}", f"table {table.name}, SHA-256 {table.sha256}"]
+    latex = best_of_k_latex(summary, f"{spec.title}.", source, remarks)
+    write_text(directory.best_of_k.with_suffix(".tex"), latex)
     for dataset in spec.datasets:
         accuracies = sampled_accuracies(directory, table, dataset)
         figure = draw_density(density_info(accuracies, f"{dataset}, {_FIGURE_SAMPLES:,} samples, seed 0"))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from benchkit.files import write_text
 from benchkit.spaces import InputError
+from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["leaderboard_of", "write_report"]
+__all__ = ["latex_of", "leaderboard_of", "numbers_of", "table_text", "write_report"]
 
 _BOOTSTRAP_SEED = 0
 
@@ -26,6 +28,52 @@ def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
     return leaderboard(trials, np.random.default_rng(_BOOTSTRAP_SEED))
 
 
+def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
+    """Return the leaderboard of a finished study as LaTeX, with the tests that underline and its origin.
+
+    Parameters
+    ----------
+    manifest : of the study.
+    """
+    from benchkit.analysis.latex import leaderboard_latex
+    from benchkit.analysis.near_best import near_best
+
+    spec = directory.spec()
+    return leaderboard_latex(
+        directory.read_leaderboard(),
+        near=near_best(directory.read_trials()),
+        source=numbers_of(spec, manifest["table"]),
+        remarks=[
+            f"study {spec.name}, SHA-256 {manifest['study_sha256']}, benchkit {manifest['benchkit']}",
+            f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
+        ],
+    )
+
+
+def numbers_of(spec: StudySpec, table: Mapping[str, Any]) -> str:
+    """Return in one sentence, without its full stop, whose numbers a table of a study shows.
+
+    Parameters
+    ----------
+    table : name, sha256 and entries, as in the manifest.
+    """
+    split = {"valid": "validation", "test": "test"}[spec.search.split]
+    budget = (
+        f"{spec.budget.simulated_seconds:,g} simulated seconds"
+        if spec.budget.queries is None
+        else f"{spec.budget.queries:,g} queries"
+    )
+    return (
+        f"{table_text(table)}; {spec.seeds} seeds, budget {budget}, search on {split} accuracy after "
+        f"{spec.search.epochs} epochs"
+    )
+
+
+def table_text(table: Mapping[str, Any]) -> str:
+    """Return which table it is: its name, its entries and the first digits of its SHA-256."""
+    return f"Table {table['name']} ({table['entries']:,} architectures, SHA-256 {table['sha256'][:12]})"
+
+
 def write_report(directory: StudyDirectory, manifest: str) -> None:
     """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``, and last the manifest.
 
@@ -34,14 +82,13 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
     The manifest says that the study is complete, so it comes after everything else.
     """
     from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
-    from benchkit.analysis.latex import leaderboard_latex
     from benchkit.analysis.rank_figure import draw_ranks, rank_info
     from benchkit.analysis.style import save_figure
 
     trials = directory.read_trials()
     board = leaderboard_of(trials)
     write_text(directory.leaderboard, board.to_csv(index=False, float_format="%.10g"))
-    write_text(directory.latex, leaderboard_latex(board))
+    write_text(directory.latex, latex_of(directory, json.loads(manifest)))
     traces = directory.read_traces()
     budget = directory.spec().budget
     axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.files import write_text
 from benchkit.spaces import InputError
+from benchkit.studies.manifest import describe_table
+from benchkit.studies.report import table_text
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import SupernetStudySpec
 from benchkit.tables.catalogue import open_table
@@ -80,7 +82,13 @@ def write_tables(spec: SupernetStudySpec, out: Path) -> None:
     table = published_table(table_rows(spec, out), published)
     write_text(out / "table.csv", table.to_csv(index=False, float_format="%.10g"))
     title = spec.title or spec.name
-    write_text(out / "table.tex", to_latex(table, title, spec.source))
+    about = describe_table(open_table(spec.table))
+    searches = spec.searches
+    measured = (
+        f"{table_text(about)}; supernets on {searches.data}, preset {searches.preset}, {searches.seeds} seeds"
+    )
+    remarks = [f"study {spec.name}", f"table {about['name']}, SHA-256 {about['sha256']}"]
+    write_text(out / "table.tex", to_latex(table, title, spec.source, measured, remarks))
     write_text(out / "table.md", to_markdown(table, title, spec.source))
 
 

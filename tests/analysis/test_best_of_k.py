@@ -14,6 +14,7 @@ from benchkit.analysis.best_of_k import (
     best_steps,
 )
 from benchkit.analysis.sample_density import density_info, draw_density
+from tests.analysis.latex_structure import check_structure
 
 
 def trace(strategy, dataset, seed, scores):
@@ -139,6 +140,16 @@ def test_the_layout_has_a_column_each_k_and_the_gains_below_each_method():
     assert r"A \& B. Best validation" in text
     assert r"\quad over the same queries & +0." in text
     assert text.count(r"\\") == 1 + 1 + 5
+    assert "Best of a column in bold." in text
+    lines = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
+    means = {row[0]: row[1].split(" ")[0] for row in rows if not row[0].startswith(" ")}
+    best = max(means.values(), key=float)
+    for name, mean in means.items():
+        assert lines[name].split(" & ")[1].startswith(rf"\textbf{{{mean}}}" if mean == best else mean)
+    sourced = best_of_k_latex(summary(values()), "A & B.", "Table a_b; 9 seeds", ["SHA-256 00"])
+    assert r"in bold. Table a\_b; 9 seeds.}" in sourced
+    assert sourced.splitlines()[1] == "% SHA-256 00"
+    check_structure(sourced)
 
 
 # -- Figure 2 ---------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import seaborn
 
 from benchkit.analysis.curves import regret_curve
 from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
@@ -73,11 +72,6 @@ def test_every_method_has_a_look_of_its_own():
 def test_the_query_backed_methods_differ_in_colour_and_in_marker():
     looks = [method_look(name) for name in QUERY_BACKED]
     assert len({look.color for look in looks}) == len({look.marker for look in looks}) == 7
-
-
-def test_colours_are_of_the_colour_blind_safe_palette():
-    safe = {*seaborn.color_palette("colorblind").as_hex(), "#000000"}
-    assert {method_look(name).color for name in [*METHODS, "mine", "other"]} <= safe
 
 
 def test_a_variant_has_its_methods_colour_and_a_marker_of_its_own():

@@ -9,6 +9,8 @@ from scipy import stats
 
 from benchkit.analysis.latex import escape, leaderboard_latex
 from benchkit.analysis.leaderboard import LEADERBOARD_COLUMNS, leaderboard
+from benchkit.analysis.near_best import near_best
+from tests.analysis.latex_structure import check_structure
 
 REGRETS = {
     ("cifar100", "random-search"): [3.0, 2.0, 4.0, 5.0, 2.5, 3.5],
@@ -186,6 +188,47 @@ def test_latex_rows_are_all_as_wide_as_the_heading(trials):
     assert len(rows) == 6
     assert {row.count("&") for row in rows} == {8}
     assert text.count("{") == text.count("}")
+
+
+def test_what_is_not_worse_than_the_best_is_underlined(trials):
+    board = leaderboard(trials, np.random.default_rng(0))
+    near = near_best(trials, 0.2)
+    # six seeds against bananas on cifar100, Holm: 2 / 2**6 x 2, and with a tie 2 / 2**5: both are worse
+    assert not near["not_worse"].any()
+    worse = leaderboard_latex(board, near=near, alpha=0.2, source="Table a_b; 6 seeds")
+    assert r"\underline" not in worse
+    assert r"Holm-corrected, $\alpha$ = 0.2). Table a\_b; 6 seeds.}" in worse
+    near["not_worse"] = (near["strategy"] == "reinforce") & (near["measure"] != "test")
+    text = leaderboard_latex(board, near=near, alpha=0.2)
+    (line,) = (line for line in text.splitlines() if line.startswith("reinforce"))
+    cells = [cell.strip() for cell in line.removesuffix(r"\\").split("&")]
+    assert cells[2].startswith(r"\underline{87.57} {\scriptsize [")
+    assert cells[3].startswith("86.59 ")
+    assert cells[4].startswith(r"\underline{2.43} {\scriptsize [")
+    assert text.count(r"\underline") == 2
+    near["not_worse"] = True
+    printed = leaderboard_latex(board, near=near, alpha=0.2)
+    assert r"\underline{\textbf" not in printed  # what is bold already is not underlined, too
+    assert r"\textbf{\underline" not in printed
+    for each in (worse, text, printed):
+        check_structure(each)
+
+
+def test_too_few_seeds_underline_nothing_and_the_caption_says_so(trials):
+    few = trials[trials["seed"] < 3]
+    text = leaderboard_latex(leaderboard(few, np.random.default_rng(0)), near=near_best(few))
+    assert r"\underline" not in text
+    assert "Nothing is underlined: so few seeds" in text
+    alone = trials[trials["strategy"] == "bananas"]
+    text = leaderboard_latex(leaderboard(alone, np.random.default_rng(0)), near=near_best(alone))
+    assert "nderlined" not in text
+
+
+def test_remarks_are_comments_of_one_line(trials):
+    board = leaderboard(trials, np.random.default_rng(0))
+    text = leaderboard_latex(board, remarks=["table t,\nSHA-256 00", "a % b"])
+    assert text.splitlines()[:3] == ["% needs \\usepackage{booktabs}", "% table t, SHA-256 00", "% a % b"]
+    check_structure(text)
 
 
 def test_latex_escapes():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchkit.analysis.published_table import PUBLISHED, layout, published_table, to_latex, to_markdown
+from tests.analysis.latex_structure import check_structure
 
 TRIALS = pd.DataFrame(
     [
@@ -55,12 +56,33 @@ def test_latex_and_markdown_name_title_and_source() -> None:
     table = published_table(TRIALS, FIGURES)
     latex = to_latex(table, "Table 3 of A & B", "A & B, Table 3")
     assert r"Table 3 of A \& B. Accuracy in \%" in latex
-    assert r"random\_search & 1 & 91.00 &  &  &  \\" in latex
+    assert r"random\_search & 1 & 91.00 &  &  &  \\" in latex  # alone in its block: no best
     assert r"82.00\,$\pm$\,2.83" in latex
     assert latex.count("\\midrule") == 3
     rows = to_markdown(table, "Table 3", "A & B").splitlines()
     assert rows[0].endswith("seeds. Published: A & B.")
     assert len({row.count("|") for row in rows[2:]}) == 1
+
+
+def test_latex_has_the_best_of_a_block_in_bold_and_names_the_measurements() -> None:
+    more = pd.DataFrame(
+        [("weight sharing", "spos", "cifar10", seed, 83.0, 84.996) for seed in (0, 1)], columns=TRIALS.columns
+    )
+    table = published_table(pd.concat([TRIALS, more]), FIGURES)
+    text = to_latex(table, "T", "A & B", "Table a_b; 2 seeds", ["table a_b, SHA-256 00"])
+    rsps, spos = (
+        next(line for line in text.splitlines() if line.startswith(name)) for name in ("rsps", "spos")
+    )
+    # valid: 83 over 82; test: 85.00 and 84.996 print the same; published figures are left as they are
+    assert rsps == (
+        r"rsps & 2 & 82.00\,$\pm$\,2.83 & 80.42\,$\pm$\,3.58 & \textbf{85.00}\,$\pm$\,1.41 & "
+        r"84.07\,$\pm$\,3.61 \\"
+    )
+    assert spos == r"spos & 2 & \textbf{83.00}\,$\pm$\,0.00 &  & \textbf{85.00}\,$\pm$\,0.00 &  \\"
+    assert r"ResNet &  &  & 90.83 &  & 93.97 \\" in text
+    assert r"Best of a block in bold. Measured: Table a\_b; 2 seeds. Published: A \& B.}" in text
+    assert text.startswith("% needs \\usepackage{booktabs}\n% table a_b, SHA-256 00\n")
+    check_structure(text)
 
 
 def test_no_trials_make_no_table() -> None:

@@ -160,6 +160,12 @@ def test_a_leaderboard_is_shown_in_four_forms(cli: Cli, done: StudyDirectory) ->
     assert shown["csv"][1] == done.leaderboard.read_text()
     assert shown["latex"][1] == done.latex.read_text()
     assert "\\begin{tabular}" in shown["latex"][1]
+    table = done.read_manifest()["table"]
+    says = (
+        f"Table toy (48 architectures, SHA-256 {table['sha256'][:12]}); 2 seeds, budget 20 queries, search on"
+    )
+    assert says in shown["latex"][1]
+    assert f"% table toy, SHA-256 {table['sha256']}\n" in shown["latex"][1]
     rows = json.loads(shown["json"][1])["leaderboard"]
     assert pd.DataFrame(rows)["regret"].tolist() == done.read_leaderboard()["regret"].tolist()
     assert rows == document(cli, "leaderboard", "show", done.path)["leaderboard"]

@@ -1,0 +1,341 @@
+"""A whole table in one figure: accuracy against a cost, the Pareto front, and the ways of searches over it.
+
+`space_info` computes, `draw_space` draws what it is given.
+
+Deviations and choices
+----------------------
+- Thousands of architectures are shown as a density, on a grid in the axes' own scales, few as points. The
+  density is rasterised also in vector files, which stay small; all else is lines.
+- Where the errors (100 % minus accuracy) lie far apart, the accuracy axis is logarithmic in the error: half
+  the error is the same step everywhere, and the best architectures get the room that they need. The ticks are
+  accuracies.
+- The front is drawn as the stairs of what can be had at a cost, which is what no architecture passes.
+- The way of a search goes over its incumbents, in the order in which they were found. It may go down: a
+  search sees one column of the table, the figure may show another.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from benchkit.analysis.cost_axis import logarithmic_ticks, plain_number
+from benchkit.analysis.pareto import pareto_front
+from benchkit.analysis.style import legend_below, method_look, venue_style
+
+__all__ = ["Density", "SpaceInfo", "draw_space", "space_info"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_FEW = 1_000
+"""Up to so many architectures are shown as points."""
+_CELLS = (90, 70)
+"""Columns and rows of the density."""
+_FAR_COSTS, _FAR_ERRORS = 5.0, 4.0
+"""From this largest over smallest value on an axis is logarithmic."""
+_FINEST = 0.05  # percent points of error: where the logarithmic axis ends though accuracies reach 100 %
+_LABELS = (0, 10, 30, 50, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 99, 99.5)
+_PATH_COLUMNS = ("strategy", "seed", "queries", "cost", "accuracy")
+_GREYS = LinearSegmentedColormap.from_list("cloud", ["0.93", "0.45"])
+
+
+class Density(NamedTuple):
+    """How many architectures lie where.
+
+    Attributes
+    ----------
+    cost_edges, accuracy_edges : float64[c + 1], float64[r + 1], ascending.
+    counts : int64[c, r]; they sum to the architectures that are shown.
+    """
+
+    cost_edges: Floats
+    accuracy_edges: Floats
+    counts: Ints
+
+
+class SpaceInfo(NamedTuple):
+    """What the figure shows.
+
+    Attributes
+    ----------
+    cost, accuracy : float64[n], the architectures that have both; accuracy in percent.
+    density : where there are too many for points, else None.
+    front : int64[m], places in `cost` of the Pareto front; empty to leave it out.
+    best : place of the best accuracy, of equals the cheapest.
+    paths : strategy, seed, queries, cost, accuracy: a row for each incumbent of each search, in order.
+    cost_label, accuracy_label : of the axes.
+    source : whose numbers these are, for the legend.
+    unknown : how many more architectures lack one of the two.
+    """
+
+    cost: Floats
+    accuracy: Floats
+    density: Density | None
+    front: Ints
+    best: int
+    paths: pd.DataFrame
+    cost_label: str
+    accuracy_label: str
+    source: str
+    unknown: int
+
+
+def space_info(
+    cost: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    paths: pd.DataFrame | None = None,
+    *,
+    pareto: bool = True,
+    cost_label: str = "cost",
+    accuracy_label: str = "accuracy (%)",
+    source: str = "",
+) -> SpaceInfo:
+    """Return what a figure of a whole table shows.
+
+    Parameters
+    ----------
+    cost, accuracy : float[n], an entry an architecture; NaN where unknown. Lower costs are better.
+    paths : strategy, seed, queries, cost, accuracy: a row for each incumbent, in the order found.
+    pareto : whether the front is shown.
+
+    Raises
+    ------
+    ValueError : arrays of different shapes, no architecture with both values, or paths without a column.
+    """
+    x, y = np.asarray(cost, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"needs a cost and an accuracy each, got shapes {x.shape}, {y.shape}")
+    known = np.isfinite(x) & np.isfinite(y)
+    if not known.any():
+        raise ValueError("no architecture has both the cost and the accuracy")
+    ways = pd.DataFrame(columns=list(_PATH_COLUMNS)) if paths is None else paths
+    missing = [column for column in _PATH_COLUMNS if column not in ways.columns]
+    if missing:
+        raise ValueError(f"paths lack the columns {', '.join(missing)}")
+    x, y = x[known], y[known]
+    return SpaceInfo(
+        cost=x,
+        accuracy=y,
+        density=_density(x, y) if len(x) > _FEW else None,
+        front=pareto_front(x, y) if pareto else np.empty(0, dtype=np.int64),
+        best=int(np.lexsort((x, -y))[0]),
+        paths=ways.reset_index(drop=True),
+        cost_label=cost_label,
+        accuracy_label=accuracy_label,
+        source=source,
+        unknown=int((~known).sum()),
+    )
+
+
+def _density(cost: Floats, accuracy: Floats) -> Density:
+    """Count architectures on a grid that is even in the axes' scales."""
+    columns, rows = _CELLS
+    x = np.log10(cost) if _far_costs(cost) else cost
+    y = _error_scale(accuracy) if _far_errors(accuracy) else accuracy
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=(columns, rows))
+    return Density(
+        10.0**x_edges if _far_costs(cost) else x_edges,
+        _from_error_scale(y_edges) if _far_errors(accuracy) else y_edges,
+        counts.astype(np.int64),
+    )
+
+
+def _far_costs(cost: Floats) -> bool:
+    return bool(cost.min() > 0 and cost.max() > _FAR_COSTS * cost.min())
+
+
+def _far_errors(accuracy: Floats) -> bool:
+    error = np.maximum(100 - accuracy, _FINEST)
+    return bool(error.max() > _FAR_ERRORS * error.min())
+
+
+def _error_scale(accuracy: npt.ArrayLike) -> Floats:
+    """Return accuracies (percent) on a scale that is logarithmic in the error; higher is better."""
+    scaled: Floats = -np.log10(np.maximum(100 - np.asarray(accuracy, dtype=np.float64), _FINEST))
+    return scaled
+
+
+def _from_error_scale(scaled: npt.ArrayLike) -> Floats:
+    accuracy: Floats = 100 - 10.0 ** -np.asarray(scaled, dtype=np.float64)
+    return accuracy
+
+
+def draw_space(info: SpaceInfo, venue: str = "neurips") -> Figure:
+    """Draw one panel with all architectures, the front, the best, and the searches; a legend below.
+
+    Raises
+    ------
+    ValueError : an unknown venue.
+    """
+    with venue_style(venue) as page:
+        width = page.column
+        handles = _handles(info)
+        rows = -(-len(handles) // _columns(width))
+        figure = Figure(figsize=(width, 0.55 * min(width, 4.6) + 0.5 + 0.16 * rows), layout="constrained")
+        ax = figure.subplots()
+        _scale(ax, info)
+        _draw_cloud(figure, ax, info)
+        if len(info.front):
+            front = info.front[np.unique(info.accuracy[info.front], return_index=True)[1]]
+            right = ax.get_xlim()[1]
+            x, y = [*info.cost[front], right], [*info.accuracy[front], info.accuracy[front[-1]]]
+            ax.plot(x, y, drawstyle="steps-post", color="white", linewidth=2.2, zorder=3)
+            ax.plot(x, y, drawstyle="steps-post", **_FRONT, zorder=3.1)
+        best = (info.cost[info.best], info.accuracy[info.best])
+        for (strategy, _), way in info.paths.groupby(["strategy", "seed"], sort=False):
+            _draw_path(ax, str(strategy), way)
+        ax.plot(*best, zorder=6, **_BEST)
+        ax.set_xlabel(info.cost_label)
+        ax.set_ylabel(info.accuracy_label)
+        seaborn.despine(ax=ax)
+        legend_below(figure, handles, _columns(width), handlelength=2.6)
+    return figure
+
+
+_FRONT: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": "-"}
+_BEST: dict[str, Any] = {
+    "color": "black",
+    "linestyle": "",
+    "marker": "o",
+    "markersize": 7.5,
+    "fillstyle": "none",
+    "markeredgewidth": 1.0,
+    "clip_on": False,
+}
+
+
+def _columns(width: float) -> int:
+    return 2 if width > 4 else 1
+
+
+def _scale(ax: Axes, info: SpaceInfo) -> None:
+    """Set both scales, with a little room around all that is shown."""
+    low, high = float(info.cost.min()), float(info.cost.max())
+    if _far_costs(info.cost):
+        ax.set_xscale("log")
+        room = (high / low) ** 0.02
+        ax.set_xlim(low / room, high * room)
+        ax.set_xticks(logarithmic_ticks(low / room, high * room))
+        ax.xaxis.set_major_formatter(FuncFormatter(plain_number))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        room = 0.02 * (high - low) or 0.02 * abs(high) or 1.0
+        ax.set_xlim(low - room, high + room)
+    low, high = float(info.accuracy.min()), float(info.accuracy.max())
+    if _far_errors(info.accuracy):
+        ax.set_yscale("function", functions=(_error_scale, _from_error_scale))
+        bottom, top = (float(value) for value in _error_scale([low, high]))
+        room = 0.03 * (top - bottom)
+        ends = _from_error_scale([bottom - room, top + room])
+        ax.set_ylim(*ends)
+        ax.yaxis.set_major_locator(FixedLocator(_accuracy_ticks(*ends.tolist())))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        room = 0.03 * (high - low) or 1.0
+        ax.set_ylim(low - room, high + room)
+
+
+def _accuracy_ticks(low: float, high: float) -> list[float]:
+    """Return accuracies to write at an axis, none too near to the one above it."""
+    inside = [label for label in _LABELS if low <= label <= high]
+    length = float(_error_scale(high) - _error_scale(low))
+    kept: list[float] = []
+    for label in reversed(inside):
+        if not kept or float(_error_scale(kept[-1]) - _error_scale(label)) > 0.07 * length:
+            kept.append(label)
+    return kept[::-1]
+
+
+def _draw_cloud(figure: Figure, ax: Axes, info: SpaceInfo) -> None:
+    density = info.density
+    if density is None:
+        ax.plot(info.cost, info.accuracy, **_POINT, zorder=1)
+        return
+    shown = np.ma.masked_equal(density.counts, 0)
+    norm = LogNorm(1, max(2, int(density.counts.max())))
+    ax.pcolormesh(
+        *(density.cost_edges, density.accuracy_edges, shown.T),
+        norm=norm,
+        cmap=_GREYS,
+        rasterized=True,
+        zorder=1,
+    )
+    bar = figure.colorbar(ScalarMappable(norm, _GREYS), ax=ax, pad=0.02, fraction=0.04, aspect=30)
+    bar.set_label("architectures in a cell")
+    bar.set_ticks([tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= max(2, density.counts.max())])
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(plain_number))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.outline.set_linewidth(0.4)
+
+
+_POINT: dict[str, Any] = {
+    "linestyle": "",
+    "marker": "o",
+    "markersize": 2.6,
+    "markerfacecolor": "0.7",
+    "markeredgecolor": "0.5",
+    "markeredgewidth": 0.3,
+}
+
+
+def _draw_path(ax: Axes, strategy: str, way: pd.DataFrame) -> None:
+    """Draw one search: a line over its incumbents, the last one larger."""
+    look = method_look(strategy)
+    ax.plot(way["cost"], way["accuracy"], color="white", linewidth=2.0, zorder=4)
+    ax.plot(way["cost"], way["accuracy"], zorder=4.1, **_line(strategy))
+    ax.plot(
+        way["cost"].iloc[-1:],
+        way["accuracy"].iloc[-1:],
+        color=look.color,
+        marker=look.marker,
+        markersize=6.5,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        linestyle="",
+        zorder=5,
+        clip_on=False,
+    )
+
+
+def _line(strategy: str) -> dict[str, Any]:
+    look = method_look(strategy)
+    return {
+        "color": look.color,
+        "linestyle": look.linestyle,
+        "marker": look.marker,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.3,
+    }
+
+
+def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
+    """Return what the legend says: which numbers, how many, and of each method which searches."""
+    n = f"{len(info.cost):,}"
+    total = f" of {len(info.cost) + info.unknown:,}" if info.unknown else ""
+    cloud = f"$n$ = {n}{total} architectures{', ' if info.source else ''}{info.source}"
+    handles: list[Line2D | Patch] = []
+    if info.density is None:
+        handles.append(Line2D([], [], label=cloud, **_POINT))
+    else:
+        handles.append(Patch(color=_GREYS(0.6), linewidth=0, label=cloud))
+    if len(info.front):
+        handles.append(Line2D([], [], label=f"Pareto front ({len(info.front)})", **_FRONT))
+    handles.append(Line2D([], [], label=f"best: {info.accuracy[info.best]:.2f} %", **_BEST))
+    for strategy, ways in info.paths.groupby("strategy", sort=False):
+        seeds = list(dict.fromkeys(ways["seed"].astype(int)))
+        which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+        handles.append(Line2D([], [], label=f"{strategy}, {which}", **_line(str(strategy))))
+    return handles

@@ -1,0 +1,287 @@
+"""A figure of a whole table, with the ways of a study's searches over it (`benchkit.analysis.space_figure`).
+
+Beside the figure stand ``.csv`` (the cells of the density, or the points), ``-front.csv`` (the Pareto front)
+and ``-path.csv`` (a row for each incumbent of each search).
+
+Deviations and choices
+----------------------
+- The accuracy is the mean over the table's runs. A search may have seen another column (fewer epochs, a
+  single run): a note says which, and the way is drawn where the figure's columns put its incumbents.
+- A cost that is kept for several lengths of training is that of the accuracy shown, else of the longest.
+- The incumbent holds from the evaluation that found it until the next row of ``-path.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchkit.comparing.truth import Truth, read_truth
+from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.spaces import InputError, unknown
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.store import StudyDirectory
+from benchkit.studies.supernet_spec import is_supernet_study
+from benchkit.tables.catalogue import open_table
+from benchkit.tables.metric import Metric
+from benchkit.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchkit.analysis.space_figure import SpaceInfo
+
+__all__ = ["SpacePlot", "plot_space"]
+
+_COSTS = {
+    "params": ("parameters", "parameters (millions)", 1e-6),
+    "flops": ("flops", "multiply-adds (millions)", 1e-6),
+    "latency": ("latency_seconds", "latency (ms)", 1e3),
+    "train-seconds": ("train_seconds", "training time (s)", 1.0),
+    "energy": ("energy_kwh", "energy (kWh)", 1.0),
+}
+"""Cost -> quantity of a table, label of the axis, its unit in that of the table."""
+
+
+@dataclass(frozen=True)
+class SpacePlot:
+    """What is shown of a table.
+
+    Attributes
+    ----------
+    cost : a key of the table's costs, such as ``params``.
+    dataset : None is the one that the study searched on, or the table's only one.
+    split : ``valid`` or ``test``.
+    epochs : of the training; None is the longest schedule.
+    pareto : draw the Pareto front.
+    study : folder of a finished study on the table, or None.
+    strategies : labels of the study's searches to draw; none named are all.
+    seeds : of these searches.
+    venue : of the page, see `benchkit.analysis.style.VENUES`.
+    formats : of the figure's files.
+
+    Raises
+    ------
+    InputError : an unknown split; searches without a study.
+    """
+
+    cost: str = "params"
+    dataset: str | None = None
+    split: str = "valid"
+    epochs: int | None = None
+    pareto: bool = True
+    study: Path | None = None
+    strategies: Sequence[str] = ()
+    seeds: Sequence[int] = (0,)
+    venue: str = "neurips"
+    formats: Sequence[str] = ("pdf", "png")
+
+    def __post_init__(self) -> None:
+        if self.split not in ("valid", "test"):
+            raise unknown("split", self.split, ("valid", "test"))
+        if self.study is None and self.strategies:
+            raise InputError("--strategy names searches of a study: give its folder with --study")
+
+
+def plot_space(name: str, out: Path, plot: SpacePlot) -> Drawn:
+    """Draw accuracy against cost for every architecture of a table.
+
+    Parameters
+    ----------
+    name : of the table, or its path.
+    out : the figure's name.
+
+    Raises
+    ------
+    InputError : no such table, column or search; a study that has not finished or is of another table; an
+        unknown venue, or a place that cannot be written to.
+    """
+    from benchkit.analysis.space_figure import draw_space, space_info
+
+    table = open_table(name)
+    directory, spec = (None, None) if plot.study is None else _study(plot.study, table)
+    dataset = plot.dataset or _dataset(table, spec)
+    truth = read_truth(table, dataset, plot.split, plot.epochs)
+    column, label, factor = _cost(table, truth.metric, plot.cost)
+    cost = table.values(column)
+    paths: pd.DataFrame | None = None
+    notes: list[str] = []
+    if directory is not None and spec is not None:
+        paths, notes = _paths(table, directory, spec, plot, truth, cost)
+    if plot.split == "test" and (spec is None or spec.search.split != "test"):
+        notes.append("test accuracy is shown only: nothing was chosen by it")
+    split = {"valid": "validation", "test": "test"}[plot.split]
+    try:
+        info = space_info(
+            cost * factor,
+            truth.mean,
+            None if paths is None else paths.assign(cost=paths[column.quantity] * factor),
+            pareto=plot.pareto,
+            cost_label=label,
+            accuracy_label=f"{split} accuracy (%),\n{dataset}, {truth.metric.epochs} epochs",
+            source=f"{table.name} (SHA-256 {table.sha256[:8]})",
+        )
+        figure = draw_space(info, plot.venue)
+    except ValueError as error:
+        raise InputError(f"table {table.name}: {error}") from error
+    frames = {"": _cloud(info, column, factor)}
+    if plot.pareto:
+        frames["front"] = _front(info, table, truth, cost, column)
+    if paths is not None:
+        frames["path"] = paths
+    return write_plot(figure, out, frames, plot.formats, notes)
+
+
+# -- the table ------------------------------------------------------------------------------------
+
+
+def _dataset(table: Table, spec: StudySpec | None) -> str:
+    choices = table.datasets if spec is None else spec.datasets
+    if len(choices) == 1:
+        return choices[0]
+    where = f"table {table.name}" if spec is None else f"study {spec.name}"
+    raise InputError(f"{where} has several data sets: give --dataset, one of {', '.join(choices)}")
+
+
+def _cost(table: Table, accuracy: Metric, cost: str) -> tuple[Metric, str, float]:
+    """Return the column of a cost, its label, and the label's unit in that of the column."""
+    there = [metric for metric in table.metrics if metric.dataset == accuracy.dataset and not metric.variant]
+    has = {
+        name: columns
+        for name, (quantity, _, _) in _COSTS.items()
+        if (columns := [metric for metric in there if metric.quantity == quantity and not metric.schedule])
+    }
+    if cost not in has:
+        raise unknown("cost", cost, has, f"table {table.name} on {accuracy.dataset}")
+    best = max(
+        has[cost],
+        key=lambda metric: (metric.run is None, metric.epochs == accuracy.epochs, metric.epochs or 0),
+    )
+    _, label, factor = _COSTS[cost]
+    if best.epochs is not None:
+        label = f"{label}, {best.epochs} epochs"
+    return best, label, factor
+
+
+# -- the searches ---------------------------------------------------------------------------------
+
+
+def _study(folder: Path, table: Table) -> tuple[StudyDirectory, StudySpec]:
+    directory = StudyDirectory(folder)
+    if directory.study.is_file() and is_supernet_study(directory.study):
+        raise InputError(
+            f"{folder} holds a study of supernets, whose searches have no incumbents: give the folder of a "
+            f"study on a table, such as {folder / 'queries'}"
+        )
+    spec = directory.spec()
+    about = directory.read_manifest()["table"]
+    if about["sha256"] != table.sha256:
+        raise InputError(
+            f"{folder} is a study of table {about['name']} with SHA-256 {about['sha256'][:12]}..., not of "
+            f"{table.name} with {table.sha256[:12]}..."
+        )
+    return directory, spec
+
+
+def _paths(
+    table: Table, directory: StudyDirectory, spec: StudySpec, plot: SpacePlot, truth: Truth, cost: Any
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a row for each incumbent of each search that is asked for, and what to know of them."""
+    import pandas as pd
+
+    dataset = truth.metric.dataset
+    searched = dataset
+    if dataset not in spec.datasets:  # found on one data set, reported on another
+        if dataset not in (spec.report.datasets or []):
+            raise unknown("dataset", dataset, spec.report.datasets or spec.datasets, f"study {spec.name}")
+        (searched,) = spec.datasets
+    labels = [strategy.label for strategy in spec.strategies]
+    for label in plot.strategies:
+        if label not in labels:
+            raise unknown("strategy", label, labels, f"study {spec.name}")
+    kept = {
+        (trial.label, trial.seed): trace
+        for trial, trace in directory.read_kept(table.base_space).items()
+        if trial.dataset == searched
+    }
+    quantity = _COSTS[plot.cost][0]
+    parts, lost = [], 0
+    for label in plot.strategies or [name for name in labels if any(key[0] == name for key in kept)]:
+        for seed in dict.fromkeys(plot.seeds):
+            if (label, seed) not in kept:
+                there = sorted(each for name, each in kept if name == label)
+                known = f"0 to {there[-1]}" if there else "none: it did not apply"
+                raise InputError(
+                    f"study {spec.name} has no {label} on {searched} with seed {seed}; it has {known}"
+                )
+            trace = kept[label, seed]
+            steps = np.unique(trace.incumbents())
+            rows = table.locate(trace.batch[steps])
+            part = pd.DataFrame(
+                {
+                    "strategy": label,
+                    "seed": seed,
+                    "searched_on": searched,
+                    "evaluation": steps + 1,
+                    "queries": trace.queries[steps],
+                    "architecture": [table.base_space.format(row) for row in trace.batch[steps]],
+                    quantity: cost[rows],
+                    "accuracy": truth.mean[rows],
+                }
+            )
+            drawn = part[quantity].notna() & part["accuracy"].notna()
+            lost += int((~drawn).sum())
+            parts.append(part[drawn])
+    see = spec.search
+    notes = [
+        f"the searches saw {see.split} accuracy on {searched} at {see.epochs} epochs (score {see.score}); "
+        f"shown is {truth.metric}"
+    ]
+    if lost:
+        notes.append(f"{lost} incumbents have no {plot.cost} or no accuracy in the table and are left out")
+    return pd.concat(parts, ignore_index=True), notes
+
+
+# -- the data beside the figure -------------------------------------------------------------------
+
+
+def _cloud(info: SpaceInfo, column: Metric, factor: float) -> pd.DataFrame:
+    """Return the points, or the cells of the density that hold any; costs in the table's own unit."""
+    import pandas as pd
+
+    name, density = column.quantity, info.density
+    if density is None:
+        return pd.DataFrame({name: info.cost / factor, "accuracy": info.accuracy})
+    i, j = np.nonzero(density.counts)
+    return pd.DataFrame(
+        {
+            f"{name}_from": density.cost_edges[i] / factor,
+            f"{name}_to": density.cost_edges[i + 1] / factor,
+            "accuracy_from": density.accuracy_edges[j],
+            "accuracy_to": density.accuracy_edges[j + 1],
+            "architectures": density.counts[i, j],
+        }
+    )
+
+
+def _front(info: SpaceInfo, table: Table, truth: Truth, cost: Any, column: Metric) -> pd.DataFrame:
+    import pandas as pd
+
+    known = np.flatnonzero(np.isfinite(cost) & np.isfinite(truth.mean))
+    rows = known[info.front]
+    return pd.DataFrame(
+        {
+            "architecture": [table.base_space.format(row) for row in table.rows[rows]],
+            column.quantity: cost[rows],
+            "accuracy": truth.mean[rows],
+            "dataset": truth.metric.dataset,
+            "split": truth.split,
+            "epochs": truth.metric.epochs,
+            "table": table.name,
+            "table_sha256": table.sha256,
+        }
+    )
