@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchkit.parallel import in_processes
 from benchkit.spaces import InputError, unknown
-from benchkit.studies.manifest import make_manifest, to_json
+from benchkit.studies.manifest import make_manifest, to_json, versions
 from benchkit.studies.plan import make_plan
 from benchkit.studies.report import write_report
 from benchkit.studies.spec import StudySpec
@@ -17,7 +17,7 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, TrialResult, run_trial
 from benchkit.tables.catalogue import open_table
 
-__all__ = ["BACKENDS", "Progress", "run", "run_trials"]
+__all__ = ["BACKENDS", "Progress", "check_versions", "run", "run_trials"]
 
 BACKENDS = ("loky", "dask")
 
@@ -127,5 +127,33 @@ def _backend(backend: str, scheduler: str | None) -> Iterator[dict[str, Any]]:
         client: Any = connect(scheduler, timeout="10s")
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-    with client, parallel_config(backend="dask"):
-        yield {}
+    with client:
+        check_versions(versions(), client.run(versions))
+        with parallel_config(backend="dask"):
+            yield {}
+
+
+def check_versions(mine: Mapping[str, Any], workers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that workers would give the traces that this machine gives.
+
+    Parameters
+    ----------
+    mine : see `benchkit.studies.manifest.versions`.
+    workers : the same of each worker that there is, by its address; of one that comes later nothing is known.
+
+    Raises
+    ------
+    InputError : a worker has another release of benchkit, or of what it stands on.
+    """
+    for address, theirs in workers.items():
+        here = {"benchkit": mine["benchkit"], **mine["dependencies"]}
+        there = {"benchkit": theirs["benchkit"], **theirs["dependencies"]}
+        other = [
+            f"{name} {there.get(name)} in place of {release}"
+            for name, release in here.items()
+            if there.get(name) != release
+        ]
+        if other:
+            raise InputError(
+                f"the Dask worker at {address} has {', '.join(other)}: install the same releases"
+            )
