@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchkit.analysis.latex import bold_best, comments, escape
 
-__all__ = ["PUBLISHED", "layout", "published_table", "to_latex", "to_markdown"]
+__all__ = ["PUBLISHED", "layout", "markdown_row", "published_table", "to_latex", "to_markdown"]
 
 PUBLISHED = "published alone"
 """Block of the methods that the frame of trials does not have."""
@@ -113,9 +113,9 @@ def to_markdown(table: pd.DataFrame, title: str, source: str = "") -> str:
     """Return the table as Markdown, a heading row, then the blocks under each other."""
     header, blocks = layout(table)
     lines = [f"**{title}** Accuracy in %, mean ± standard deviation over n seeds.{_source(source)}", ""]
-    lines += [_markdown_row(header), _markdown_row(["---"] * len(header))]
+    lines += [markdown_row(header), markdown_row(["---"] * len(header))]
     for block, rows in blocks.items():
-        lines += [_markdown_row([f"*{block}*"] + [""] * (len(header) - 1)), *map(_markdown_row, rows)]
+        lines += [markdown_row([f"*{block}*"] + [""] * (len(header) - 1)), *map(markdown_row, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -123,7 +123,8 @@ def _source(source: str) -> str:
     return f" Published: {source}." if source else ""
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return one row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -11,16 +11,20 @@ connections.
 
 Deviations and choices
 ----------------------
-- The line of a method is the mean over its seeds. From five seeds on it has a band, Student's interval of that
+- The line of a method is the mean over its seeds. From five seeds on it has a band, Student's interval of the
   mean (`mean_over_trainings`); of fewer, whose interval fills the panel, each seed is drawn, thin. The tables
   have the interval in any case.
+- Nothing is smoothed. A method that draws what it derives jumps from epoch to epoch, so of long searches
+  (`LONG_SEARCH`) the panels stand above each other, as wide as the text; single seeds are points, and means
+  are thin steps, solid, which only markers and colours tell apart. Of more than two methods these would
+  still cover each other: each has panels of its own, on the same axes.
 - A band may pass what the axis can show (a share above 1, an accuracy above the best); the axis cuts it off
   there, the tables keep it whole.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,11 +36,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_look, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = [
     "BAND_SEEDS",
+    "LONG_SEARCH",
     "Axis",
     "EpochPanel",
     "SearchesInfo",
@@ -51,6 +56,9 @@ Axis = Literal["epochs", "updates"]
 
 BAND_SEEDS = 5
 """Seeds from which a mean has a band; of fewer every seed is drawn."""
+
+LONG_SEARCH = 50
+"""Epochs above which lines would be too crowded: points and steps are drawn in their place."""
 
 _COLUMNS: dict[Axis, str] = {"epochs": "epoch", "updates": "updates"}
 _AXIS_LABELS: dict[Axis, str] = {"epochs": "epochs", "updates": "weight updates"}
@@ -157,7 +165,10 @@ def collapse_info(
     _need_points(points)
     low, high = -_MARGIN, 1 + _MARGIN
     panels = []
-    for measure, name in (("skips", "share of skip connections"), ("entropy", "entropy (share of largest)")):
+    for measure, name in (
+        ("skips", "share of\nskip connections"),
+        ("entropy", "entropy\n(share of largest)"),
+    ):
         if points[measure].notna().any():
             panels.append(EpochPanel(measure, name, means_over_seeds(points, measure, level), low, high))
     if optimum is not None:
@@ -166,7 +177,10 @@ def collapse_info(
 
 
 def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
-    """Draw the panels beside each other, every method in each, and one legend below.
+    """Draw the panels, and one legend below.
+
+    They stand beside each other; of long searches above each other, and of more than two methods of such
+    every method has its own.
 
     Raises
     ------
@@ -174,17 +188,47 @@ def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
     """
     methods = list(dict.fromkeys(info.points["method"]))
     with venue_style(venue) as page:
-        alone = len(info.panels) == 1
-        width = page.column if alone else page.text
+        cells = _cells(info, methods)
+        grid = len(cells) > 1 and len(cells[0]) > 1
+        width = page.column if len(info.panels) == 1 else page.text
         handles = _legend_handles(info, methods)
         most = max(2, int(width / 1.3))
-        height = (2.3 if alone else 1.8) + 0.16 * -(-len(handles) // most)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(1, len(info.panels), squeeze=False).ravel()
-        for ax, panel in zip(axes, info.panels, strict=True):
-            _draw_panel(ax, panel, info, methods)
+        body = _body(len(cells), len(info.panels))
+        figure = Figure(figsize=(width, body + 0.16 * -(-len(handles) // most)), layout="constrained")
+        axes = figure.subplots(len(cells), len(cells[0]), squeeze=False)
+        for ax, (panel, shown) in zip(axes.ravel(), [cell for row in cells for cell in row], strict=True):
+            _draw_panel(ax, panel, info, {method: methods.index(method) / len(methods) for method in shown})
+            ax.xaxis.set_major_locator(MaxNLocator(3 if grid else 5, integer=True, steps=[1, 2, 5, 10]))
+            if len(cells) > 1:
+                ax.label_outer()
+        if grid:
+            for ax, method in zip(axes[0], methods, strict=True):
+                ax.set_title(method)
+        figure.align_ylabels(axes)
         legend_below(figure, handles, most, handlelength=2.6)
     return figure
+
+
+def _cells(info: SearchesInfo, methods: list[str]) -> list[list[tuple[EpochPanel, list[str]]]]:
+    """Return the rows of the figure: in each place a panel, and the methods that it shows."""
+    if not _is_long(info):
+        return [[(panel, methods) for panel in info.panels]]
+    if len(methods) <= 2:
+        return [[(panel, methods)] for panel in info.panels]
+    if len(info.panels) == 1:
+        return [[(info.panels[0], [method])] for method in methods]
+    return [[(panel, [method]) for method in methods] for panel in info.panels]
+
+
+def _body(rows: int, panels: int) -> float:
+    """Return the height of all rows together, inches."""
+    if rows == 1:
+        return 2.3 if panels == 1 else 1.8
+    return (1.1 if panels == 1 else 1.45) * rows
+
+
+def _is_long(info: SearchesInfo) -> bool:
+    return int(info.points["epoch"].max()) > LONG_SEARCH
 
 
 def _need_points(points: pd.DataFrame) -> None:
@@ -199,9 +243,10 @@ def _accuracy_panel(points: pd.DataFrame, label: str, optimum: float, level: flo
     return EpochPanel("accuracy", label, means, lowest - room, optimum + room, optimum)
 
 
-def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, methods: list[str]) -> None:
-    x = _COLUMNS[info.axis]
-    for number, method in enumerate(methods):
+def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, offsets: dict[str, float]) -> None:
+    """Draw some methods into one place, each with the shift of its markers."""
+    x, long = _COLUMNS[info.axis], _is_long(info)
+    for method, offset in offsets.items():
         look = method_look(method)
         mean = panel.means[panel.means["method"] == method]
         single = info.points[info.points["method"] == method]
@@ -210,28 +255,45 @@ def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, methods: list[s
             ax.fill_between(mean[x], mean["low"], mean["high"], color=look.color, alpha=0.15, linewidth=0)
         elif seeds > 1:
             for _, path in single.groupby("seed"):
-                ax.plot(path[x], path[panel.measure], color=look.color, linewidth=0.5, alpha=0.5)
+                ax.plot(path[x], path[panel.measure], **_single_style(look.color, long))
         ax.plot(
             mean[x],
             mean["mean"],
-            color=look.color,
-            linestyle=look.linestyle,
-            marker=look.marker,
-            markevery=_marker_places(len(mean), number / len(methods)),
-            markeredgecolor="white",
-            markeredgewidth=0.3,
+            **_mean_style(look, long),
+            drawstyle="steps-mid" if long else "default",
+            markevery=_marker_places(len(mean), offset),
+            zorder=3,
         )
     if panel.line is not None:
         ax.axhline(panel.line, color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), zorder=1)
     largest = float(info.points[x].max())
     ax.set_xlim(0, largest * 1.02)
     ax.set_ylim(panel.low, panel.high)
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlabel(_AXIS_LABELS[info.axis])
     ax.set_ylabel(panel.label)
     ax.grid(axis="y", which="major", color="0.9")
     ax.set_axisbelow(True)
     seaborn.despine(ax=ax)
+
+
+def _single_style(color: str, long: bool) -> dict[str, Any]:
+    if long:
+        return {
+            "color": color,
+            "linestyle": "",
+            "marker": ".",
+            "markersize": 2.8,
+            "markeredgewidth": 0,
+            "alpha": 0.6,
+        }
+    return {"color": color, "linewidth": 0.5, "alpha": 0.5}
+
+
+def _mean_style(look: Look, long: bool) -> dict[str, Any]:
+    style = {"color": look.color, "marker": look.marker, "markeredgecolor": "white", "markeredgewidth": 0.3}
+    if long:
+        return {**style, "linestyle": "-", "linewidth": 0.7, "markersize": 5}
+    return {**style, "linestyle": look.linestyle}
 
 
 def _marker_places(points: int, offset: float) -> list[int]:
@@ -242,30 +304,21 @@ def _marker_places(points: int, offset: float) -> list[int]:
 
 def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
     """Return a line for each method, and what the band, the thin lines and the line across are."""
+    long = _is_long(info)
     seeds = info.points.groupby("method")["seed"].nunique()
     common = seeds.nunique() == 1
     handles: list[Artist] = []
     for method in methods:
-        look = method_look(method)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=look.color,
-                linestyle=look.linestyle,
-                marker=look.marker,
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-                label=method if common else f"{method} ($n$ = {seeds[method]})",
-            )
-        )
+        label = method if common else f"{method} ($n$ = {seeds[method]})"
+        handles.append(Line2D([], [], **_mean_style(method_look(method), long), label=label))
     said = f", $n$ = {seeds.iloc[0]}" if common else ""
     if (seeds >= BAND_SEEDS).any():
         label = f"mean, {100 * info.level:g} % band{said}"
         handles.append(Patch(color="0.5", alpha=0.3, linewidth=0, label=label))
         said = ""
     if ((seeds > 1) & (seeds < BAND_SEEDS)).any():
-        handles.append(Line2D([], [], color="0.5", linewidth=0.5, label=f"single seeds{said}, mean thick"))
+        label = f"single seeds{said}; the line is their mean" if long else f"single seeds{said}, mean thick"
+        handles.append(Line2D([], [], **_single_style("0.5", long), label=label))
     if any(panel.line is not None for panel in info.panels):
         handles.append(
             Line2D([], [], color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), label="best in the table")

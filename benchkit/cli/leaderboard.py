@@ -12,6 +12,7 @@ import typer
 from benchkit.cli.chains import chains_command
 from benchkit.cli.compare import compare_command
 from benchkit.cli.efficiency import efficiency_command
+from benchkit.cli.index import index_command
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
 from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
@@ -19,6 +20,7 @@ app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=Tr
 app.command("chains")(chains_command)
 app.command("compare")(compare_command)
 app.command("efficiency")(efficiency_command)
+app.command("index")(index_command)
 
 
 class Format(StrEnum):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.truth import Truth, read_truths, table_of
+from benchkit.comparing.truth import Truth, read_truth, table_of
 from benchkit.plotting.figure_files import Drawn, write_plot
 from benchkit.plotting.search_story import Story, read_stories
 from benchkit.spaces import InputError, Space, get_space
@@ -94,7 +94,7 @@ def plot_stability(folders: Sequence[Path], out: Path, plot: SearchPlot) -> Draw
         raise InputError(
             f"there is no table of {space.name} to look up what was derived: give --table NAME or its path"
         )
-    truth = _truth(table, plot.dataset or stories[0].settings.data, plot.split)
+    truth = read_truth(table, plot.dataset or stories[0].settings.data, plot.split)
     points = _points(stories, space, table, truth)
     info = stability_info(points, _label(truth), table.optimum(truth.metric).value, plot.axis)
     return _written(info, out, plot, notes)
@@ -118,7 +118,7 @@ def plot_collapse(folders: Sequence[Path], out: Path, plot: SearchPlot) -> Drawn
             )
         notes.append(f"there is no table of {space.name}: the accuracy is left out")
         return _written(collapse_info(_points(stories, space), axis=plot.axis), out, plot, notes)
-    truth = _truth(table, plot.dataset or stories[0].settings.data, plot.split)
+    truth = read_truth(table, plot.dataset or stories[0].settings.data, plot.split)
     points = _points(stories, space, table, truth)
     info = collapse_info(points, _label(truth), table.optimum(truth.metric).value, plot.axis)
     return _written(info, out, plot, notes)
@@ -128,15 +128,6 @@ def _table(space: Space, plot: SearchPlot) -> Table | None:
     if plot.table is None and space.name not in table_names():
         return None
     return table_of(space, plot.table)
-
-
-def _truth(table: Table, dataset: str, split: str) -> Truth:
-    found = {truth.split: truth for truth in read_truths(table, dataset)}
-    if split not in found:
-        raise InputError(
-            f"table {table.name} has no {split} accuracy on {dataset}; it has {', '.join(found)}"
-        )
-    return found[split]
 
 
 def _points(
@@ -184,7 +175,7 @@ def _accuracies(table: Table, truth: Truth, story: Story) -> Any:
 
 def _label(truth: Truth) -> str:
     split = {"valid": "validation", "test": "test"}[truth.split]
-    return f"{split} accuracy alone (%),\n{truth.metric.dataset}"
+    return f"{split} accuracy\nalone (%), {truth.metric.dataset}"
 
 
 def _written(info: Any, out: Path, plot: SearchPlot, notes: list[str]) -> Drawn:

@@ -16,7 +16,7 @@ from benchkit.spaces import InputError
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["latex_of", "leaderboard_of", "numbers_of", "table_text", "write_report"]
+__all__ = ["budget_text", "latex_of", "leaderboard_of", "numbers_of", "table_text", "write_report"]
 
 _BOOTSTRAP_SEED = 0
 
@@ -58,15 +58,17 @@ def numbers_of(spec: StudySpec, table: Mapping[str, Any]) -> str:
     table : name, sha256 and entries, as in the manifest.
     """
     split = {"valid": "validation", "test": "test"}[spec.search.split]
-    budget = (
-        f"{spec.budget.simulated_seconds:,g} simulated seconds"
-        if spec.budget.queries is None
-        else f"{spec.budget.queries:,g} queries"
-    )
     return (
-        f"{table_text(table)}; {spec.seeds} seeds, budget {budget}, search on {split} accuracy after "
-        f"{spec.search.epochs} epochs"
+        f"{table_text(table)}; {spec.seeds} seeds, budget {budget_text(spec)}, search on {split} accuracy "
+        f"after {spec.search.epochs} epochs"
     )
+
+
+def budget_text(spec: StudySpec) -> str:
+    """Return what a trial may spend."""
+    if spec.budget.queries is None:
+        return f"{spec.budget.simulated_seconds:,g} simulated seconds"
+    return f"{spec.budget.queries:,g} queries"
 
 
 def table_text(table: Mapping[str, Any]) -> str:

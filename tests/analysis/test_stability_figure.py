@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
 from benchkit.analysis.stability_figure import (
     BAND_SEEDS,
+    LONG_SEARCH,
     collapse_info,
     draw_searches,
     means_over_seeds,
@@ -18,13 +20,15 @@ from benchkit.analysis.stability_figure import (
 EPOCHS = 4
 
 
-def points(seeds: int = 3, methods: tuple[str, ...] = ("darts", "sivdnas")) -> pd.DataFrame:
+def points(
+    seeds: int = 3, methods: tuple[str, ...] = ("darts", "sivdnas"), epochs: int = EPOCHS
+) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = [
         (method, seed, epoch, 10 * epoch, 80 + rng.normal(), rng.random(), 1 - 0.1 * epoch)
         for method in methods
         for seed in range(seeds)
-        for epoch in range(1, EPOCHS + 1)
+        for epoch in range(1, epochs + 1)
     ]
     columns = ["method", "seed", "epoch", "updates", "accuracy", "skips", "entropy"]
     return pd.DataFrame(rows, columns=columns)
@@ -35,7 +39,7 @@ def test_means_are_those_of_the_seeds_with_students_interval() -> None:
     means = means_over_seeds(frame, "accuracy").set_index(["method", "epoch"])
     values = frame[(frame["method"] == "darts") & (frame["epoch"] == 2)]["accuracy"].to_numpy()
     low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    row = means.loc[("darts", 2)]
+    row = means.loc[[("darts", 2)]].iloc[0]
     assert (row["trainings"], row["updates"]) == (3, 20)
     np.testing.assert_allclose(row[["mean", "low", "high"]].to_numpy(float), [values.mean(), low, high])
 
@@ -76,7 +80,7 @@ def test_what_is_drawn_is_named_in_the_legend(seeds: int) -> None:
     assert collections == (2 if band else 0)
     assert lines == 2 + 1 + (2 * seeds if single else 0)  # means, the best, single seeds
     assert figure.axes[0].get_xlabel() == "weight updates"
-    drawn = accuracy.lines[seeds if single else 0].get_xydata()
+    drawn = np.asarray(accuracy.lines[seeds if single else 0].get_xydata())
     mean = means_over_seeds(points(seeds), "accuracy")
     np.testing.assert_allclose(drawn, mean[mean["method"] == "darts"][["updates", "mean"]].to_numpy())
 
@@ -87,6 +91,38 @@ def test_methods_with_different_numbers_of_seeds_say_theirs() -> None:
     figure = draw_searches(stability_info(frame, "accuracy", 91.6))
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words[:2] == ["darts ($n$ = 3)", "sivdnas ($n$ = 1)"]
+
+
+def places(figure: Figure) -> list[tuple[int, int]]:
+    specs = [ax.get_subplotspec() for ax in figure.axes]
+    return [(spec.rowspan.start, spec.colspan.start) for spec in specs if spec is not None]
+
+
+def test_long_searches_have_points_for_seeds_and_steps_for_means() -> None:
+    short = draw_searches(collapse_info(points(epochs=LONG_SEARCH), "accuracy", 91.6))
+    assert places(short) == [(0, 0), (0, 1), (0, 2)]
+    figure = draw_searches(collapse_info(points(epochs=LONG_SEARCH + 1), "accuracy", 91.6))
+    assert places(figure) == [(0, 0), (1, 0), (2, 0)]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["", "", "epochs"]
+    singles, mean = figure.axes[2].lines[:3], figure.axes[2].lines[3]
+    assert {line.get_linestyle() for line in singles} == {"None"}
+    assert (mean.get_drawstyle(), len(np.asarray(mean.get_xydata()))) == ("steps-mid", LONG_SEARCH + 1)
+    assert any("the line is their mean" in text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_long_searches_of_many_methods_have_a_panel_each() -> None:
+    methods = ("darts", "sivdnas", "gibbsnas")
+    frame = points(2, methods, LONG_SEARCH + 10)
+    alone = draw_searches(stability_info(frame, "accuracy", 91.6))
+    assert places(alone) == [(0, 0), (1, 0), (2, 0)]
+    means = means_over_seeds(frame, "accuracy")
+    for ax, method in zip(alone.axes, methods, strict=True):
+        expected = means[means["method"] == method][["epoch", "mean"]].to_numpy()
+        np.testing.assert_allclose(np.asarray(ax.lines[2].get_xydata()), expected)
+        assert ax.get_ylim() == alone.axes[0].get_ylim()
+    grid = draw_searches(collapse_info(frame, "accuracy", 91.6))
+    assert places(grid) == [(row, column) for row in range(3) for column in range(3)]
+    assert [ax.get_title() for ax in grid.axes[:3]] == list(methods)
 
 
 def test_bad_input() -> None:

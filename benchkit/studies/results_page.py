@@ -1,0 +1,179 @@
+"""The page of kept results: an overview, the leaderboards, what was not seen, and a section for each study.
+
+It is written from the folders themselves: their ``about.md`` (`benchkit.studies.about`), leaderboards and key
+figures. So it cannot disagree with them, and a test says when it is out of date.
+
+Deviations and choices
+----------------------
+- Every folder of the place, but for hidden ones, is a kept study. The order is that of their names.
+- A leaderboard holds all methods of all studies on one table and data set, by regret. Their budgets differ,
+  and stand beside them: rows of different budgets are no contest.
+- The best known accuracy of a row is its mean plus its mean regret, as the regret was measured from it: of
+  the metric that the study reports, and within its limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchkit.files import write_text
+from benchkit.spaces import InputError
+from benchkit.studies.about import ABOUT, About, read_about
+from benchkit.studies.key_figures import interval_text, key_figures, markdown_table
+from benchkit.studies.report import budget_text, table_text
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.store import StudyDirectory
+
+__all__ = ["PAGE", "first_difference", "results_page", "write_results_page"]
+
+PAGE = "README.md"
+"""The page's name."""
+
+_INTRODUCTION = f"""\
+# Results that are kept
+
+<!-- Written by `benchkit leaderboard index` from each folder's {ABOUT} and tables: change those instead. -->
+
+Each folder is the output of the commands named, with specification, manifests, traces, tables and figures.
+To check a leaderboard, run `benchkit leaderboard verify results/NAME` (all of its trials again, bit for bit,
+on the same platform). A training is checked by running its command again: the SHA-256 of its trace is in its
+manifest. Checkpoints are not kept.
+"""
+_NOT_SEEN = "Where a paper's claim was not seen"
+
+
+class _Row(NamedTuple):
+    """One method in one leaderboard."""
+
+    key: tuple[str, str, str]  # table's name, its SHA-256, data set
+    title: str
+    regret: float
+    cells: list[str]
+
+
+def write_results_page(results: Path) -> Path:
+    """Write the page of a folder of kept studies, and return its path.
+
+    Raises
+    ------
+    InputError : see `results_page`.
+    """
+    write_text(results / PAGE, results_page(results))
+    return results / PAGE
+
+
+def first_difference(results: Path) -> int | None:
+    """Return the first line, from 1, in which the page is not what would be written; None where it is.
+
+    Raises
+    ------
+    InputError : see `results_page`.
+    """
+    wanted = results_page(results)
+    path = results / PAGE
+    kept = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if kept == wanted:
+        return None
+    ours, theirs = wanted.split("\n"), kept.split("\n")
+    pairs = zip(ours, theirs, strict=False)
+    same = next((number for number, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)))
+    return same + 1
+
+
+def results_page(results: Path) -> str:
+    """Return the page of a folder of kept studies, Markdown.
+
+    Raises
+    ------
+    InputError : no studies, one without ``about.md``, or files that cannot be read.
+    """
+    folders = sorted(path for path in results.glob("*") if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise InputError(f"{results} holds no folders of studies")
+    missing = [folder.name for folder in folders if not (folder / ABOUT).is_file()]
+    if missing:
+        raise InputError(
+            f"say in {ABOUT} what these studies in {results} are: {', '.join(missing)} (a title, the "
+            f"command, what it shows; see benchkit.studies.about)"
+        )
+    said = {folder: read_about(folder, key_figures) for folder in folders}
+    rows = [[_link(folder), about.shows] for folder, about in said.items()]
+    parts = [_INTRODUCTION, "## Overview\n", markdown_table(["study", "what it shows"], rows) + "\n"]
+    parts += _leaderboards(folders)
+    if any(about.not_seen for about in said.values()):
+        parts.append(f"## {_NOT_SEEN}\n")
+        gathered = [(_link(folder), about.not_seen) for folder, about in said.items() if about.not_seen]
+        parts += [f"{link}\n\n{not_seen}\n" for link, not_seen in gathered]
+    parts += ["## Studies\n", *(_section(folder, about) for folder, about in said.items())]
+    return "\n".join(parts)
+
+
+def _link(folder: Path) -> str:
+    """Return a link to a study's section: the anchor of a heading that is its name."""
+    anchor = "".join(letter for letter in folder.name.lower() if letter.isalnum() or letter in "-_")
+    return f"[`{folder.name}`](#{anchor})"
+
+
+def _section(folder: Path, about: About) -> str:
+    pictures = [path.relative_to(folder.parent) for path in sorted(folder.rglob("*.png"))]
+    links = ", ".join(f"[{path.relative_to(folder.name)}]({path.as_posix()})" for path in pictures)
+    parts = [f"### `{folder.name}`", f"**{about.title}**", f"Command: {about.command}", about.shows]
+    parts += [text for text in (about.text, f"Figures: {links}" if links else "") if text]
+    return "\n\n".join(parts) + "\n"
+
+
+def _leaderboards(folders: Sequence[Path]) -> list[str]:
+    """Return a heading and a table for each table and data set, in the order of their first rows."""
+    rows = [row for folder in folders for row in _rows(folder)]
+    if not rows:
+        return []
+    order = {key: number for number, key in enumerate(dict.fromkeys(row.key for row in rows))}
+    header = ["method", "study", "budget", "n", "validation", "test", "regret", "best known"]
+    parts = [
+        "## Leaderboards\n",
+        "Methods that query a table: accuracy of the architecture recommended, in %, mean over n seeds with "
+        "bootstrap 95 %\ninterval; regret in points, to the best known accuracy of the same kind. By regret; "
+        "compare rows of one budget.\n",
+    ]
+    for _, group in groupby(sorted(rows, key=lambda row: (row.key[0], order[row.key])), lambda row: row.key):
+        board = sorted(group, key=lambda row: row.regret)
+        parts += [f"### {board[0].title}\n", markdown_table(header, [row.cells for row in board]) + "\n"]
+    return parts
+
+
+def _rows(folder: Path) -> list[_Row]:
+    """Return the rows of a study's leaderboard, and of the queries that go with a study of supernets."""
+    rows = []
+    for place in (folder, folder / "queries"):
+        study = StudyDirectory(place)
+        if not study.leaderboard.is_file():
+            continue
+        spec, manifest = study.spec(), study.read_manifest()
+        about = manifest["table"]
+        for row in study.read_leaderboard().to_dict(orient="records"):
+            dataset = str(row["dataset"])
+            rows.append(
+                _Row(
+                    (about["name"], about["sha256"], dataset),
+                    f"{table_text(about)}, {dataset}",
+                    float(row["regret"]),
+                    _cells(row, folder, spec, manifest.get("constraint", {}).get(dataset)),
+                )
+            )
+    return rows
+
+
+def _cells(row: dict[Any, Any], folder: Path, spec: StudySpec, limit: dict[str, Any] | None) -> list[str]:
+    budget = f"{budget_text(spec)} at {spec.search.epochs} epochs"
+    if limit is not None:
+        budget += f", {limit['cost']} at most {limit['max']:g} {limit['unit']}"
+    valid, test, regret = (
+        interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in ("valid", "test", "regret")
+    )
+    reported = row["valid"] if valid else row["test"]
+    best = f"{reported + row['regret']:.2f} {'validation' if valid else 'test'}"
+    return [str(row["strategy"]), _link(folder), budget, str(row["n"]), valid, test, regret, best]
