@@ -26,6 +26,7 @@ __all__ = [
     "draw_intervals",
     "draw_study",
     "interval_info",
+    "palette",
     "study_info",
 ]
 
@@ -278,9 +279,9 @@ def draw_intervals(info: IntervalInfo, venue: str = "neurips") -> Figure:
 
 
 def _draw_panel(ax: Axes, panel: Panel) -> None:
-    palette = iter(_palette())
+    looks = iter(palette())
     for line in panel.lines:
-        look = line.look or next(palette)
+        look = line.look or next(looks)
         if np.isfinite(line.low).any():
             ax.fill_between(line.x, line.low, line.high, color=look.color, alpha=0.15, linewidth=0)
         ax.plot(
@@ -392,7 +393,7 @@ def _known(lines: Iterable[Line | None]) -> list[Line]:
     return [line for line in lines if line is not None]
 
 
-def _palette() -> list[Look]:
+def palette() -> list[Look]:
     """Return looks that stay apart in grey: colour, marker and line style all change."""
     names = ("regularized-evolution", "vaenas-g", "local-search", "reinforce", "sivdnas", "bohb", "rsps",
              "fairnas", "random-search", "bananas")  # fmt: skip

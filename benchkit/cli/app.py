@@ -10,6 +10,7 @@ import typer
 from benchkit.cli import data, fading, latency, leaderboard, plot, space, strategy, table
 from benchkit.cli.correlate import correlate_command
 from benchkit.cli.evaluate import evaluate_command
+from benchkit.cli.report import report_command
 from benchkit.cli.samples import samples_command
 from benchkit.cli.search import search_command
 from benchkit.cli.train import train_command
@@ -36,6 +37,7 @@ app.command("samples")(samples_command)
 app.command("correlate")(correlate_command)
 app.add_typer(fading.app, name="fading")
 app.add_typer(plot.app, name="plot")
+app.command("report")(report_command)
 app.add_typer(latency.app, name="latency")
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
