@@ -1,0 +1,291 @@
+"""The section of a correlation study: its correlations, their curve over the training, and the scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchkit.analysis.correlation_figure import curve_info
+from benchkit.analysis.style import method_look
+from benchkit.reporting.charts import Axis, Series, lines_table, view_data
+from benchkit.reporting.origin import command, facts_of, kept_files, read_frame, read_json
+from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
+from benchkit.reporting.scatters import scatter_data
+from benchkit.spaces import InputError
+
+__all__ = ["correlation_section", "share_text"]
+
+_MEASURES = {"kendall_tau": "Kendall's τ-b", "spearman": "Spearman's ρ", "pearson": "Pearson's r",
+             "weighted_tau": "weighted τ"}  # fmt: skip
+_TICKS = 10
+_SPLITS = {"valid": "validation", "test": "test"}
+
+
+def correlation_section(folder: Path, name: str) -> Section:
+    """Return the section of a finished study of ``benchkit correlate``.
+
+    Parameters
+    ----------
+    name : of the folder, on the page and in its commands.
+
+    Raises
+    ------
+    InputError : the study has not finished, or a file is damaged.
+    """
+    settings, result, manifest = (
+        read_json(folder / f"{part}.json") for part in ("correlation", "result", "manifest")
+    )
+    frame = read_frame(folder / "correlations.csv")
+    ceiling = read_frame(folder / "noise_ceiling.csv")
+    try:
+        n = int(result["n"])
+        data, table = settings["data"], settings["table"]
+        lead = (
+            f"{settings['strategy']} on {settings['space']}, supernets trained on {data['name']}: accuracy with inherited "
+            f"weights against accuracy alone on {settings['dataset']}, as table {table['name']} (SHA-256 "
+            f"{str(table['sha256'])[:12]}) has it; {n:,} architectures."
+        )
+        tables, figures = (_table(frame, ceiling, name),), (_curve(settings, frame, ceiling, name),)
+        figures += (_scatter(folder, settings, result, name),)
+    except (KeyError, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{folder} is damaged: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+    return Section(
+        title=f"{settings['strategy']} on {settings['space']}, {data['name']}",
+        kind="Correlation",
+        lead=(lead,),
+        tables=tables,
+        figures=figures,
+        facts=facts_of(manifest, settings),
+        commands=(
+            (
+                "run the study again, with the checkpoints that the manifest names by their SHA-256",
+                _again(settings, manifest, name),
+            ),
+        ),  # fmt: skip
+        files=kept_files(folder, ("correlation.json", "manifest.json")),
+    )
+
+
+def _again(settings: Mapping[str, Any], manifest: Mapping[str, Any], name: str) -> str:
+    """Return the command that makes a study; it says of each training every how many epochs it was scored."""
+    epochs: dict[str, list[int]] = {}
+    for each in manifest.get("checkpoints", []):
+        epochs.setdefault(str(each["training"]), []).append(int(each["epoch"]))
+    every = int(np.gcd.reduce([epoch for found in epochs.values() for epoch in found])) if epochs else 1
+    words: list[object] = ["correlate"]
+    for training in epochs:
+        words += ["--checkpoint", training]
+    for option in ("n", "images", "final_images", "seed", "scoring_batch"):
+        words += [f"--{option.replace('_', '-')}", settings[option]]
+    return command(*words, "--every", every, "--dataset", settings["dataset"], "--out", f"{name}-again")
+
+
+def share_text(fraction: float) -> str:
+    """Return in words within which share of the truth's best a figure is."""
+    return "all" if fraction == 1 else f"best {100 * fraction:g} %"
+
+
+def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
+    """Return the correlations of the last checkpoints, a row a training, truth, share and number of images."""
+    last = frame[frame["epoch"] == frame.groupby("training")["epoch"].transform("max")]
+    truths = list(dict.fromkeys(last["truth"]))
+    fractions = [float(each) for each in dict.fromkeys(last["fraction"])]
+    rows = []
+    for (training, epoch, images, truth, fraction), cells in last.groupby(
+        ["training", "epoch", "images", "truth", "fraction"], sort=False
+    ):
+        by_measure = {row["measure"]: row for row in cells.to_dict(orient="records")}
+        top = ceiling[
+            (ceiling["truth"] == truth)
+            & (ceiling["fraction"] == fraction)
+            & (ceiling["measure"] == "kendall_tau")
+        ].to_dict(orient="records")
+        shown = [*(by_measure.get(measure) for measure in _MEASURES), top[0] if top else None]
+        rows.append(
+            Row(
+                (
+                    Cell(str(training), str(training)),
+                    number_cell(epoch, "d"),
+                    number_cell(images, ",d"),
+                    Cell(_SPLITS.get(truth, truth), truth),
+                    Cell(share_text(fraction), float(fraction)),
+                    number_cell(next(iter(by_measure.values()))["n"], ",d"),
+                    *(
+                        Cell("–")
+                        if row is None
+                        else number_cell(row["value"], ".2f", row["low"], row["high"])
+                        for row in shown
+                    ),
+                ),
+                (truth, f"{fraction:g}"),
+            )
+        )
+    columns = (
+        Column("training", False),
+        Column("epoch"),
+        Column("images", about="validation images of each score"),
+        Column("truth", False),
+        Column("within", False, "share of the best by the truth"),
+        Column("n", about="architectures"),
+        *(Column(title) for title in _MEASURES.values()),
+        Column("noise ceiling, τ-b", about="run against run of the table, over the same architectures"),
+    )
+    filters = (
+        choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
+        choice(
+            "Within",
+            [f"{each:g}" for each in fractions],
+            [share_text(each) for each in fractions],
+            "every share",
+        ),
+    )
+    caption = "Rank correlation at the last checkpoints [95 % bootstrap interval over n architectures]."
+    return DataTable(
+        caption,
+        columns,
+        tuple(rows),
+        filters,
+        None,
+        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+    )
+
+
+def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> Figure:
+    """Return correlation against epochs: a view a measure, truth and share."""
+    strategy = str(settings["strategy"])
+    frame = frame[frame["images"] == settings["images"]].assign(strategy=strategy)
+    truths, measures = list(dict.fromkeys(frame["truth"])), list(dict.fromkeys(frame["measure"]))
+    fractions = [float(each) for each in dict.fromkeys(frame["fraction"])]
+    views = []
+    for truth in truths:
+        levels = ceiling[ceiling["truth"] == truth]
+        curves = frame[frame["truth"] == truth]
+        for measure in measures:
+            for fraction in fractions:
+                info = curve_info(curves, measure, fraction, levels if len(levels) else None)
+                line = info.ceiling
+                level = None
+                if line is not None:
+                    level = (
+                        f"noise ceiling (n = {int(line['n']):,})",
+                        line["value"],
+                        line["low"],
+                        line["high"],
+                    )
+                views.append(
+                    view_data(
+                        (truth, measure, f"{fraction:g}"),
+                        _epochs(info.curves["epoch"]),
+                        Axis(_MEASURES.get(measure, measure)),
+                        _series(info.curves, info.means, strategy),
+                        level=level,
+                    )
+                )
+    filters = (
+        choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
+        choice("Measure", measures, [_MEASURES.get(measure, measure) for measure in measures]),
+        choice("Within", [f"{each:g}" for each in fractions], [share_text(each) for each in fractions]),
+    )
+    about = (
+        "Correlation of accuracy with inherited weights and alone, over the epochs of the supernet. Of several "
+        "trainings: their mean with Student's 95 % interval, each training as a thin line; of one: its own with a 95 % "
+        "bootstrap interval over architectures. The level is the noise ceiling."
+    )
+    return Figure(
+        "lines",
+        "Correlation over the training",
+        about,
+        {"views": views},
+        filters,
+        lines_table(about, filters, views, "epochs", "correlation"),
+        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+    )
+
+
+def _epochs(epochs: pd.Series[int]) -> Axis:
+    """Return the axis of epochs; few checkpoints have a tick each."""
+    found = [float(epoch) for epoch in sorted(set(epochs))]
+    ends = (found[0], found[-1]) if len(found) > 1 else (found[0] - 1, found[0] + 1)
+    return Axis("epochs", "linear", ends, tuple(found) if len(found) <= _TICKS else ())
+
+
+def _series(curves: pd.DataFrame, means: pd.DataFrame, strategy: str) -> list[Series]:
+    """Return the mean and thin lines of several trainings, or the one training with its own interval."""
+    trainings = list(dict.fromkeys(curves["training"]))
+    look = method_look(strategy)
+    if len(trainings) == 1:
+        return [
+            Series(
+                strategy,
+                f"{int(curves['n'].max()):,} architectures",
+                look,
+                *_points(curves, "epoch", "value"),
+            )
+        ]
+    found = [Series(strategy, f"{len(trainings)} trainings", look, *_points(means, "epoch", "mean"))]
+    for training in trainings:
+        own = curves[curves["training"] == training]
+        x, mean, low, high = _points(own, "epoch", "value")
+        found.append(Series(training, f"{int(own['n'].max()):,} architectures", None, x, mean, low, high))
+    return found
+
+
+def _points(frame: pd.DataFrame, x: str, mean: str) -> tuple[Any, Any, Any, Any]:
+    x_values, means, low, high = (
+        frame[column].to_numpy(dtype=np.float64) for column in (x, mean, "low", "high")
+    )
+    return x_values, means, low, high
+
+
+def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any], name: str) -> Figure:
+    """Return predicted against true accuracy, a view a training and truth."""
+    frame = read_frame(folder / "scatter.csv")
+    trainings = list(dict.fromkeys(frame["training"]))
+    architectures = list(dict.fromkeys(frame["architecture"]))
+    splits = [column.removeprefix("table_") for column in frame.columns if column.startswith("table_")]
+    predictions = {
+        str(training): rows.set_index("architecture")["supernet_accuracy"]
+        .reindex(architectures)
+        .to_numpy(np.float64)
+        for training, rows in frame.groupby("training", sort=False)
+    }
+    once = frame.drop_duplicates("architecture").set_index("architecture").reindex(architectures)
+    truths = {split: once[f"table_{split}"].to_numpy(dtype=np.float64) for split in splits}
+    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
+    filters: Sequence[Any] = (
+        choice("Training", trainings),
+        choice("Truth", splits, [_SPLITS.get(split, split) for split in splits]),
+    )
+    data = scatter_data(
+        str(settings["space"]),
+        architectures,
+        predictions,
+        truths,
+        {(training, split): (training, split) for training in trainings for split in splits},
+        "accuracy with inherited weights (%)",
+        {
+            split: f"{_SPLITS.get(split, split)} accuracy alone, {epochs.get(split, '?')} epochs (%)"
+            for split in splits
+        },
+    )
+    about = (
+        f"Accuracy of {len(architectures):,} architectures with inherited weights and alone, both in %. Point at one, or "
+        "step through them from the best on, to see its cell."
+    )
+    return Figure(
+        "scatter",
+        "Predicted against true accuracy",
+        about,
+        data,
+        tuple(filters),
+        None,
+        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+    )

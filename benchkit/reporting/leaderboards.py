@@ -1,0 +1,273 @@
+"""The section of a leaderboard study: its leaderboard at three budgets, and its best-so-far curves.
+
+Deviations and choices
+----------------------
+- Curves are given at 160 costs at most, in geometric progression; at each the value is exact.
+- Intervals are resampled from a fixed seed: the same folder gives the same page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.reporting.charts import Axis, Series, lines_table, view_data
+from benchkit.reporting.origin import command, facts_of, kept_files
+from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
+from benchkit.reporting.shares import study_table, trials_at
+from benchkit.studies.efficiency import SHARES
+from benchkit.studies.report import leaderboard_of, numbers_of
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.store import StudyDirectory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["leaderboard_section"]
+
+_POINTS = 160
+_FINEST = 0.01  # percent points: one image of ten thousand
+_COLUMNS = (
+    Column("strategy", False),
+    Column("data set", False),
+    Column("n", about="trials, one a seed"),
+    Column("valid", about="validation accuracy of what was recommended, %"),
+    Column("test", about="test accuracy of the same, %; nothing is chosen by it"),
+    Column("regret", about="to the table's best entry, % points"),
+    Column("rank", about="average over seeds, by regret"),
+    Column("queries", about="spent, mean a trial"),
+    Column("seconds", about="simulated, mean a trial"),
+    Column("distinct", about="different architectures, mean a trial"),
+    Column("up to isomorphism", about="different networks, mean a trial"),
+    Column("wins", about="share of seeds better than random search"),
+    Column("p", about="signed-rank test against random search, Holm-corrected"),
+)
+_RANK = 6
+
+
+def leaderboard_section(folder: Path, name: str) -> Section:
+    """Return the section of a finished leaderboard study.
+
+    Parameters
+    ----------
+    name : of the folder, on the page and in its commands.
+
+    Raises
+    ------
+    InputError : no finished study there, or a damaged one.
+    """
+    directory = StudyDirectory(folder)
+    spec = directory.spec()
+    manifest = directory.read_manifest()
+    directory.read_trials()
+    notes = _notes(spec, manifest)
+    boards: dict[float, pd.DataFrame] = {1.0: directory.read_leaderboard()}
+    figures: tuple[Figure, ...] = ()
+    if directory.traces.is_file():
+        table = study_table(spec, str(manifest["table"].get("sha256")))
+        shares = tuple(share for share in SHARES if share < 1)
+        for share, trials in trials_at(directory, table, shares).items():
+            if len(trials):
+                boards[share] = leaderboard_of(trials)
+        if table is None:
+            notes.append(
+                f"Table {spec.table} with this SHA-256 is not on the machine that made this page: at a share of the "
+                "budget there is no test accuracy."
+            )
+        figures = (_curves(directory, spec, name),)
+    else:
+        notes.append("The traces were not kept: there are no curves, and the whole budget only.")
+    return Section(
+        title=spec.title or spec.name,
+        kind="Leaderboard",
+        lead=(f"{numbers_of(spec, manifest['table'])}.",),
+        tables=(_table(spec, boards, name),),
+        figures=figures,
+        notes=tuple(notes),
+        facts=facts_of(manifest),
+        commands=(
+            (
+                "run the study again",
+                command("leaderboard", "run", f"{name}/study.yaml", "--out", f"{name}-again"),
+            ),
+            ("check that the traces are the same, bit for bit", command("leaderboard", "verify", name)),
+        ),
+        files=kept_files(folder, ("study.yaml", "manifest.json")),
+    )
+
+
+def _notes(spec: StudySpec, manifest: Mapping[str, Any]) -> list[str]:
+    notes = [
+        f"On {dataset}: {limit['cost']} at most {limit['max']:g} {limit['unit']}, which {limit['feasible']:,} of "
+        f"{limit['entries']:,} entries keep; regret is to the best of these."
+        for dataset, limit in manifest.get("constraint", {}).items()
+    ]
+    notes += [f"Not applicable: {label}: {reason}" for label, reason in manifest["not_applicable"].items()]
+    notes += [f"{label}: {remark}" for label, remark in manifest.get("remarks", {}).items()]
+    notes += [f"{each.label}: {each.note.strip()}" for each in spec.strategies if each.note]
+    return [*notes, *spec.notes, *(f"Table: {warning}" for warning in manifest["table"].get("warnings", ()))]
+
+
+def _budget_text(spec: StudySpec, share: float) -> str:
+    if spec.budget.queries is not None:
+        return f"{100 * share:g} %: {share * spec.budget.queries:,.6g} queries"
+    return f"{100 * share:g} %: {share * float(spec.budget.simulated_seconds or 0):,.6g} simulated seconds"
+
+
+def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> DataTable:
+    rows = []
+    shares = sorted(boards, reverse=True)
+    for share in shares:
+        for row in boards[share].to_dict(orient="records"):
+            rows.append(Row(_cells(row), (str(row["dataset"]), f"{share:g}")))
+    datasets = list(dict.fromkeys(row.keys[0] for row in rows))
+    single = len(shares) == 1
+    caption = "Accuracy in %, regret in % points: mean [95 % bootstrap interval over n seeds]."
+    if not single:
+        caption += " At a share of the budget each search counts with its incumbent then."
+    budgets = choice(
+        "Budget", [f"{share:g}" for share in shares], [_budget_text(spec, share) for share in shares]
+    )
+    return DataTable(
+        caption=caption,
+        columns=_COLUMNS,
+        rows=tuple(rows),
+        filters=(choice("Data set", datasets, everything="all"), budgets),
+        sorted_by=_RANK,
+        commands=(
+            command("leaderboard", "show", name),
+            *(
+                ()
+                if single
+                else (
+                    command("leaderboard", "efficiency", name),
+                    command("report", name, "--out", "report.html"),
+                )
+            ),
+        ),
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    def ranged(column: str, form: str) -> Cell:
+        return number_cell(row[column], form, row[f"{column}_low"], row[f"{column}_high"])
+
+    p_value = number_cell(row["p_value"], ".3f")
+    if p_value.text == "0.000":
+        p_value = Cell("<0.001", p_value.sort)
+    return (
+        Cell(str(row["strategy"]), str(row["strategy"])),
+        Cell(str(row["dataset"]), str(row["dataset"])),
+        number_cell(row["n"], ".0f"),
+        ranged("valid", ".2f"),
+        ranged("test", ".2f"),
+        ranged("regret", ".3f"),
+        number_cell(row["rank"], ".2f"),
+        number_cell(row["queries"], ",.1f"),
+        number_cell(row["seconds"], ",.0f"),
+        number_cell(row["distinct"], ".1f"),
+        number_cell(row["distinct_isomorphic"], ".1f"),
+        number_cell(row["wins_over_random"], ".2f"),
+        p_value,
+    )
+
+
+def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
+    """Return the regret of the incumbent against both costs, a view a data set and cost."""
+    traces = directory.read_traces()
+    limited = "queries" if spec.budget.queries is not None else "seconds"
+    axes = [limited, *({"queries", "seconds"} - {limited})]
+    axes = [axis for axis in axes if traces[axis].notna().all()]
+    titles = {"queries": "queries", "seconds": "simulated time (s)"}
+    views = [
+        _view(traces[traces["dataset"] == dataset], dataset, axis, titles[axis])
+        for dataset in spec.datasets
+        for axis in axes
+    ]
+    split = "validation" if spec.report.valid is not None else "test"
+    filters = (choice("Data set", spec.datasets), choice("Against", axes, [titles[axis] for axis in axes]))
+    about = (
+        f"Regret of the incumbent ({split}, % points) against what was spent: mean over seeds with a pointwise 95 % "
+        "bootstrap band. Lower is better."
+    )
+    return Figure(
+        kind="lines",
+        title="Best so far",
+        about=about,
+        data={"views": views},
+        filters=filters,
+        table=lines_table(about, filters, views, "spent", "regret (% points)"),
+        commands=tuple(
+            command("plot", "efficiency", name, "--axis", axis, "--out", "efficiency.pdf") for axis in axes
+        ),
+    )
+
+
+def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str, Any]:
+    from benchkit.analysis.cost_axis import first_shown, from_cost, logarithmic_ticks
+    from benchkit.analysis.curves import regret_curve
+    from benchkit.analysis.style import method_look
+
+    costs = np.unique(traces[axis].to_numpy(dtype=np.float64))
+    curves = regret_curve(traces, axis, _grid(costs))
+    start = first_shown(axis, float(costs[0]))
+    kept = []
+    for label, whole in curves.groupby("strategy", sort=False):
+        curve = from_cost(whole, start)
+        if len(curve):
+            kept.append((str(label), curve))
+    kept.sort(key=lambda pair: float(pair[1]["mean"].iloc[-1]))
+    series = [
+        Series(
+            label,
+            f"{int(curve['n'].iloc[0])} seeds",
+            method_look(label),
+            *(curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high")),
+        )
+        for label, curve in kept
+    ]
+    low, high = max(start, float(costs[costs > 0].min(initial=1.0))), float(costs[-1])
+    wide = low > 0 and high > 5 * low
+    across = Axis(
+        title,
+        "log" if wide else "linear",
+        (low, high) if high > low else None,
+        tuple(tick for tick in logarithmic_ticks(low, high) if low <= tick <= high) if wide else (),
+    )
+    return view_data((dataset, axis), across, _regret_axis(series), series, step=True)
+
+
+def _grid(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return every cost where those are few, else some of them, the first and the last among these."""
+    if len(costs) <= _POINTS:
+        return costs
+    positive = costs[costs > 0]
+    wanted = np.geomspace(positive[0], positive[-1], _POINTS)
+    places = np.searchsorted(positive, wanted * (1 + 1e-12), side="right") - 1
+    return np.unique(positive[np.maximum(places, 0)])
+
+
+def _regret_axis(series: list[Series]) -> Axis:
+    """Return a logarithmic axis, which is linear near 0 where a curve or a band gets there."""
+    from benchkit.analysis.cost_axis import logarithmic_ticks
+
+    title = "regret (% points)"
+    if not series:
+        return Axis(title)
+    mean = np.concatenate([each.mean for each in series])
+    low = np.concatenate([np.where(np.isnan(each.low), each.mean, each.low) for each in series])
+    high = np.concatenate([np.where(np.isnan(each.high), each.mean, each.high) for each in series])
+    if not (mean > 0).any():
+        return Axis(title)
+    floor = max(_FINEST, 10.0 ** np.floor(np.log10(mean[mean > 0].min())))
+    top = 1.15 * max(float(high.max()), floor)
+    if low.min() < floor:
+        ticks = (0.0, *(tick for tick in logarithmic_ticks(floor, top) if floor <= tick <= top))
+        return Axis(title, "symlog", (0.0, top), ticks, float(floor))
+    bottom = float(low.min()) / 1.15
+    ticks = tuple(tick for tick in logarithmic_ticks(bottom, top) if bottom <= tick <= top)
+    return Axis(title, "log", (bottom, top), ticks)

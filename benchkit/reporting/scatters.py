@@ -1,0 +1,85 @@
+"""A scatter of predicted against true accuracy as data for the page, each point with its architecture.
+
+Deviations and choices
+----------------------
+- At most 1,500 architectures are drawn, the best by their truth and an even sample of the others by rank; the
+  figures of correlation are over all of them. A browser draws no more points smoothly, and a reader sees no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.analysis.rank_correlation import best_share
+from benchkit.reporting.cells import cells_of
+from benchkit.reporting.charts import Axis, axis_data, rounded
+
+__all__ = ["Points", "scatter_data", "shown_of"]
+
+_MOST, _BEST = 1_500, 500
+_SHARES = (0.5, 0.1)
+
+Points = Mapping[str, npt.NDArray[np.float64]]
+"""By name, float64[architectures]: a training's predictions, or a truth; NaN where it has none."""
+
+
+def shown_of(truth: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the places of the architectures that are drawn, the best by their truth first."""
+    order = np.argsort(-np.nan_to_num(truth, nan=-np.inf), kind="stable")
+    if len(order) <= _MOST:
+        return order
+    others = np.linspace(_BEST, len(order) - 1, _MOST - _BEST).round().astype(np.int64)
+    return np.concatenate([order[:_BEST], order[others]])
+
+
+def scatter_data(
+    space: str,
+    architectures: Sequence[str],
+    predictions: Points,
+    truths: Points,
+    keys: Mapping[tuple[str, str], Sequence[str]],
+    x_title: str,
+    y_titles: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the data of a scatter.
+
+    Parameters
+    ----------
+    space : of the architectures.
+    keys : for each pair of a prediction and a truth that is shown, the values of the figure's filters.
+    x_title, y_titles : of the axes; of y for each truth.
+
+    Returns
+    -------
+    ``names``, ``cells`` (see `cells_of`), ``x`` and ``y`` by name, and ``views``: keys, names of x and y, axes,
+    and what the truth is at least in the best half and tenth.
+    """
+    shown = shown_of(next(iter(truths.values())))
+    names = [architectures[place] for place in shown]
+    views = []
+    for (x, y), values in keys.items():
+        known = truths[y][~np.isnan(truths[y]) & ~np.isnan(predictions[x])]
+        least = [float(known[best_share(known, share)].min()) for share in _SHARES] if len(known) else []
+        views.append(
+            {
+                "keys": list(values),
+                "of": [x, y],
+                "x": axis_data(Axis(x_title)),
+                "y": axis_data(Axis(y_titles[y])),
+                "least": rounded(least, 7),
+            }
+        )
+    return {
+        "names": names,
+        "cells": cells_of(space, names),
+        "values": {
+            "x": {name: rounded(values[shown]) for name, values in predictions.items()},
+            "y": {name: rounded(values[shown], 7) for name, values in truths.items()},
+        },
+        "of": len(architectures),
+        "views": views,
+    }
