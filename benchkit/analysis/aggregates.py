@@ -19,6 +19,10 @@ Deviations and choices
   rule). 1 is the best entry of the table, 0 is what the baseline reaches in the mean, and tasks whose
   accuracies lie far apart weigh alike. It has no lower bound; means suffer, quartiles do not.
 - Optimality gap: the mean of max(0, 1 - score), gamma = 1, which is the regret in units of the baseline's.
+  No score is above 1 here, so it is 1 less the mean; it is kept because papers print it.
+- The interquartile mean pools all runs, as in the paper, where every task has as many. Where they differ, a
+  task with more runs weighs more in it; the other measures weigh tasks alike.
+- One run on a task says nothing about the spread: then the ends of all intervals are missing (NaN).
 - The median is that of the means a task, as in the paper; with three data sets it is the middle one.
 - The scale is held fixed when runs are resampled: intervals are about the strategy's seeds.
 """
@@ -98,7 +102,7 @@ def aggregate(
     for strategy, runs in scores.items():
         value = _aggregates([run[None] for run in runs])
         drawn = _aggregates(_resampled(runs, np.random.default_rng(key), resamples))
-        ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        ends = _ends(drawn.T, level, [runs])
         n = sum(len(run) for run in runs)
         rows += [
             (strategy, measure, n, float(value[i, 0]), float(ends[0, i]), float(ends[1, i]))
@@ -128,7 +132,7 @@ def probability_of_improvement(
     first, second = rng.spawn(2)
     value = float(_improvement([run[None] for run in better], [run[None] for run in worse])[0])
     drawn = _improvement(_resampled(better, first, resamples), _resampled(worse, second, resamples))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = _ends(drawn, level, [better, worse])
     return value, float(low), float(high)
 
 
@@ -165,7 +169,7 @@ def performance_profiles(
     for strategy, runs in scores.items():
         value = _profile([run[None] for run in runs], at)[0]
         drawn = _profile(_resampled(runs, np.random.default_rng(key), resamples), at)
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = _ends(drawn, level, [runs])
         n = sum(len(run) for run in runs)
         pieces.append(
             pd.DataFrame(
@@ -178,6 +182,13 @@ def performance_profiles(
 def _check(level: float, resamples: int) -> None:
     if not 0 < level < 1 or resamples < 1:
         raise ValueError(f"needs 0 < level < 1 and at least 1 resample, got {level} and {resamples}")
+
+
+def _ends(drawn: npt.NDArray[np.float64], level: float, samples: Sequence[Runs]) -> npt.NDArray[np.float64]:
+    """Return float64[2, ...] of float64[resamples, ...], NaN where a sample has one run on a task."""
+    ends: npt.NDArray[np.float64] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    alone = min(len(run) for runs in samples for run in runs) == 1
+    return np.full(ends.shape, np.nan) if alone else ends
 
 
 def _resampled(runs: Runs, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.float64]]:

@@ -7,20 +7,22 @@ to dark through one hue, so that the order survives in grey.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchkit.analysis.style import venue_style
 
 __all__ = ["WinInfo", "draw_wins", "win_info"]
 
-_SIDE, _PANEL = 0.175, 1.2
-"""Least width of a cell, for its digits, and of a panel, for its title; inches."""
+_DARK = "#1f4e79"
+_SIDE, _LARGEST, _PANEL = 0.175, 0.35, 1.2
+"""Least width of a cell, for its digits, its largest, and the least of a panel, for its title; inches."""
 
 
 class WinInfo(NamedTuple):
@@ -60,9 +62,11 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
     names = _names(info.pairs)
     with venue_style(venue) as page:
         labels = 0.052 * max(len(name) for name in names) + 0.15
-        columns, side = 1, 0.0
+        columns, side, room = 1, 0.0, page.text
+        if len(info.datasets) == 1 and (page.column - labels - 0.1) / len(names) >= _SIDE:
+            room = page.column
         for columns in range(min(len(info.datasets), 4), 0, -1):
-            side = min(0.5, (page.text - labels - 0.1 * columns) / (columns * len(names)))
+            side = min(_LARGEST, (room - labels - 0.1 * columns) / (columns * len(names)))
             if side >= _SIDE and side * len(names) >= _PANEL:
                 break
         rows = -(-len(info.datasets) // columns)
@@ -80,7 +84,24 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
         figure.supxlabel(
             f"% of seeds won by the row's strategy; bold: $p$ < {info.alpha:g} after Holm", fontsize=7.5
         )
+        _trim(figure)
     return figure
+
+
+def _trim(figure: Figure) -> None:
+    """Take away the height that the square cells leave empty."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    used = figure.get_tightbbox(canvas.get_renderer()).height
+    figure.set_figheight(min(figure.get_figheight(), used + 0.06))
+
+
+def _luminance(colour: tuple[float, float, float, float]) -> float:
+    """Return relative luminance (WCAG 2.1); black and white stand out alike where it is 0.179."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _names(pairs: pd.DataFrame) -> list[str]:
@@ -101,7 +122,7 @@ def _draw_matrix(ax: Axes, pairs: pd.DataFrame, names: list[str], alpha: float) 
         .to_numpy(dtype=np.float64)
         for each in ("wins", "p_holm")
     )
-    colours = seaborn.light_palette("#4c78a8", as_cmap=True)
+    colours = seaborn.light_palette(_DARK, as_cmap=True)
     ax.imshow(wins, cmap=colours, vmin=0, vmax=1, aspect="equal")
     for (i, j), value in np.ndenumerate(wins):
         if np.isnan(value):
@@ -112,7 +133,7 @@ def _draw_matrix(ax: Axes, pairs: pd.DataFrame, names: list[str], alpha: float) 
             va="center",
             fontsize=6,
             fontweight="bold" if p_values[i, j] < alpha else "normal",
-            color="white" if value > 0.65 else "black",
+            color="white" if _luminance(colours(float(value))) < 0.179 else "black",
         )
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)

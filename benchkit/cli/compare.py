@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ def compare_command(
         "aggregates": found.aggregates,
         "improvements": found.improvements,
         "pairs": found.pairs,
+        "ranks": found.ranks,
         "friedman": found.friedman,
     }
     if out is not None:
@@ -64,23 +66,41 @@ def _show(found: Comparison, baseline: str, rope: float) -> None:
         order = {name: place for place, name in enumerate(dict.fromkeys(pairs["row"]))}
         upper = pairs[pairs["row"].map(order) < pairs["column"].map(order)]
         show_rows(
-            ["better", "worse", "n", "regret less", "wins", "p (Holm)", "P(better)", "P(same)", "P(worse)"],
+            [
+                "better",
+                "worse",
+                "n",
+                "regret less",
+                "wins",
+                "",
+                "p (Holm)",
+                "P(better)",
+                "P(same)",
+                "P(worse)",
+            ],
             [
                 [
                     *(str(row["row"]), str(row["column"]), f"{row['n']}", f"{row['difference']:.3f}"),
-                    *(f"{row['wins']:.2f}", _p(row["p_holm"]), f"{row['probably_better']:.2f}"),
+                    *(f"{row['wins']:.2f}", f"[{row['wins_low']:.2f}, {row['wins_high']:.2f}]"),
+                    *(_p(row["p_holm"]), f"{row['probably_better']:.2f}"),
                     *(f"{row['probably_equal']:.2f}", f"{row['probably_worse']:.2f}"),
                 ]
                 for row in upper.to_dict(orient="records")
             ],
             title=f"{dataset}: {_friedman(found.friedman, str(dataset))}",
         )
+        ranks = found.ranks[found.ranks["dataset"] == dataset]
+        average = ", ".join(
+            f"{name} {rank:.2f}" for name, rank in zip(ranks["strategy"], ranks["rank"], strict=True)
+        )
+        if average:
+            typer.echo(textwrap.fill(f"average ranks: {average}", width()))
         typer.echo()
     words = (
         "Aggregates: 95 % intervals of the stratified bootstrap over seeds. IQM: interquartile mean; gap: "
-        "optimality gap, lower is better. Pairs: sorted by mean regret; wins: share of shared seeds; p: "
-        "signed-rank test, Holm's correction over all pairs of the data set; P: posterior of the Bayesian "
-        f"signed-rank test, the same within {rope:g} percent points."
+        "optimality gap, lower is better. Pairs: sorted by mean regret; wins: share of shared seeds, with "
+        "Wilson's 95 % interval; p: signed-rank test, Holm's correction over all pairs of the data set; "
+        f"P: posterior of the Bayesian signed-rank test, the same within {rope:g} percent points."
     )
     typer.echo(textwrap.fill(words, width()))
     for name, table in found.tables.items():
@@ -99,12 +119,12 @@ def _aggregate_rows(found: Comparison) -> list[list[str]]:
         chance = ["", ""]
         if strategy in beats.index:
             its = beats.loc[strategy]
-            chance = [f"{its['value']:.2f}", f"[{its['low']:.2f}, {its['high']:.2f}]"]
+            chance = [f"{its['value']:.2f}", _interval(its["low"], its["high"], 2)]
         rows.append(
             [
-                *(str(strategy), f"{about['n']:.0f}", f"{about['value']:.3f}"),
-                f"[{about['low']:.3f}, {about['high']:.3f}]",
-                *(f"{values.loc[strategy, name]:.3f}" for name in ("median", "mean", "optimality gap")),
+                *(str(strategy), f"{about['n']:.0f}", _plain(about["value"])),
+                _interval(about["low"], about["high"], 3),
+                *(_plain(values.loc[strategy, name]) for name in ("median", "mean", "optimality gap")),
                 *chance,
             ]
         )
@@ -118,6 +138,14 @@ def _friedman(frame: pd.DataFrame, dataset: str) -> str:
     test = row.iloc[0]
     nemenyi = f"Nemenyi's difference of ranks {test['critical_difference']:.2f}"
     return f"Friedman p = {test['p_value']:.2g} over {test['blocks']} seeds, {nemenyi}"
+
+
+def _plain(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no negative zero
+
+
+def _interval(low: float, high: float, digits: int) -> str:
+    return "" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _p(value: float) -> str:

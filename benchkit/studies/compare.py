@@ -38,6 +38,7 @@ class Comparison:
     aggregates : see `benchkit.analysis.aggregates.aggregate`; empty where the baseline is missing.
     improvements : row, column (the baseline), n, value, low, high of the probability of improvement.
     pairs : see `benchkit.analysis.pairwise.pairwise`.
+    ranks : dataset, strategy, blocks (seeds that all share), rank (the mean over these), best first.
     friedman : for every task: dataset, blocks, strategies, statistic, p_value, critical_difference (Nemenyi,
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
@@ -48,6 +49,7 @@ class Comparison:
     aggregates: pd.DataFrame
     improvements: pd.DataFrame
     pairs: pd.DataFrame
+    ranks: pd.DataFrame
     friedman: pd.DataFrame
     tables: dict[str, dict[str, Any]]
     notes: list[str]
@@ -61,7 +63,7 @@ def read_tasks(
     Parameters
     ----------
     folders : of studies whose methods query a table.
-    datasets : only these, by their names in the studies.
+    datasets : only these, by their names in the studies; a study that has none of them is left out.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def read_tasks(
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         raise InputError("two folders have the same name: give folders with names of their own")
-    parts, tables = [], {}
+    parts, tables, notes = [], {}, []
+    known: set[str] = set()
     for folder, name in zip(folders, names, strict=True):
         directory = StudyDirectory(folder)
         if directory.study.is_file() and is_supernet_study(directory.study):
@@ -83,23 +86,31 @@ def read_tasks(
                 f"{folder} holds searches that train supernets; this compares methods that query"
             )
         directory.spec()
-        tables[name] = directory.read_manifest()["table"]
         trials = directory.read_trials()
+        known |= set(trials["dataset"])
         if datasets is not None:
-            known = set(trials["dataset"])
-            for dataset in datasets:
-                if dataset not in known:
-                    raise unknown("data set", dataset, sorted(known), f"the study in {folder}")
             trials = trials[trials["dataset"].isin(list(datasets))]
+            if not len(trials):
+                notes.append(f"{name} has none of these data sets, and is left out")
+                continue
+        tables[name] = directory.read_manifest()["table"]
         if len(folders) > 1:
             trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
         parts.append(trials)
-    common = set.intersection(*(set(part["strategy"]) for part in parts))
-    left_out = sorted(set.union(*(set(part["strategy"]) for part in parts)) - common)
+    for dataset in datasets or ():
+        if dataset not in known:
+            raise unknown("data set", dataset, sorted(known), "the studies")
+    if not parts:
+        raise InputError("no data set is left to compare on")
+    everywhere = pd.concat(parts, ignore_index=True)
+    tasks = everywhere.groupby("strategy")["dataset"].nunique()
+    common = set(tasks[tasks == everywhere["dataset"].nunique()].index)
+    left_out = sorted(set(tasks.index) - common)
     if len(common) < 2:
-        raise InputError("a comparison needs two strategies that all of the studies have")
-    together = pd.concat([part[part["strategy"].isin(common)] for part in parts], ignore_index=True)
-    notes = [f"not in every study, and left out: {', '.join(left_out)}"] if left_out else []
+        raise InputError("a comparison needs two strategies that all of the studies have on every data set")
+    if left_out:
+        notes.append(f"not in every study on every data set, and left out: {', '.join(left_out)}")
+    together = everywhere[everywhere["strategy"].isin(common)].reset_index(drop=True)
     return together, tables, notes
 
 
@@ -147,6 +158,11 @@ def compare_studies(
                 rows.append((strategy, baseline, sum(map(len, runs)), *found))
     except ValueError as error:
         notes.append(f"no aggregates: {error}")
+    ranked = [
+        (panel.dataset, strategy, panel.blocks, rank)
+        for panel in ranks.panels
+        for strategy, rank in zip(panel.strategies, panel.ranks, strict=True)
+    ]
     friedman = pd.DataFrame(
         [
             (panel.dataset, panel.blocks, len(panel.ranks), *panel.friedman, panel.critical_difference)
@@ -155,4 +171,5 @@ def compare_studies(
         columns=["dataset", "blocks", "strategies", "statistic", "p_value", "critical_difference"],
     )
     improvements = pd.DataFrame(rows, columns=["row", "column", "n", "value", "low", "high"])
-    return Comparison(trials, aggregates, improvements, pairs, friedman, tables, notes)
+    average = pd.DataFrame(ranked, columns=["dataset", "strategy", "blocks", "rank"])
+    return Comparison(trials, aggregates, improvements, pairs, average, friedman, tables, notes)

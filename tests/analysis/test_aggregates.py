@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,7 +61,7 @@ def plain_aggregates(runs: list[np.ndarray]) -> dict[str, float]:
 
 def test_aggregates_and_their_intervals_are_the_published_ones() -> None:
     scores = task_scores(some_trials())
-    found = aggregate(scores, np.random.default_rng(0)).set_index(["strategy", "measure"])
+    found: Any = aggregate(scores, np.random.default_rng(0)).set_index(["strategy", "measure"])
     for strategy, runs in scores.items():
         for measure, value in plain_aggregates(list(runs)).items():
             row = found.loc[(strategy, measure)]
@@ -96,7 +98,7 @@ def test_the_probability_of_improvement_counts_pairs(x: list[int], y: list[int])
     )
     pairs = [(a > b) + 0.5 * (a == b) for a in x for b in y]
     assert value == pytest.approx(np.mean(pairs))
-    assert 0 <= low <= high <= 1
+    assert 0 <= low <= high <= 1 or (min(len(x), len(y)) == 1 and np.isnan([low, high]).all())
 
 
 def test_the_probability_of_improvement_averages_tasks() -> None:
@@ -117,6 +119,18 @@ def test_profiles_are_shares_of_runs_above_a_score() -> None:
     whole = performance_profiles(task_scores(some_trials()), np.random.default_rng(0))
     for _, rows in whole.groupby("strategy"):
         assert (np.diff(rows["share"]) <= 0).all()
+
+
+def test_one_run_on_a_task_has_no_interval() -> None:
+    scores = {"a": [np.array([0.1]), np.array([0.5, 0.9])], "b": [np.array([0.1, 0.2]), np.array([0.5, 0.9])]}
+    found: Any = aggregate(scores, np.random.default_rng(0), resamples=50).set_index("strategy")
+    assert found.loc["a", ["low", "high"]].isna().all(axis=None)
+    assert found.loc["b", ["low", "high"]].notna().all(axis=None)
+    value, low, high = probability_of_improvement(scores["b"], scores["a"], np.random.default_rng(0))
+    assert value == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert np.isnan([low, high]).all()
+    profile = performance_profiles(scores, np.random.default_rng(0), [0.0], resamples=50)
+    assert list(profile["low"].isna()) == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,8 +54,42 @@ def test_several_studies_are_more_tasks(studies: tuple[Path, Path], cli: Cli) ->
         "chains: cifar10",
     }
     assert {row["n"] for row in found["aggregates"]} == {12}
-    assert found["notes"] == ["not in every study, and left out: local-search"]
+    assert found["notes"] == ["not in every study on every data set, and left out: local-search"]
     assert found["tables"]["chains"]["name"] == "nasbench-macro"
+
+
+def test_a_study_without_the_data_sets_is_left_out(studies: tuple[Path, Path], cli: Cli) -> None:
+    code, printed, _ = cli("leaderboard", "compare", *studies, "--datasets", "cifar100", "--json")
+    assert code == 0
+    found = json.loads(printed)
+    assert {row["dataset"] for row in found["pairs"]} == {"cells: cifar100"}
+    assert found["notes"] == ["chains has none of these data sets, and is left out"]
+    assert list(found["tables"]) == ["cells"]
+
+
+def test_a_strategy_that_misses_a_data_set_is_named(
+    studies: tuple[Path, Path], cli: Cli, tmp_path: Path
+) -> None:
+    shutil.copytree(studies[0], tmp_path / "study")
+    trials = pd.read_csv(tmp_path / "study" / "trials.csv")
+    missing = (trials["strategy"] == "local-search") & (trials["dataset"] == "cifar100")
+    trials[~missing].to_csv(tmp_path / "study" / "trials.csv", index=False)
+    code, printed, _ = cli("leaderboard", "compare", tmp_path / "study", "--json")
+    assert code == 0
+    found = json.loads(printed)
+    assert found["notes"] == ["not in every study on every data set, and left out: local-search"]
+    assert {row["row"] for row in found["pairs"]} == {"random-search", "regularized-evolution"}
+
+
+def test_average_ranks_are_those_of_the_leaderboard(studies: tuple[Path, Path], cli: Cli) -> None:
+    code, printed, _ = cli("leaderboard", "compare", studies[0], "--json")
+    assert code == 0
+    found = pd.DataFrame(json.loads(printed)["ranks"]).set_index(["dataset", "strategy"])
+    board = pd.read_csv(studies[0] / "leaderboard.csv").set_index(["dataset", "strategy"])
+    pd.testing.assert_series_equal(
+        found["rank"].sort_index(), board["rank"].sort_index(), check_names=False, atol=1e-6
+    )
+    assert set(found["blocks"]) == {4}
 
 
 def test_without_the_baseline_there_are_no_aggregates(studies: tuple[Path, Path], cli: Cli) -> None:
