@@ -8,9 +8,29 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["in_processes"]
+from benchkit.spaces import InputError, unknown
+
+__all__ = ["BACKENDS", "check_backend", "in_processes"]
+
+BACKENDS = ("loky", "dask")
+"""Processes of this machine, or those of a cluster (`benchkit.studies.cluster`)."""
 
 Result = TypeVar("Result")
+
+
+def check_backend(backend: str, scheduler: str | None) -> None:
+    """Check that a backend is known, and has a scheduler where it needs one.
+
+    Raises
+    ------
+    InputError : it is not, or has not.
+    """
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if backend == "loky" and scheduler is not None:
+        raise InputError("--scheduler goes with --backend dask")
+    if backend == "dask" and not scheduler:
+        raise InputError("--backend dask needs --scheduler ADDRESS, such as tcp://127.0.0.1:8786")
 
 
 def in_processes(

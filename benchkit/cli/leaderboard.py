@@ -81,11 +81,11 @@ def run_study(
         raise InputError("give either a STUDY.yaml or a --preset")
     spec = load_study(study if study is not None else preset or "")
     if not isinstance(spec, StudySpec):
-        if queries is not None or backend != "loky" or scheduler is not None:
-            raise InputError(f"study {spec.name} trains supernets: no --queries, --backend or --scheduler")
+        if queries is not None:
+            raise InputError(f"study {spec.name} trains supernets: no --queries")
         _check_jobs(jobs)
         replaced = spec.replaced(_names(strategies), _names(datasets), seeds)
-        return run_searches(replaced, out, jobs, device, as_json)
+        return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
     spec = spec.replaced(_names(strategies), _names(datasets), seeds, queries)
     _check_jobs(jobs)
     with progress_bar("trials") as update:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ def holds_supernets(directory: Path) -> bool:
     return study.is_file() and is_supernet_study(study)
 
 
-def run_searches(spec: Any, out: Path, jobs: int, device: str, as_json: bool) -> None:
+def run_searches(
+    spec: Any, out: Path, jobs: int, backend: str, scheduler: str | None, device: str, as_json: bool
+) -> None:
     """Run a study and print its table."""
     from benchkit.studies.supernet_study import run_supernet_study
 
     with progress_bar("searches") as update:
-        run_supernet_study(spec, out, jobs, device, update, lambda: progress_bar("query-backed trials"))
+        run_supernet_study(
+            spec, out, jobs, device, update, partial(progress_bar, "query-backed trials"), backend, scheduler
+        )
     show_searches(out, "json" if as_json else "table")
     if not as_json:
         typer.echo(f"\nresults: {out}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from benchkit.parallel import in_processes
-from benchkit.spaces import InputError, unknown
-from benchkit.studies.manifest import make_manifest, to_json, versions
+from benchkit.parallel import check_backend, in_processes
+from benchkit.spaces import InputError
+from benchkit.studies.cluster import on_cluster
+from benchkit.studies.manifest import make_manifest, to_json
 from benchkit.studies.plan import make_plan
 from benchkit.studies.report import write_report
 from benchkit.studies.spec import StudySpec
@@ -17,9 +18,7 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, TrialResult, run_trial
 from benchkit.tables.catalogue import open_table
 
-__all__ = ["BACKENDS", "Progress", "check_versions", "run", "run_trials"]
-
-BACKENDS = ("loky", "dask")
+__all__ = ["Progress", "run", "run_trials"]
 
 Progress = Callable[[int, int], None]
 """Called with (trials done, trials in all)."""
@@ -38,18 +37,18 @@ def run(
     Parameters
     ----------
     jobs : processes on this machine; -1 for all cores. The results do not depend on it.
-    backend : ``loky`` (local processes) or ``dask`` (the cluster at `scheduler`).
+    backend : ``loky`` (local processes) or ``dask`` (the cluster at `scheduler`, with all its workers).
     progress : told after every finished trial.
 
     Raises
     ------
-    InputError : see `StudyDirectory.claim` and `make_plan`; disk full; nothing is half-written.
+    InputError : see `StudyDirectory.claim`, `make_plan` and `on_cluster`; disk full; nothing is half-written.
     KeyboardInterrupt : finished trials are kept; the same call goes on from there.
     """
     table = open_table(spec.table)
     plan = make_plan(spec, table)
     trials = plan.trials
-    _check_backend(backend, scheduler)
+    check_backend(backend, scheduler)
     directory = StudyDirectory(out, table.sha256)
     directory.claim(spec)
     if not directory.complete:
@@ -93,67 +92,13 @@ def run_trials(
     """Yield the result of each trial as it finishes, in no particular order; close it to cancel the rest."""
     if not trials:
         return
-    if jobs == 1 and backend == "loky":
+    if backend == "dask":
+        there = [(trial, path.resolve(), sha256) for trial in trials]
+        names = [str(trial) for trial in trials]
+        yield from on_cluster(partial(run_trial, spec), there, names, scheduler or "")
+    elif jobs == 1:
         for trial in trials:
             yield run_trial(spec, trial, path, sha256)
-        return
-    with _backend(backend, scheduler) as arguments:
+    else:
         calls = [(spec, trial, path, sha256) for trial in trials]
-        yield from in_processes(run_trial, calls, jobs, **arguments)
-
-
-def _check_backend(backend: str, scheduler: str | None) -> None:
-    if backend not in BACKENDS:
-        raise unknown("backend", backend, BACKENDS)
-    if backend == "loky" and scheduler is not None:
-        raise InputError("--scheduler goes with --backend dask")
-    if backend == "dask" and scheduler is None:
-        raise InputError("--backend dask needs --scheduler ADDRESS, such as tcp://127.0.0.1:8786")
-
-
-@contextmanager
-def _backend(backend: str, scheduler: str | None) -> Iterator[dict[str, Any]]:
-    if backend == "loky":
-        yield {"backend": "loky", "batch_size": "auto"}
-        return
-    try:
-        import distributed
-    except ImportError as error:
-        raise InputError("--backend dask needs the extra: pip install 'benchkit[dask]'") from error
-    from joblib import parallel_config
-
-    try:
-        connect: Any = distributed.Client
-        client: Any = connect(scheduler, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-    with client:
-        check_versions(versions(), client.run(versions))
-        with parallel_config(backend="dask"):
-            yield {}
-
-
-def check_versions(mine: Mapping[str, Any], workers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that workers would give the traces that this machine gives.
-
-    Parameters
-    ----------
-    mine : see `benchkit.studies.manifest.versions`.
-    workers : the same of each worker that there is, by its address; of one that comes later nothing is known.
-
-    Raises
-    ------
-    InputError : a worker has another release of benchkit, or of what it stands on.
-    """
-    for address, theirs in workers.items():
-        here = {"benchkit": mine["benchkit"], **mine["dependencies"]}
-        there = {"benchkit": theirs["benchkit"], **theirs["dependencies"]}
-        other = [
-            f"{name} {there.get(name)} in place of {release}"
-            for name, release in here.items()
-            if there.get(name) != release
-        ]
-        if other:
-            raise InputError(
-                f"the Dask worker at {address} has {', '.join(other)}: install the same releases"
-            )
+        yield from in_processes(run_trial, calls, jobs, backend="loky", batch_size="auto")

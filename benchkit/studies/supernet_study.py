@@ -14,6 +14,8 @@ Deviations and choices
   them.
 - Every search runs on the threads that its settings name, one by default, so that the number of processes
   changes no bit.
+- On a cluster the folder lies on a file system that all machines share: a search whose worker died goes on
+  from its last epoch on another. Every machine needs the image data; at the end they must have been the same.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,10 @@ from typing import Any
 import numpy as np
 
 from benchkit.files import write_text
-from benchkit.parallel import in_processes
+from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
+from benchkit.studies.cluster import cancelled, on_cluster
 from benchkit.studies.manifest import describe_table, versions
 from benchkit.studies.runner import Progress, run
 from benchkit.studies.supernet_report import write_tables
@@ -42,6 +45,7 @@ from benchkit.tables.catalogue import open_table
 from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
+from benchkit.training.trainer import Progress as TrainingProgress
 
 __all__ = ["run_supernet_study", "searches_of", "verify_supernet_study"]
 
@@ -82,6 +86,8 @@ def run_supernet_study(
     device: str = "auto",
     progress: Progress | None = None,
     query_progress: Callable[[], Any] | None = None,
+    backend: str = "loky",
+    scheduler: str | None = None,
 ) -> Path:
     """Run a study, or what is missing of it, and return its folder.
 
@@ -91,12 +97,16 @@ def run_supernet_study(
     device : see `run_search`.
     progress : told after every finished search.
     query_progress : makes a context manager whose value is told of the trials of the query-backed block.
+    backend, scheduler : see `benchkit.studies.runner.run`.
 
     Raises
     ------
-    InputError : see `searches_of` and `run_search`; `out` holds something else.
+    InputError : see `searches_of`, `run_search` and `on_cluster`; `out` holds something else; two searches
+        saw different image data.
     KeyboardInterrupt : finished searches are kept, others go on from their last epoch.
     """
+    check_backend(backend, scheduler)
+    out = out.absolute()
     searches = searches_of(spec)
     queries = None if spec.queries is None else spec.queries.study()
     _claim(out, spec)
@@ -106,27 +116,57 @@ def run_supernet_study(
     if progress:
         progress(done, len(searches))
     calls = [(searches[name], folders[name], device) for name in waiting]
-    with closing(in_processes(_search, calls, jobs, batch_size=1)) as results:
+    with closing(_spread(calls, jobs, scheduler)) as results:
         for _ in results:
             done += 1
             if progress:
                 progress(done, len(searches))
     if queries is not None:
         if query_progress is None:
-            run(queries, out / "queries", jobs)
+            run(queries, out / "queries", jobs, backend, scheduler)
         else:
             with query_progress() as update:
-                run(queries, out / "queries", jobs, progress=update)
+                run(queries, out / "queries", jobs, backend, scheduler, update)
     write_tables(spec, out)
     write_text(out / "manifest.json", json.dumps(_manifest(spec, folders), indent=1) + "\n")
     return out
 
 
-def _search(settings: SearchSettings, folder: Path, device: str) -> None:
-    run_search(settings, folder, device)
+Call = tuple[SearchSettings, Path, str]
+
+
+def _spread(calls: list[Call], jobs: int, scheduler: str | None) -> Generator[None, None, None]:
+    if not calls:
+        return
+    if scheduler is None:
+        yield from in_processes(_search, calls, jobs, batch_size=1)
+    else:
+        yield from on_cluster(_search_there, calls, [folder.name for _, folder, _ in calls], scheduler)
+
+
+def _search(
+    settings: SearchSettings,
+    folder: Path,
+    device: str,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+) -> None:
+    run_search(settings, folder, device, on_progress)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     for name in ("network.safetensors", "network.json"):
         (folder / name).unlink(missing_ok=True)
+
+
+def _search_there(settings: SearchSettings, folder: Path, device: str) -> None:
+    """Run a search on a worker of a cluster, into the folder that it shares with the caller."""
+    study = folder.parents[1]
+    if not (study / "study.yaml").is_file():
+        raise InputError(f"{study} is not on this machine: --out must lie on a file system that all share")
+
+    def stop(_: TrainingProgress) -> None:
+        if cancelled():
+            raise InputError(f"{folder.name} was cancelled")
+
+    _search(settings, folder, device, stop)
 
 
 def _claim(out: Path, spec: SupernetStudySpec) -> None:
@@ -145,6 +185,12 @@ def _manifest(spec: SupernetStudySpec, folders: dict[str, Path]) -> dict[str, An
         name: json.loads((folder / "manifest.json").read_text("utf-8")) for name, folder in folders.items()
     }
     first = next(iter(manifests.values()))
+    other = [name for name, manifest in manifests.items() if manifest["data"] != first["data"]]
+    if other:
+        raise InputError(
+            f"{', '.join(other)} saw other image data than {next(iter(manifests))}: import the same file on "
+            "all machines, remove the folders of the wrong ones, and run the study again"
+        )
     return {
         **versions(),
         "study": spec.name,

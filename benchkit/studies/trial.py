@@ -179,17 +179,28 @@ def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[M
 
 
 @lru_cache(maxsize=2)
-def _open(path: Path, sha256: str) -> Table:
-    """Open a table once a process, and make sure that it is the study's."""
-    table = open_table(path)
+def _open(name: str, path: Path, sha256: str) -> Table:
+    """Open a table once a process, and make sure that it is the study's.
+
+    On another machine, where nothing is at `path`, it is that machine's own table of the name.
+    """
+    if path.is_file():
+        table = open_table(path)
+    else:
+        try:
+            table = open_table(name)
+        except InputError as error:
+            raise InputError(f"{error}; the study's table is {path}: import the same file here") from error
     if table.sha256 != sha256:
-        raise InputError(f"table {path} has SHA-256 {table.sha256[:12]}..., the study's has {sha256[:12]}...")
+        raise InputError(
+            f"table {table.path} has SHA-256 {table.sha256[:12]}..., the study's has {sha256[:12]}..."
+        )
     return table
 
 
 def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialResult:
     """Run one trial against the table at `path`; nothing outside it has an influence on the result."""
-    table = _open(path, sha256)
+    table = _open(spec.table, path, sha256)
     for_strategy, for_evaluator, _ = trial.streams(spec.table)
     evaluator = build_evaluator(spec, table, trial.dataset, for_evaluator)
     described = next(s for s in spec.strategies if s.label == trial.label)

@@ -284,25 +284,3 @@ def test_a_wrong_backend_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=says):
         run(spec, tmp_path / "out", 1, backend, scheduler)
     assert not (tmp_path / "out").exists()
-
-
-def test_dask_gives_the_same_traces(done: StudyDirectory, spec: StudySpec, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
-    ) as cluster:
-        again = run(spec, tmp_path / "dask", 1, "dask", cluster.scheduler_address)
-    assert again.read_manifest()["traces"] == done.read_manifest()["traces"]
-    assert again.leaderboard.read_bytes() == done.leaderboard.read_bytes()
-
-
-def test_a_scheduler_that_does_not_answer_is_named(
-    spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    distributed = pytest.importorskip("distributed")
-    connect = distributed.Client
-    monkeypatch.setattr(distributed, "Client", lambda address, timeout: connect(address, timeout="1s"))
-    for address in ("tcp://127.0.0.1:1", "nonsense://x"):
-        with pytest.raises(InputError, match=f"no Dask scheduler answers at {address}") as caught:
-            run(spec, tmp_path / "out", 1, "dask", address)
-        assert "\n" not in str(caught.value)

@@ -94,6 +94,21 @@ def test_another_table_of_the_same_name_is_refused(toy: Table, small: Small) -> 
         run_trial(small(), Trial("random-search", "d", 0), toy.path, "0" * 64)
 
 
+def test_where_the_path_is_not_the_table_is_found_by_its_name(
+    small: Small, toy: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another machine of a cluster: by its name, if it is the same file."""
+    trial, elsewhere = Trial("random-search", "d", 0), tmp_path / "another-machine" / "toy.arrow"
+    found = run_trial(small(), trial, elsewhere, toy.sha256)
+    assert found.digest == run_trial(small(), trial, toy.path, toy.sha256).digest
+    with pytest.raises(InputError, match=r"toy\.arrow has SHA-256 .*, the study's has 000000000000"):
+        run_trial(small(), trial, elsewhere, "0" * 64)
+    monkeypatch.setenv("BENCHKIT_HOME", str(tmp_path / "empty"))
+    trial_module._open.cache_clear()
+    with pytest.raises(InputError, match=r"unknown table 'toy'.*: import the same file here"):
+        run_trial(small(), trial, elsewhere, toy.sha256)
+
+
 # -- what a trial reports ---------------------------------------------------------------------
 
 
