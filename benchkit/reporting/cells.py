@@ -1,8 +1,8 @@
 """Cells small enough to embed a thousand of them: each layout once, each architecture as a few numbers.
 
 The page draws a cell when its point is looked at. What differs between two architectures of a space is mostly
-the operations, seldom the graph; so every label of a space has the same room, layouts (`lay_out`) are shared by
-all cells of one graph, and an architecture is the number of its layout with the numbers of its labels.
+the operations, seldom the graph; so every label of a space has the same room, layouts (`lay_out`) are shared
+by all cells of one graph, and an architecture is the number of its layout with the numbers of its labels.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def cells_of(space: str, architectures: Sequence[str]) -> dict[str, Any] | None:
     Parameters
     ----------
     space : by its name.
-    architectures : in the space's notation, those that matter most first: after 400 different graphs the others
-        are not drawn.
+    architectures : in the space's notation, those that matter most first: after 400 different graphs the
+        others are not drawn.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def _word(label: str) -> str:
 
 
 def _drawn(diagram: CellDiagram, node: int, label: int) -> dict[str, Any]:
-    """Return a layout in whole pixels, y downwards: size, boxes of nodes, paths of edges, places of labels."""
+    """Return a layout in whole pixels, y downwards: size, boxes of nodes, paths of edges, labels' places."""
     size = (max(_NODE, _LETTER * node + _PADDING), _NODE)
     room = (_LETTER * label + _AIR, _LABEL)
     layout = lay_out(
@@ -122,7 +122,7 @@ def _down(layout: Layout, y: float) -> int:
 
 
 def _path(layout: Layout, route: Route) -> str:
-    """Return an edge as an SVG path: straight through layers, curved between them, an arrow's head at its end."""
+    """Return an edge as an SVG path: straight through layers, curved between them, an arrow at its end."""
     parts: list[str] = []
     *passed, target = route.points
     for box, following in zip(passed, route.points[1:], strict=True):

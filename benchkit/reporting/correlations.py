@@ -45,12 +45,12 @@ def correlation_section(folder: Path, name: str) -> Section:
         n = int(result["n"])
         data, table = settings["data"], settings["table"]
         lead = (
-            f"{settings['strategy']} on {settings['space']}, supernets trained on {data['name']}: accuracy with inherited "
-            f"weights against accuracy alone on {settings['dataset']}, as table {table['name']} (SHA-256 "
-            f"{str(table['sha256'])[:12]}) has it; {n:,} architectures."
+            f"{settings['strategy']} on {settings['space']}, supernets trained on {data['name']}: accuracy "
+            f"with inherited weights against accuracy alone on {settings['dataset']}, as table "
+            f"{table['name']} (SHA-256 {str(table['sha256'])[:12]}) has it; {n:,} architectures."
         )
-        tables, figures = (_table(frame, ceiling, name),), (_curve(settings, frame, ceiling, name),)
-        figures += (_scatter(folder, settings, result, name),)
+        tables = (_table(frame, ceiling, name),)
+        figures = (_curve(settings, frame, ceiling, name), _scatter(folder, settings, result, name))
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
@@ -69,7 +69,7 @@ def correlation_section(folder: Path, name: str) -> Section:
                 "run the study again, with the checkpoints that the manifest names by their SHA-256",
                 _again(settings, manifest, name),
             ),
-        ),  # fmt: skip
+        ),
         files=kept_files(folder, ("correlation.json", "manifest.json")),
     )
 
@@ -94,14 +94,15 @@ def share_text(fraction: float) -> str:
 
 
 def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
-    """Return the correlations of the last checkpoints, a row a training, truth, share and number of images."""
+    """Return the correlations of the last checkpoints, a row a training, truth, share and images."""
     last = frame[frame["epoch"] == frame.groupby("training")["epoch"].transform("max")]
     truths = list(dict.fromkeys(last["truth"]))
     fractions = [float(each) for each in dict.fromkeys(last["fraction"])]
     rows = []
-    for (training, epoch, images, truth, fraction), cells in last.groupby(
-        ["training", "epoch", "images", "truth", "fraction"], sort=False
-    ):
+    keys = ["training", "epoch", "images", "truth", "fraction"]
+    key: Any  # to pandas' stubs, labels are no more than hashable
+    for key, cells in last.groupby(keys, sort=False):
+        training, epoch, images, truth, fraction = key
         by_measure = {row["measure"]: row for row in cells.to_dict(orient="records")}
         top = ceiling[
             (ceiling["truth"] == truth)
@@ -195,9 +196,9 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
         choice("Within", [f"{each:g}" for each in fractions], [share_text(each) for each in fractions]),
     )
     about = (
-        "Correlation of accuracy with inherited weights and alone, over the epochs of the supernet. Of several "
-        "trainings: their mean with Student's 95 % interval, each training as a thin line; of one: its own with a 95 % "
-        "bootstrap interval over architectures. The level is the noise ceiling."
+        "Correlation of accuracy with inherited weights and alone, over the epochs of the supernet. Of "
+        "several trainings: their mean with Student's 95 % interval, each training as a thin line; of one: "
+        "its own with a 95 % bootstrap interval over architectures. The level is the noise ceiling."
     )
     return Figure(
         "lines",
@@ -277,8 +278,8 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         },
     )
     about = (
-        f"Accuracy of {len(architectures):,} architectures with inherited weights and alone, both in %. Point at one, or "
-        "step through them from the best on, to see its cell."
+        f"Accuracy of {len(architectures):,} architectures with inherited weights and alone, both in %. "
+        "Point at one, or step through them from the best on, to see its cell."
     )
     return Figure(
         "scatter",

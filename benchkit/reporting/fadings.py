@@ -1,4 +1,4 @@
-"""The sections of posterior fading: against the number of models, and along a search that shrinks its space."""
+"""The sections of posterior fading: against the number of models, and along a search that shrinks."""
 
 from __future__ import annotations
 
@@ -108,9 +108,10 @@ def _models(
         *("--out", f"{name}-again"),
     )
     lead = (
-        f"What {settings['space']} loses on {settings['data']['name']} where K of {settings['architectures']:,} models "
-        f"share weights, K = {models.replace(',', ', ')}: posteriors, predictions and ranks beside those of models "
-        f"trained alone; {settings['subspaces']} random sets of each K."
+        f"What {settings['space']} loses on {settings['data']['name']} where K of "
+        f"{settings['architectures']:,} models share weights, K = {models.replace(',', ', ')}: "
+        f"posteriors, predictions and ranks beside those of models trained alone; "
+        f"{settings['subspaces']} random sets of each K."
     )
     return figures, lead, again
 
@@ -161,9 +162,9 @@ def _intervals(
     )
     searches = [str(each["search"]) for each in settings["searches"]]
     lead = (
-        f"How well supernets of {settings['space']} on {settings['data']['name']} rank while PC-NAS shrinks their space, "
-        f"beside the same trainings without shrinking; truth: table {settings['table']['name']} (SHA-256 "
-        f"{str(settings['table']['sha256'])[:12]})."
+        f"How well supernets of {settings['space']} on {settings['data']['name']} rank while PC-NAS "
+        f"shrinks their space, beside the same trainings without shrinking; truth: table "
+        f"{settings['table']['name']} (SHA-256 {str(settings['table']['sha256'])[:12]})."
     )
     made = command(
         *("fading", "intervals", *searches),
@@ -192,10 +193,10 @@ def _view(keys: Sequence[str], panel: Panel) -> dict[str, Any]:
         Series(plain(line.label), "", line.look or next(looks), line.x, line.mean, line.low, line.high)
         for line in panel.lines
     ]
+    places = sorted({float(value) for line in panel.lines for value in line.x})
     x = Axis(plain(panel.xlabel))
-    if panel.models and series:
-        ticks = sorted({float(value) for line in panel.lines for value in line.x})
-        x = Axis(plain(panel.xlabel), "log", (ticks[0], ticks[-1]), tuple(ticks))
+    if len(places) > 1:
+        x = Axis(x.title, "log" if panel.models else "linear", (places[0], places[-1]), tuple(places))
     level = None if panel.level is None else (plain(panel.level[0]), panel.level[1], np.nan, np.nan)
     return view_data(keys, x, _scaled(panel, series), series, level=level)
 

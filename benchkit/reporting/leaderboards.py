@@ -75,8 +75,8 @@ def leaderboard_section(folder: Path, name: str) -> Section:
                 boards[share] = leaderboard_of(trials)
         if table is None:
             notes.append(
-                f"Table {spec.table} with this SHA-256 is not on the machine that made this page: at a share of the "
-                "budget there is no test accuracy."
+                f"Table {spec.table} with this SHA-256 is not on the machine that made this page: at a "
+                "share of the budget there is no test accuracy."
             )
         figures = (_curves(directory, spec, name),)
     else:
@@ -102,8 +102,8 @@ def leaderboard_section(folder: Path, name: str) -> Section:
 
 def _notes(spec: StudySpec, manifest: Mapping[str, Any]) -> list[str]:
     notes = [
-        f"On {dataset}: {limit['cost']} at most {limit['max']:g} {limit['unit']}, which {limit['feasible']:,} of "
-        f"{limit['entries']:,} entries keep; regret is to the best of these."
+        f"On {dataset}: {limit['cost']} at most {limit['max']:g} {limit['unit']}, which "
+        f"{limit['feasible']:,} of {limit['entries']:,} entries keep; regret is to the best of these."
         for dataset, limit in manifest.get("constraint", {}).items()
     ]
     notes += [f"Not applicable: {label}: {reason}" for label, reason in manifest["not_applicable"].items()]
@@ -122,7 +122,8 @@ def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> 
     rows = []
     shares = sorted(boards, reverse=True)
     for share in shares:
-        for row in boards[share].to_dict(orient="records"):
+        records: Any = boards[share].to_dict(orient="records")
+        for row in records:
             rows.append(Row(_cells(row), (str(row["dataset"]), f"{share:g}")))
     datasets = list(dict.fromkeys(row.keys[0] for row in rows))
     single = len(shares) == 1
@@ -137,7 +138,7 @@ def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> 
         columns=_COLUMNS,
         rows=tuple(rows),
         filters=(choice("Data set", datasets, everything="all"), budgets),
-        sorted_by=_RANK,
+        sorted_by=_RANK if len(datasets) == 1 else None,  # else by data set first
         commands=(
             command("leaderboard", "show", name),
             *(
@@ -191,8 +192,8 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
     split = "validation" if spec.report.valid is not None else "test"
     filters = (choice("Data set", spec.datasets), choice("Against", axes, [titles[axis] for axis in axes]))
     about = (
-        f"Regret of the incumbent ({split}, % points) against what was spent: mean over seeds with a pointwise 95 % "
-        "bootstrap band. Lower is better."
+        f"Regret of the incumbent ({split}, % points) against what was spent: mean over seeds with "
+        "a pointwise 95 % bootstrap band. Lower is better."
     )
     return Figure(
         kind="lines",
@@ -212,9 +213,8 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
     from benchkit.analysis.curves import regret_curve
     from benchkit.analysis.style import method_look
 
-    costs = np.unique(traces[axis].to_numpy(dtype=np.float64))
-    curves = regret_curve(traces, axis, _grid(costs))
-    start = first_shown(axis, float(costs[0]))
+    curves = regret_curve(traces, axis, _grid(traces, axis))
+    start = first_shown(axis, float(curves["x"].min()))
     kept = []
     for label, whole in curves.groupby("strategy", sort=False):
         curve = from_cost(whole, start)
@@ -230,7 +230,8 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
         )
         for label, curve in kept
     ]
-    low, high = max(start, float(costs[costs > 0].min(initial=1.0))), float(costs[-1])
+    ends = [float(end) for _, curve in kept for end in (curve["x"].iloc[0], curve["x"].iloc[-1])]
+    low, high = min(ends, default=0.0), max(ends, default=0.0)
     wide = low > 0 and high > 5 * low
     across = Axis(
         title,
@@ -241,14 +242,17 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
     return view_data((dataset, axis), across, _regret_axis(series), series, step=True)
 
 
-def _grid(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return every cost where those are few, else some of them, the first and the last among these."""
+def _grid(traces: pd.DataFrame, axis: str) -> npt.NDArray[np.float64]:
+    """Return every cost where those are few, else some, and where each curve starts and ends."""
+    costs = np.unique(traces[axis].to_numpy(dtype=np.float64))
     if len(costs) <= _POINTS:
         return costs
     positive = costs[costs > 0]
     wanted = np.geomspace(positive[0], positive[-1], _POINTS)
-    places = np.searchsorted(positive, wanted * (1 + 1e-12), side="right") - 1
-    return np.unique(positive[np.maximum(places, 0)])
+    some = positive[np.maximum(np.searchsorted(positive, wanted, side="right") - 1, 0)]
+    trials = traces.groupby(["strategy", "seed"])[axis].agg(["min", "max"]).groupby("strategy")
+    grid: npt.NDArray[np.float64] = np.unique(np.concatenate([some, *trials.max().to_numpy(np.float64).T]))
+    return grid
 
 
 def _regret_axis(series: list[Series]) -> Axis:

@@ -37,7 +37,9 @@ def short_names(folders: Sequence[Path]) -> list[str]:
         ends = ["/".join(path.parts[-parts:]) for path in paths]
         if len(set(ends)) == len(ends):
             break
-    return [end if folder.is_absolute() else folder.as_posix() for folder, end in zip(folders, ends, strict=True)]
+    return [
+        end if folder.is_absolute() else folder.as_posix() for folder, end in zip(folders, ends, strict=True)
+    ]
 
 
 def command(*words: object) -> str:

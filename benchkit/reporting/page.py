@@ -7,8 +7,8 @@ Deviations and choices
 ----------------------
 - The same folders and the same release give the same bytes: no date, no path beyond the names that tell the
   folders apart.
-- What folders say is text. Jinja2 escapes it in HTML, and ``tojson`` inside the data. A content security policy
-  lets run the page's own three scripts only, by their SHA-256, and forbids every request; Vega evaluates its
+- What folders say is text. Jinja2 escapes it in HTML, and ``tojson`` inside the data. A content security
+  policy lets run the page's own scripts only, by their SHA-256, and forbids every request; Vega evaluates its
   expressions by an interpreter, so no text is ever evaluated.
 - Of the libraries the bundle of Vega, Vega-Lite and Vega-Embed (0.9 MB) was taken: its marks are SVG, so they
   follow the page's light and dark style, and it is a fifth of Plotly's.
@@ -91,8 +91,8 @@ def _reader(folder: Path) -> Callable[[Path, str], list[Section]]:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
     raise InputError(
-        f"{folder} holds no study that a report can show: those of benchkit leaderboard run, correlate, fading run "
-        "and fading intervals"
+        f"{folder} holds no study that a report can show: those of benchkit leaderboard run, correlate, "
+        "fading run and fading intervals"
     )
 
 
@@ -141,7 +141,7 @@ def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script; it sets ``window.vegaEmbed``."""
     import vl_convert
 
-    script: str = vl_convert.javascript_bundle()
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return _inline(script)
 
 

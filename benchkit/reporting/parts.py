@@ -140,7 +140,7 @@ def choice(label: str, values: Sequence[str], texts: Sequence[str] = (), everyth
     Parameters
     ----------
     texts : what is shown for each value; by default the value.
-    everything : text of an option before the others that leaves every row in, chosen at first; empty for none.
+    everything : text of an option before the others that leaves every row in, chosen at first; or empty.
     """
     options = list(zip(values, texts or values, strict=True))
     if everything and len(options) > 1:

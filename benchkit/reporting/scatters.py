@@ -3,7 +3,7 @@
 Deviations and choices
 ----------------------
 - At most 1,500 architectures are drawn, the best by their truth and an even sample of the others by rank; the
-  figures of correlation are over all of them. A browser draws no more points smoothly, and a reader sees no more.
+  figures of correlation are over all of them. A browser draws no more points smoothly.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def scatter_data(
 
     Returns
     -------
-    ``names``, ``cells`` (see `cells_of`), ``x`` and ``y`` by name, and ``views``: keys, names of x and y, axes,
-    and what the truth is at least in the best half and tenth.
+    ``names``, ``cells`` (see `cells_of`), ``values`` of x and y by name, ``of`` how many architectures, and
+    ``views``: keys, names of x and y, axes, and what the truth is at least in the best half and tenth.
     """
     shown = shown_of(next(iter(truths.values())))
     names = [architectures[place] for place in shown]

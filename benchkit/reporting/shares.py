@@ -8,8 +8,8 @@ Deviations and choices
 - At the whole budget the leaderboard is the study's own. A strategy may recommend what was not its incumbent;
   at a share there is the incumbent only.
 - Without the study's table (another machine, another version) the regret stands in the traces, and validation
-  accuracy follows from it; test accuracy and the numbers of distinct architectures are missing, and so are data
-  sets that were reported but not searched on.
+  accuracy follows from it; test accuracy and the numbers of distinct architectures are missing, and so are
+  data sets that were reported but not searched on.
 - A strategy with a trial that has no evaluation by then has no row.
 """
 
@@ -144,12 +144,12 @@ def _without(directory: StudyDirectory, shares: tuple[float, ...]) -> Iterator[t
     axis, limit = _budget(spec)
     trials = directory.read_trials()
     best = {
-        dataset: float((rows["valid"] + rows["regret"]).iloc[0])
+        str(dataset): float((rows["valid"] + rows["regret"]).iloc[0])
         for dataset, rows in trials[trials["dataset"] == trials["searched_on"]].groupby("dataset", sort=False)
     }
-    for (label, dataset, seed), trace in directory.read_traces().groupby(
-        ["strategy", "dataset", "seed"], sort=False
-    ):
+    key: Any  # to pandas' stubs, labels are no more than hashable
+    for key, trace in directory.read_traces().groupby(["strategy", "dataset", "seed"], sort=False):
+        label, dataset, seed = key
         if dataset not in best:  # searched on, and not reported
             continue
         trace = trace.sort_values("step")

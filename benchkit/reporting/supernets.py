@@ -1,4 +1,4 @@
-"""The sections of a study of supernet searches: its table beside what was published, and its query-backed block."""
+"""The sections of a study of supernet searches: its table beside what was published, and its queries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def supernet_sections(folder: Path, name: str) -> list[Section]:
     frame = read_table(folder)
     manifest = read_json(folder / "manifest.json")
     try:
-        rows = tuple(Row(_cells(row), (str(row["dataset"]),)) for row in frame.to_dict(orient="records"))
+        records: Any = frame.to_dict(orient="records")
+        rows = tuple(Row(_cells(row), (str(row["dataset"]),)) for row in records)
     except KeyError as error:
         raise InputError(f"{folder / 'table.csv'} is damaged: it has no column {error}") from error
     columns = (
@@ -80,8 +81,8 @@ def _lead(spec: SupernetStudySpec, manifest: Mapping[str, Any]) -> str:
     settings = "".join(f", {name} {value}" for name, value in searches.settings.items())
     sha256 = str(dict(manifest.get("table") or {}).get("sha256", "unknown"))[:12]
     return (
-        f"Supernets trained on {searches.data}, preset {searches.preset}{settings}; {searches.seeds} seeds. What they found "
-        f"is looked up in table {spec.table} (SHA-256 {sha256})."
+        f"Supernets trained on {searches.data}, preset {searches.preset}{settings}; {searches.seeds} seeds. "
+        f"What they found is looked up in table {spec.table} (SHA-256 {sha256})."
     )
 
 

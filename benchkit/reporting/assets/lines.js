@@ -175,7 +175,7 @@ function lineLegend(view, places, hidden, again) {
     if (low !== null) found.append(" ", make("span", { class: "interval" }, `[${short(low)}, ${short(high)}]`));
     body.append(make("tr", {}, make("th", { scope: "row" }, label), found, ...(counted ? [make("td")] : [])));
   }
-  const mean = intervals ? "mean [95 %]" : "value";
+  const mean = intervals ? "mean [interval]" : "value";
   const head = make("thead", {}, make("tr", {},
     ...["curve", mean, ...(counted ? ["n"] : [])].map((title, place) => make("th", { scope: "col", class: place === 1 && "number" }, title))));
   const element = make("div", {}, where, slider, make("table", {}, head, body));

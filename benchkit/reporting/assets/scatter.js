@@ -10,7 +10,7 @@ function cellDrawing(cells, place) {
     const layout = cells.layouts[number];
     const word = (index) => (index < 0 ? "" : cells.words[index]);
     const [width, height] = layout.size;
-    const picture = make("svg:svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": cellWords(nodes, edges, word, title) });
+    const picture = make("svg:svg", { width, height, viewBox: `0 0 ${width} ${height}`, style: `min-width: ${Math.round(0.8 * width)}px`, role: "img", "aria-label": cellWords(nodes, edges, word, title) });
     layout.edges.forEach((path) => picture.append(make("svg:path", { d: path })));
     layout.labels.forEach((at, edge) => {
       if (at) picture.append(make("svg:text", { x: at[0], y: at[1] }, word(edges[edge])));

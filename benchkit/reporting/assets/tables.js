@@ -46,7 +46,7 @@ function say(root, text) {
 }
 
 for (const root of document.querySelectorAll(".sortable")) {
-  for (const heading of root.querySelectorAll("th")) {
+  for (const heading of root.querySelectorAll("thead th")) {
     heading.querySelector("button").addEventListener("click", () => sortTable(root, heading));
   }
   for (const select of root.querySelectorAll("select[data-filter]")) {
@@ -85,6 +85,7 @@ function whole(value) {
 function positioned(axis, field, extra = {}) {
   const scale = { type: axis.scale, nice: false };
   if (axis.scale === "linear") scale.zero = false;
+  if (axis.scale === "linear" && !axis.domain) scale.padding = 8;
   if (axis.domain) scale.domain = axis.domain;
   if (axis.scale === "symlog") scale.constant = axis.constant;
   const shown = { title: axis.title, format: ",.10~g", labelOverlap: true };
