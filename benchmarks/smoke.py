@@ -32,6 +32,7 @@ def main(wheel: Path) -> None:
         study = ("--preset", "quick", "--strategies", "random-search,regularized-evolution")
         call("-m", "benchkit", "leaderboard", "run", *study, "--seeds", "2", "--out", "out")
         call("-m", "benchkit", "leaderboard", "verify", "out", "--jobs", "1")
+        call("-m", "benchkit", "report", "out", "--out", "report.html")  # its assets are in the wheel
         shown = json.loads(call("-m", "benchkit", "leaderboard", "show", "out", "--format", "json"))
     print(f"smoke run of the wheel: {len(shown['leaderboard'])} rows, verified")
 
