@@ -76,7 +76,7 @@ def leaderboard_section(folder: Path, name: str) -> Section:
         if table is None:
             notes.append(
                 f"Table {spec.table} with this SHA-256 is not on the machine that made this page: at a "
-                "share of the budget there is no test accuracy."
+                "share of the budget numbers that need it are missing."
             )
         figures = (_curves(directory, spec, name),)
     else:

@@ -7,9 +7,9 @@ Deviations and choices
 ----------------------
 - At the whole budget the leaderboard is the study's own. A strategy may recommend what was not its incumbent;
   at a share there is the incumbent only.
-- Without the study's table (another machine, another version) the regret stands in the traces, and validation
-  accuracy follows from it; test accuracy and the numbers of distinct architectures are missing, and so are
-  data sets that were reported but not searched on.
+- Without the study's table (another machine, another version) the regret stands in the traces, and the
+  accuracy that it is of follows from it, validation mostly; the other accuracy and the numbers of distinct
+  architectures are missing, and so are data sets that were reported but not searched on.
 - A strategy with a trial that has no evaluation by then has no row.
 """
 
@@ -143,8 +143,9 @@ def _without(directory: StudyDirectory, shares: tuple[float, ...]) -> Iterator[t
     spec = directory.spec()
     axis, limit = _budget(spec)
     trials = directory.read_trials()
+    judged = "valid" if spec.report.valid is not None else "test"  # which regret is of
     best = {
-        str(dataset): float((rows["valid"] + rows["regret"]).iloc[0])
+        str(dataset): float((rows[judged] + rows["regret"]).iloc[0])
         for dataset, rows in trials[trials["dataset"] == trials["searched_on"]].groupby("dataset", sort=False)
     }
     key: Any  # to pandas' stubs, labels are no more than hashable
@@ -165,8 +166,8 @@ def _without(directory: StudyDirectory, shares: tuple[float, ...]) -> Iterator[t
                     "strategy": str(label),
                     "dataset": str(dataset),
                     "seed": int(seed),
-                    "valid": best[dataset] - regret,
-                    "test": np.nan,
+                    **dict.fromkeys(("valid", "test"), np.nan),
+                    judged: best[dataset] - regret,
                     "regret": regret,
                     "queries": float(trace["queries"].iloc[place]),
                     "seconds": float(trace["seconds"].iloc[place]),
