@@ -32,7 +32,7 @@ __all__ = ["cancelled", "on_cluster"]
 
 Result = TypeVar("Result")
 
-_SECONDS = 5
+_SECONDS = 15
 """How long a scheduler may take to answer."""
 
 

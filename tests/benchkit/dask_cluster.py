@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["Cluster", "cluster_in", "wait_until"]
 
-SECONDS = 60
+SECONDS = 180
 """What a busy machine may take to start a process."""
 
 

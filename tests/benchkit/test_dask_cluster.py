@@ -23,7 +23,7 @@ from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import parse_supernet_study
 from benchkit.studies.supernet_study import run_supernet_study
-from tests.benchkit.dask_cluster import Cluster, cluster_in, wait_until
+from tests.benchkit.dask_cluster import SECONDS, Cluster, cluster_in, wait_until
 
 pytest.importorskip("distributed")
 
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(cluster: Cluster, held: Study
 
     there = run(held, tmp_path / "dask", 1, "dask", cluster.address, progress=kill_one)
     here = run(held, tmp_path / "loky", 2)
-    assert lost.wait(timeout=30) == -signal.SIGKILL
+    assert lost.wait(timeout=SECONDS) == -signal.SIGKILL
     assert other.poll() is None
     assert seen == [(done, 12) for done in range(13)]  # each trial once
 
@@ -183,7 +183,7 @@ def test_an_interrupted_study_keeps_what_it_has(cluster: Cluster, held: StudySpe
     try:
         wait_until(lambda: len(list(out.rglob("*.arrow"))) >= 3 or process.poll() is not None)
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=SECONDS)
     finally:
         process.kill()
         process.communicate()

@@ -22,13 +22,16 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
+_PATIENCE = 180_000
+"""Milliseconds: on a machine with much else to do a browser is slow, which is no failure."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     options = ["--no-sandbox"] if root else []  # Chromium's sandbox refuses root
     with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=options, timeout=_PATIENCE)
         yield started
         started.close()
 
@@ -39,7 +42,7 @@ class Opened:
     def __init__(self, browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(_PATIENCE)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
