@@ -69,6 +69,8 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
         stem.parent.mkdir(parents=True, exist_ok=True)
         return save_figure(figure, stem, formats)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and "pgf" in formats:  # TeX ended before it was asked
+            raise InputError(f"PGF needs a TeX installation with xelatex: it ended: {error}") from error
         place = stem.with_name(f"{stem.name}.{formats[0]}")
         raise InputError(f"cannot write {place}: {error.strerror or error}") from error
     except (RuntimeError, LatexError) as error:

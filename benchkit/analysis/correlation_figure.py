@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchkit.analysis.rank_correlation import correlate
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_look, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = ["CurveInfo", "ScatterInfo", "curve_info", "draw_curves", "draw_scatter", "scatter_info"]
@@ -37,6 +37,8 @@ _MARKERS = 8
 _TITLE = 26  # characters a line of a title, over the narrowest panel
 _PANELS_A_ROW = 3
 _MARGIN = 0.12  # of the panel: the strip of counts along each side
+_LEGEND = 16  # characters a line of the legend, an inch of the page
+_SPARE_MARKERS = ("d", "H", "8", "p", "h", "*")
 
 
 class ScatterInfo(NamedTuple):
@@ -163,7 +165,9 @@ def draw_scatter(
         side = min(width / columns, 3.0)
         captions = [_caption(panel) for panel in panels]
         caption_height = 0.14 * max(caption.count("\n") + 1 for caption in captions)
-        figure = Figure(figsize=(width, (side + caption_height + 0.3) * rows), layout="constrained")
+        titles = max(len(textwrap.wrap(panel.title, _TITLE)) for panel in panels)
+        height = side + caption_height + 0.3 + 0.2 * max(0, titles - 2)  # 0.3 has room for two lines
+        figure = Figure(figsize=(width, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, panel, caption in zip(axes, panels, captions, strict=False):
             _draw_points(ax, panel)
@@ -227,7 +231,8 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         ax = figure.subplots()
         handles: list[Line2D | Patch] = []
         lowest = 0.0
-        for strategy in dict.fromkeys(info.curves["strategy"]):
+        looks = _looks(list(dict.fromkeys(info.curves["strategy"])))
+        for strategy, look in looks.items():
             curves = info.curves[info.curves["strategy"] == strategy]
             means = info.means[info.means["strategy"] == strategy]
             single = curves["training"].nunique() == 1
@@ -235,11 +240,9 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
             over = "architectures" if single else f"{curves['training'].nunique()} trainings"
             if not single:
                 for _, curve in curves.groupby("training", sort=False):
-                    ax.plot(
-                        curve["epoch"], curve["value"], color=method_look(strategy).color, lw=0.4, alpha=0.6
-                    )
+                    ax.plot(curve["epoch"], curve["value"], color=look.color, lw=0.4, alpha=0.6)
             label = f"{strategy} ($n$ = {_range(curves['n'])}), {100 * info.level:g} % interval over {over}"
-            handles.append(_draw_curve(ax, drawn, strategy, label))
+            handles.append(_draw_curve(ax, drawn, look, textwrap.fill(label, int(_LEGEND * page.column))))
             lowest = min(lowest, float(curves["value"].min()), float(drawn["low"].min()))
         if info.ceiling is not None:
             handles.append(_draw_ceiling(ax, info.ceiling))
@@ -251,13 +254,29 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         ax.grid(axis="y", which="major", color="0.9")
         ax.set_axisbelow(True)
         seaborn.despine(ax=ax)
+        lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+        figure.set_figheight(figure.get_figheight() + 0.15 * max(0, lines - 2))  # the legend squeezes nothing
         legend_below(figure, handles, int(page.column / 2.7))
     return figure
 
 
-def _draw_curve(ax: Axes, curve: pd.DataFrame, strategy: str, label: str) -> Line2D:
-    """Draw a line with its band; few checkpoints have a marker each, many share four."""
-    look = method_look(strategy)
+def _looks(strategies: Sequence[str]) -> dict[str, Look]:
+    """Return each strategy's look; variants of one method that look alike get other markers."""
+    looks: dict[str, Look] = {}
+    for strategy in strategies:
+        look = method_look(strategy)
+        taken = {each.marker for each in looks.values() if each.color == look.color}
+        if look.marker in taken:
+            spare = next((marker for marker in _SPARE_MARKERS if marker not in taken), look.marker)
+            look = look._replace(marker=spare)
+        looks[strategy] = look
+    return looks
+
+
+def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, label: str) -> Line2D:
+    """Draw a line with its band; few checkpoints have a marker each, many share four, one has a bar."""
+    if len(curve) == 1:
+        ax.vlines(curve["epoch"], curve["low"], curve["high"], color=look.color, lw=0.8)
     ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=look.color, alpha=0.15, linewidth=0)
     (line,) = ax.plot(
         curve["epoch"],

@@ -11,7 +11,7 @@ Choices
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchkit.analysis.rank_correlation import bootstrap, check_choice
 
-__all__ = ["TopK", "top_k", "top_k_figures"]
+__all__ = ["TopK", "top_k", "top_k_figures", "top_k_samples"]
 
 
 class TopK(NamedTuple):
@@ -65,24 +65,48 @@ def top_k_figures(
     """
     check_choice((), (), level, resamples)
     x, y = _checked(predicted, truth, ks)
-    n = len(x)
-    by_prediction = np.argsort(-x, kind="stable")
-    x, y = x[by_prediction], y[by_prediction]
-    by_truth = np.argsort(-y, kind="stable")
+    order = np.argsort(-x, kind="stable")  # so that the order of a file does not move the interval
+    figures, n = top_k_samples(x[order], y[order], ks), len(x)
     key = int((rng or np.random.default_rng(0)).integers(2**63))
-
-    def figures(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        rows = []
-        for count in counts.astype(np.intp):
-            drawn_x, drawn_y = np.repeat(x, count), np.repeat(y, count)
-            falling = np.repeat(y[by_truth], count[by_truth])
-            rows.append([_at(drawn_x, drawn_y, falling, k) for k in ks])
-        return np.array(rows, dtype=np.float64).reshape(len(counts), -1)
-
     ends = bootstrap(figures, n, key, level, resamples)
     names = [(k, name) for k in ks for name in TopK._fields]
     rows = [(*name, n, *figure) for name, figure in zip(names, ends, strict=True)]
     return pd.DataFrame(rows, columns=["k", "measure", "n", "value", "low", "high"])
+
+
+def top_k_samples(
+    predicted: npt.ArrayLike, truth: npt.ArrayLike, ks: Sequence[int]
+) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Return what gives the figures of bootstrap samples.
+
+    Parameters
+    ----------
+    predicted, truth, ks : see `top_k_figures`.
+
+    Returns
+    -------
+    A function from float64[samples, n], how often each sample holds each architecture, to
+    float64[samples, 3 len(ks)]: `TopK` at each k; NaN where a sample holds fewer than k.
+
+    Raises
+    ------
+    ValueError : what `top_k` refuses.
+    """
+    x, y = _checked(predicted, truth, ks)
+    by_prediction = np.argsort(-x, kind="stable")
+    x, y = x[by_prediction], y[by_prediction]
+    by_truth = np.argsort(-y, kind="stable")
+
+    def figures(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        rows = []
+        for count in counts[:, by_prediction].astype(np.intp):
+            drawn_x, drawn_y = np.repeat(x, count), np.repeat(y, count)
+            falling = np.repeat(y[by_truth], count[by_truth])
+            few = TopK(np.nan, np.nan, np.nan)
+            rows.append([_at(drawn_x, drawn_y, falling, k) if k <= len(falling) else few for k in ks])
+        return np.array(rows, dtype=np.float64).reshape(len(counts), -1)
+
+    return figures
 
 
 def top_k(predicted: npt.ArrayLike, truth: npt.ArrayLike, k: int) -> TopK:

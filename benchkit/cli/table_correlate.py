@@ -1,4 +1,4 @@
-"""``benchkit table correlate``: how far a table's columns agree."""
+"""``benchkit table correlate``: how far a table's columns, and supernets, agree."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["correlate_command", "numbers"]
+__all__ = ["correlate_command", "numbers", "words_of"]
 
 
 def correlate_command(
-    table: str = typer.Argument(help="Table, by name or path."),
-    columns: str | None = typer.Option(
-        None, help="DATASET/SPLIT/EPOCHS[/RUN] with commas; every mean accuracy by default."
+    sources: list[str] = typer.Argument(
+        metavar="TABLE|DIR...", help="Table, by name or path; or folders of finished benchkit correlate."
     ),
+    columns: str | None = typer.Option(
+        None, help="DATASET/SPLIT/EPOCHS or DATASET/SPLIT/EPOCHS/RUN; TRAINING or TRAINING/EPOCH of a folder."
+    ),
+    every: bool = typer.Option(False, "--all", help="Every mean accuracy and last checkpoint (the default)."),
     measure: str = typer.Option(
         "kendall_tau", help="kendall_tau, pearson, spearman, weighted_tau; several with commas."
     ),
@@ -29,23 +32,29 @@ def correlate_command(
     n: int | None = typer.Option(None, help="Of so many architectures, drawn with --seed; all by default."),
     seed: int = typer.Option(0, help="Of the sample of architectures."),
     resamples: int = typer.Option(1_000, help="Bootstrap samples for the intervals."),
-    out: Path | None = typer.Option(None, help="The matrix as a CSV file."),
+    out: Path | None = typer.Option(None, help="Folder for matrix.csv and matrix.json."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Print rank correlations between columns of a table: fidelities, data sets, splits or runs."""
-    from benchkit.comparing.columns import columns_of_table, matrix_of
-    from benchkit.files import write_text
+    """Print rank correlations of a table's columns (fidelities, data sets, runs), and of supernets."""
+    from benchkit.comparing.columns import columns_of, matrix_of
+    from benchkit.comparing.matrix_files import write_matrix
     from benchkit.frame_files import as_records
+    from benchkit.spaces import InputError
 
-    wanted = None if columns is None else _words(columns)
-    found = columns_of_table(table, wanted, n, seed)
-    fractions = numbers(fraction, "--fraction", float)
-    matrix = matrix_of(found, _words(measure), fractions, numbers(k, "--k", int), resamples)
+    if every and columns is not None:
+        raise InputError("--all and --columns exclude each other")
+    found = columns_of(sources, None if columns is None else words_of(columns), n, seed)
+    fractions, ks = numbers(fraction, "--fraction", float), numbers(k, "--k", int)
+    with progress_bar("pairs of columns") as update:
+        matrix = matrix_of(found, words_of(measure), fractions, ks, resamples, update)
+    about = {**found.about, "resamples": resamples, "level": 0.95}
     if out is not None:
-        write_text(out, matrix.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+        write_matrix(out, matrix, about)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
     if as_json:
-        return show_json({**found.about, "resamples": resamples, "matrix": as_records(matrix)})
-    _show(matrix, found.about)
+        return show_json({**about, "matrix": as_records(matrix)})
+    _show(matrix, about)
     return None
 
 
@@ -59,49 +68,54 @@ def numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
     from benchkit.spaces import InputError
 
     try:
-        return [kind(part) for part in _words(text)]
+        return [kind(part) for part in words_of(text)]
     except ValueError as error:
         raise InputError(f"{option} takes numbers with commas, got {text!r}") from error
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Return the parts of a list with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
-    once = set()
-    for (measure, _), rows in matrix.groupby(["measure", "fraction"], sort=False):
-        share = float(rows["fraction"].iloc[0])
+    for (measure, fraction), rows in matrix.groupby(["measure", "fraction"], sort=False):
+        share = float(str(fraction))
+        at_k = bool(rows["k"].notna().all())
+        both_ways = share < 1 or at_k
+        noisy = set(rows["row"][rows["ceiling"].notna()])
+        once: set[frozenset[str]] = set()
         shown = []
         for row in rows.to_dict(orient="records"):
-            pair = (row["row"], row["column"])
-            symmetric = share == 1 and row["k"] != row["k"]
-            if symmetric and (measure, *pair[::-1]) in once:
-                continue
-            once.add((measure, *pair))
-            which = "" if row["k"] != row["k"] else f"{row['k']:.0f}"
-            names = [str(row["row"]), str(row["column"])]
-            if names[0] == names[1]:
-                names[1] = "(run against run)"
-            ceiling = "" if row["ceiling"] != row["ceiling"] else f"{row['ceiling']:.3f}"
+            pair = (str(row["row"]), str(row["column"]))
+            if not both_ways:  # the two say the same, but for the ceiling: show the one that has it
+                if frozenset(pair) in once or (pair[0] not in noisy and pair[1] in noisy):
+                    continue
+                once.add(frozenset(pair))
             shown.append(
                 [
-                    *names,
-                    *([which] if which else []),
-                    f"{row['n']:,.0f}",
-                    f"{row['value']:.3f}",
-                    f"[{row['low']:.3f}, {row['high']:.3f}]",
-                    ceiling,
+                    pair[0],
+                    "(run against run)" if pair[0] == pair[1] else pair[1],
+                    *([f"{row['k']:.0f}"] if at_k else []),
+                    f"{row['n']:,}",
+                    _figure(row["value"]),
+                    f"[{_figure(row['low'])}, {_figure(row['high'])}]",
+                    "" if row["ceiling"] != row["ceiling"] else _figure(row["ceiling"]),
                 ]
             )
-        at_k = ["k"] if rows["k"].notna().all() else []
-        header = ["truth", "against", *at_k, "n", "value", "", "ceiling"]
+        header = ["truth", "against", *(["k"] if at_k else []), "n", "value", "", "ceiling"]
+        unit = " (percent points)" if measure == "regret" else ""
         within = "" if share == 1 else f", within the best {100 * share:g} % of the truth"
-        show_rows(header, shown, title=f"{measure}{within}")
+        show_rows(header, shown, title=f"{measure}{unit}{within}")
         typer.echo()
     table = about["table"]
     words = (
-        "Intervals: 95 %, bootstrap over architectures. Ceiling: run against run of the truth. "
-        f"Table {table['name']}, sha256 {table['sha256'][:12]}, {about['n']:,} architectures."
+        f"Intervals: 95 %, bootstrap over architectures ({about['resamples']:,} samples). Ceiling: run "
+        f"against run of the truth. Table {table['name']}, sha256 {table['sha256'][:12]}, "
+        f"{about['n']:,} architectures."
     )
     typer.echo(textwrap.fill(words, width()))
+
+
+def _figure(value: float) -> str:
+    return "undefined" if value != value else f"{value:.3f}"

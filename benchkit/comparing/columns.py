@@ -1,20 +1,21 @@
-"""Columns of figures about the same architectures: of a table, or of a study of rank correlation.
+"""Columns of figures about the same architectures: of a table, or of studies of rank correlation.
 
-A column of a table is named ``DATASET/SPLIT/EPOCHS``, with ``/RUN`` for a single run (0, 1, ...): the mean
-over runs as a rule.
+A column of a table is named ``DATASET/SPLIT/EPOCHS``, the mean over runs as a rule, or with ``/RUN`` at its
+end a single run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule. What supernets
+predict is named in `benchkit.comparing.study_columns`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.comparing.truth import mean_accuracy
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric
@@ -23,7 +24,7 @@ from benchkit.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "columns_of_study", "columns_of_table", "matrix_of"]
+__all__ = ["Columns", "TableColumns", "columns_of", "columns_of_table", "label_of", "matrix_of"]
 
 Values = npt.NDArray[np.float64]
 _SEED = 0
@@ -37,12 +38,100 @@ class Columns:
     ----------
     values : by name float64[n], accuracies in percent, NaN where one is missing.
     runs : of those that have single trainings, float64[r, n].
-    about : where they come from: the table's name and SHA-256, and so on.
+    about : where they come from: the table's name and SHA-256, n, and so on; JSON-ready.
+    notes : for whoever reads the figures.
     """
 
     values: dict[str, Values]
     runs: dict[str, Values]
     about: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class TableColumns:
+    """The accuracies of a table by their names.
+
+    Attributes
+    ----------
+    means : names of the mean validation and test accuracies at the ends of schedules; of a column with a
+        single run, the name of that.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._metrics: dict[str, Metric] = {}
+        self.means: list[str] = []
+        for metric in table.metrics:
+            if metric.quantity == "accuracy" and not metric.variant:
+                mean = replace(metric, run=None)
+                if mean in table or len(table.runs(mean)) > 1:
+                    self._add(mean)
+                self._add(metric)
+
+    def _add(self, metric: Metric) -> None:
+        name = label_of(metric)
+        if name in self._metrics:
+            return
+        self._metrics[name] = metric
+        several = metric.run is not None and label_of(replace(metric, run=None)) in self._metrics
+        if metric.schedule is None and metric.split in ("valid", "test") and not several:
+            self.means.append(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._metrics
+
+    def values(self, name: str) -> Values:
+        """Return float64[entries], NaN where one is missing.
+
+        Raises
+        ------
+        InputError : no such column.
+        """
+        if name not in self._metrics:
+            place = f"table {self.table.name} (/RUN for one run, EPOCHSofSCHEDULE inside a schedule)"
+            raise unknown("column", name, self.means, place)
+        metric = self._metrics[name]
+        mean = mean_accuracy(self.table, metric) if metric.run is None else None
+        return self.table.values(metric) if mean is None else mean
+
+    def runs(self, name: str) -> Values:
+        """Return float64[runs, entries], the trainings behind a mean; no runs for a single one."""
+        metric = self._metrics[name]
+        runs = [] if metric.run is not None else [self.table.values(run) for run in self.table.runs(metric)]
+        return np.reshape(runs, (len(runs), len(self.table)))
+
+
+def label_of(metric: Metric) -> str:
+    """Return the name of a column, such as ``cifar10/valid/200/0``."""
+    inside = "" if metric.schedule is None else f"of{metric.schedule}"
+    run = "" if metric.run is None else f"/{metric.run}"
+    return f"{metric.dataset}/{metric.split}/{metric.epochs}{inside}{run}"
+
+
+def columns_of(
+    sources: Sequence[str], wanted: Sequence[str] | None = None, sample: int | None = None, seed: int = 0
+) -> Columns:
+    """Return columns of one table, or of studies of rank correlation.
+
+    Parameters
+    ----------
+    sources : a table's name or path; or folders of finished studies of ``benchkit correlate``.
+    wanted, sample, seed : see `columns_of_table` and `benchkit.comparing.study_columns.columns_of_studies`.
+
+    Raises
+    ------
+    InputError : a table beside other things, a sample of a study, or what those two refuse.
+    """
+    from benchkit.comparing.study_columns import columns_of_studies
+
+    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    if folders and len(folders) == len(sources):
+        if sample is not None:
+            raise InputError("--n is for tables; a study has the architectures that it has")
+        return columns_of_studies(folders, wanted)
+    if len(sources) != 1:
+        raise InputError(f"give one table, or folders of studies alone; got {', '.join(sources)}")
+    return columns_of_table(sources[0], wanted, sample, seed)
 
 
 def columns_of_table(
@@ -53,8 +142,7 @@ def columns_of_table(
     Parameters
     ----------
     name : of the table, or its path.
-    wanted : their names; None is every mean accuracy that the table has, or every run where it has no mean,
-        of the ends of its schedules.
+    wanted : their names; None is `TableColumns.means`.
     sample : take so many architectures, drawn with `seed`; None is all.
 
     Raises
@@ -62,53 +150,25 @@ def columns_of_table(
     InputError : no such table or column, fewer than two, or a sample out of range.
     """
     table = open_table(name)
-    metrics = _all(table) if wanted is None else {each: _parse(table, each) for each in dict.fromkeys(wanted)}
-    if len(metrics) < 2:
-        raise InputError(f"a correlation needs two columns; {table.name} has {', '.join(_all(table))}")
+    columns = TableColumns(table)
+    names = columns.means if wanted is None else list(dict.fromkeys(wanted))
+    if len(names) < 2:
+        raise InputError(
+            f"a correlation needs two columns; table {table.name} has {', '.join(columns.means)}"
+        )
     rows = np.arange(len(table))
     if sample is not None:
         if not 2 <= sample <= len(table):
             raise InputError(f"--n must be between 2 and {len(table):,}, got {sample:,}")
         rows = np.sort(np.random.default_rng(seed).choice(len(table), sample, replace=False))
-    values = {label: table.values(metric)[rows] for label, metric in metrics.items()}
-    runs = {}
-    for label, metric in metrics.items():
-        single = [table.values(run)[rows] for run in table.runs(metric)] if metric.run is None else []
-        if len(single) > 1:
-            runs[label] = np.stack(single)
-    about = {"table": {"name": table.name, "sha256": table.sha256}, "n": len(rows), "sample_seed": None}
-    if sample is not None:
-        about["sample_seed"] = seed
+    values = {each: columns.values(each)[rows] for each in names}
+    runs = {each: found[:, rows] for each in names if len(found := columns.runs(each)) > 1}
+    about = {
+        "table": {"name": table.name, "sha256": table.sha256},
+        "n": len(rows),
+        "sample_seed": None if sample is None else seed,
+    }
     return Columns(values, runs, about)
-
-
-def columns_of_study(folder: Path) -> Columns:
-    """Return what each supernet of a study of rank correlation predicts last, and the table's accuracies.
-
-    Raises
-    ------
-    InputError : no finished study of ``benchkit correlate`` there.
-    """
-    import pandas as pd
-
-    path = folder / "scatter.csv"
-    if not (folder / "correlation.json").is_file() or not (folder / "result.json").is_file():
-        raise InputError(f"{folder} holds no finished study of benchkit correlate")
-    try:
-        frame = pd.read_csv(path)
-        settings = json.loads((folder / "correlation.json").read_text(encoding="utf-8"))
-        predicted = frame.pivot(index="architecture", columns="training", values="supernet_accuracy")
-        first = frame[frame["training"] == frame["training"].iloc[0]].set_index("architecture")
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    values = {}
-    for split in ("valid", "test"):
-        if f"table_{split}" in first:
-            truth = first[f"table_{split}"].reindex(predicted.index)
-            values[f"{settings['dataset']}/{split}"] = truth.to_numpy(dtype=np.float64)
-    for training in predicted.columns:
-        values[str(training)] = predicted[training].to_numpy(dtype=np.float64)
-    return Columns(values, {}, {"table": settings["table"], "n": len(predicted), "study": folder.name})
 
 
 def matrix_of(
@@ -117,8 +177,13 @@ def matrix_of(
     fractions: Sequence[float] = (1.0,),
     ks: Sequence[int] = (),
     resamples: int = 1_000,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Return the correlation matrix, its intervals drawn from a fixed seed.
+
+    Parameters
+    ----------
+    measures, fractions, ks, resamples, on_progress : see `correlation_matrix`.
 
     Raises
     ------
@@ -126,49 +191,11 @@ def matrix_of(
     """
     from benchkit.analysis.correlation_matrix import correlation_matrix
 
+    runs: Mapping[str, Values] = columns.runs
+    rng = np.random.default_rng(_SEED)
     try:
         return correlation_matrix(
-            columns.values,
-            columns.runs,
-            np.random.default_rng(_SEED),
-            measures,
-            fractions,
-            ks,
-            resamples=resamples,
+            columns.values, runs, rng, measures, fractions, ks, resamples=resamples, on_progress=on_progress
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-def _all(table: Table) -> dict[str, Metric]:
-    """Return every mean accuracy at the end of a schedule, or its runs where there is no mean."""
-    found: dict[str, Metric] = {}
-    means = [metric for metric in table.metrics if _plain(metric) and metric.run is None]
-    have = {(metric.dataset, metric.split, metric.epochs) for metric in means}
-    for metric in table.metrics:
-        if _plain(metric) and (
-            metric.run is None or (metric.dataset, metric.split, metric.epochs) not in have
-        ):
-            found[_label(metric)] = metric
-    return found
-
-
-def _plain(metric: Metric) -> bool:
-    return (
-        metric.quantity == "accuracy"
-        and metric.split in ("valid", "test")
-        and not metric.variant
-        and metric.schedule is None
-    )
-
-
-def _label(metric: Metric) -> str:
-    run = "" if metric.run is None else f"/{metric.run}"
-    return f"{metric.dataset}/{metric.split}/{metric.epochs}{run}"
-
-
-def _parse(table: Table, text: str) -> Metric:
-    known: Mapping[str, Metric] = {_label(metric): metric for metric in table.metrics if _plain(metric)}
-    if text not in known:
-        raise unknown("column", text, known, f"table {table.name}")
-    return known[text]

@@ -12,7 +12,7 @@ from benchkit.tables.catalogue import open_table, table_names
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Truth", "read_truth", "read_truths", "table_of"]
+__all__ = ["Truth", "mean_accuracy", "read_truth", "read_truths", "table_of"]
 
 Values = npt.NDArray[np.float64]
 
@@ -77,14 +77,9 @@ def read_truths(table: Table, dataset: str, epochs: int | None = None) -> list[T
             continue
         metric = Metric(dataset, split, known[-1] if epochs is None else epochs)
         runs = [table.values(run) for run in table.runs(metric)]
-        if metric in table:
-            mean = table.values(metric)
-        elif runs:
-            known = np.sum(~np.isnan(runs), axis=0)
-            mean = np.where(known > 0, np.nansum(runs, axis=0) / np.maximum(known, 1), np.nan)
-        else:
-            continue
-        truths.append(Truth(metric, mean, np.reshape(runs, (len(runs), len(table)))))
+        mean = mean_accuracy(table, metric)
+        if mean is not None:
+            truths.append(Truth(metric, mean, np.reshape(runs, (len(runs), len(table)))))
     if not truths and schedules:
         raise unknown("epochs", epochs, sorted(schedules), f"table {table.name}, data set {dataset}")
     if not truths:
@@ -93,6 +88,18 @@ def read_truths(table: Table, dataset: str, epochs: int | None = None) -> list[T
             f"{', '.join(table.datasets)}"
         )
     return truths
+
+
+def mean_accuracy(table: Table, metric: Metric) -> Values | None:
+    """Return float64[entries], the mean over runs: the stored one, or that of the runs an entry has."""
+    if metric in table:
+        return table.values(metric)
+    runs = [table.values(run) for run in table.runs(metric)]
+    if not runs:
+        return None
+    known = np.sum(~np.isnan(runs), axis=0)
+    mean: Values = np.where(known > 0, np.nansum(runs, axis=0) / np.maximum(known, 1), np.nan)
+    return mean
 
 
 def read_truth(table: Table, dataset: str, split: str, epochs: int | None = None) -> Truth:

@@ -1,162 +1,250 @@
-"""Figures of rank correlations: a matrix of columns, and a finished study of supernets drawn again."""
+"""Figures of rank correlations: a matrix of columns, and finished studies of supernets drawn again."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.columns import Columns, columns_of_study, columns_of_table, matrix_of
+from benchkit.comparing.columns import columns_of, matrix_of
+from benchkit.comparing.matrix_files import holds_matrix, read_matrix
+from benchkit.comparing.study_columns import distinct_names, read_settings
 from benchkit.plotting.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchkit.analysis.correlation_figure import ScatterInfo
+
 __all__ = ["plot_correlation", "plot_heatmap"]
+
+_WORDS = {"valid": "validation", "test": "test"}
 
 
 def plot_heatmap(
-    source: str,
+    sources: Sequence[str],
     out: Path,
     columns: Sequence[str] | None = None,
     measure: str = "kendall_tau",
     fraction: float = 1.0,
     sample: int | None = None,
+    seed: int = 0,
     resamples: int = 1_000,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Drawn:
-    """Draw how far the columns of a table, or the supernets of a study, agree.
+    """Draw how far the columns of a table, or the supernets of studies, agree.
 
     Parameters
     ----------
-    source : a table's name or path, or the folder of a finished study of ``benchkit correlate``.
+    sources : a table's name or path; folders of finished studies of ``benchkit correlate``; or one folder
+        that ``benchkit table correlate --out`` has written, whose matrix is drawn as it stands.
     out, formats : see `write_plot`.
-    columns, sample : of a table, see `columns_of_table`.
-    measure, fraction, resamples : see `matrix_of`.
+    columns, sample, seed : see `columns_of`.
+    measure, fraction, resamples, on_progress : see `matrix_of`.
 
     Raises
     ------
-    InputError : see `columns_of_table`, `columns_of_study` and `matrix_of`; an unknown venue, or a place that
-        cannot be written to.
+    InputError : see `columns_of` and `matrix_of`; columns or a sample for a matrix that is kept; a measure or
+        fraction that it lacks; an unknown venue, or a place that cannot be written to.
     """
     from benchkit.analysis.heatmap_figure import draw_heatmap, heatmap_info
 
-    found = _columns(source, columns, sample)
-    matrix = matrix_of(found, [measure], [fraction], resamples=resamples)
+    notes: tuple[str, ...] = ()
+    if len(sources) == 1 and holds_matrix(Path(sources[0])):
+        if columns is not None or sample is not None:
+            raise InputError(f"{sources[0]} holds a matrix that is finished: leave out --columns and --n")
+        matrix, about = read_matrix(Path(sources[0]))
+    else:
+        found = columns_of(sources, columns, sample, seed)
+        matrix = matrix_of(found, [measure], [fraction], resamples=resamples, on_progress=on_progress)
+        about, notes = found.about, found.notes
     try:
         figure = draw_heatmap(heatmap_info(matrix, measure, fraction), venue)
     except ValueError as error:
         raise InputError(str(error)) from error
-    table = found.about["table"]
-    notes = [f"table {table['name']}, sha256 {table['sha256']}, {found.about['n']:,} architectures"]
+    table = about["table"]
+    notes = (f"table {table['name']}, sha256 {table['sha256']}, {about['n']:,} architectures", *notes)
     return write_plot(figure, out, {"": matrix}, formats, notes)
 
 
-def _columns(source: str, columns: Sequence[str] | None, sample: int | None) -> Columns:
-    if not Path(source).is_dir():
-        return columns_of_table(source, columns, sample)
-    if columns is not None or sample is not None:
-        raise InputError("--columns and --n are for tables; a study has the columns that it has")
-    return columns_of_study(Path(source))
-
-
 def plot_correlation(
-    folder: Path,
+    folders: Sequence[Path],
     out: Path,
     split: str = "valid",
+    fractions: Sequence[float] = (1.0,),
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
-    """Draw what a study of rank correlation found: scatter of its trainings, and the curve over checkpoints.
+    """Draw what studies of rank correlation found: a scatter of each training, curves over checkpoints.
 
-    Two figures are written, ``NAME`` (the scatter of each training, whole) and ``NAME-curve``.
+    Two figures are written, ``NAME`` (the last checkpoint of each training) and ``NAME-curve`` (a line a
+    study). The noise ceiling stands in the curves where all studies have the same.
 
     Parameters
     ----------
-    folder : of a finished study of ``benchkit correlate``.
+    folders : of finished studies of ``benchkit correlate``.
     split : ``valid`` or ``test``.
+    fractions : a row of panels for each; within the best share of the table, see `benchkit.analysis`.
 
     Raises
     ------
-    InputError : no finished study, no such split in it, an unknown venue, or a place that cannot be written
-        to.
+    InputError : no finished study, no such split or fraction in it, an unknown venue, or a place that cannot
+        be written to.
     """
-    from benchkit.analysis.correlation_figure import (
-        ScatterInfo,
-        curve_info,
-        draw_curves,
-        draw_scatter,
-    )
-
-    scatter, correlations, ceiling, settings = _read(folder, split)
-    own_ceiling = ceiling if len(ceiling) else None
-    metric = settings["truth"]
-    word = {"valid": "validation", "test": "test"}[split]
-    panels, shown = [], []
-    for training, points in scatter.groupby("training", sort=False):
-        mine = correlations[correlations["training"] == training]
-        last = mine[mine["epoch"] == mine["epoch"].max()]
-        images = int(last["images"].max())
-        rows = last[(last["images"] == images) & (last["fraction"] == 1)]
-        known = points[points[f"table_{split}"].notna()]
-        title = f"{training}, {int(rows['epoch'].iloc[0])} epochs, {images:,} images"
-        values = (
-            known["supernet_accuracy"].to_numpy(dtype=np.float64),
-            known[f"table_{split}"].to_numpy(dtype=np.float64),
-        )
-        panels.append(ScatterInfo(title, *values, rows, own_ceiling, 0.95))
-        shown.append(rows)
     import pandas as pd
 
+    from benchkit.analysis.correlation_figure import curve_info, draw_curves, draw_scatter
+
+    studies = [_read(folder, name, split) for name, folder in distinct_names(folders).items()]
+    trainings = [name for study in studies for name in study.scatter["training"].unique()]
+    ambiguous = {name for name in trainings if trainings.count(name) > 1}
+    strategies = [study.settings["strategy"] for study in studies]
+    curves = pd.concat(
+        [
+            study.curves.assign(
+                strategy=strategy if strategies.count(strategy) == 1 else f"{strategy} ({study.name})"
+            )
+            for study, strategy in zip(studies, strategies, strict=True)
+        ],
+        ignore_index=True,
+    )
+    shared = _shared_ceiling(studies)
     try:
+        panels = [
+            panel for share in fractions for study in studies for panel in _panels(study, share, ambiguous)
+        ]
         figure = draw_scatter(
             panels,
             predicted_label="accuracy with inherited weights (%)",
-            truth_label=f"{metric['dataset']} {word} accuracy\nafter {metric['epochs']} epochs alone (%)",
-            columns=min(len(panels), 3),
+            truth_label=_truth_label(studies),
+            columns=min(len(trainings), 3),
             venue=venue,
         )
-        curves = correlations[correlations["images"] == settings["images"]]
-        info = curve_info(curves.assign(strategy=settings["strategy"]), ceiling=own_ceiling)
-        curve = draw_curves(info, venue)
+        curve = draw_curves(curve_info(curves, ceiling=shared), venue)
     except ValueError as error:
         raise InputError(str(error)) from error
-    frames = {"": scatter, "correlations": pd.concat(shown, ignore_index=True)}
+    frames = {"": _named(studies, "scatter"), "correlations": _named(studies, "last")}
+    ceilings = _named(studies, "ceiling")
+    if len(ceilings):
+        frames["ceiling"] = ceilings
     first = write_plot(figure, out, frames, formats)
     stem = first.paths[0].with_suffix("")
     second = write_plot(curve, stem.with_name(f"{stem.name}-curve.{formats[0]}"), {"": curves}, formats)
-    table = settings["table"]
-    notes = [f"table {table['name']}, sha256 {table['sha256']}"]
+    notes = [f"{s.name}: table {s.table['name']}, sha256 {s.table['sha256']}" for s in studies]
+    if shared is None and len(ceilings):
+        notes.append("the studies are held against different truths: the curves have no common noise ceiling")
     if split == "test":
         notes.append("test accuracy is shown only: nothing was chosen by it")
     return Drawn([*first.paths, *second.paths], notes)
 
 
-def _read(folder: Path, split: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """One finished study, of one split.
+
+    Attributes
+    ----------
+    settings : what ``correlation.json`` holds.
+    truth : the metric that it is held against.
+    scatter : the points of the last checkpoints.
+    curves : correlations of all checkpoints, on the images that all have.
+    last : those of the last checkpoints, on the most images.
+    ceiling : may have no rows.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    truth: dict[str, Any]
+    scatter: pd.DataFrame
+    curves: pd.DataFrame
+    last: pd.DataFrame
+    ceiling: pd.DataFrame
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """Name and SHA-256."""
+        table: dict[str, Any] = self.settings["table"]
+        return table
+
+
+def _read(folder: Path, name: str, split: str) -> _Study:
     import pandas as pd
 
-    if not (folder / "correlation.json").is_file() or not (folder / "result.json").is_file():
-        raise InputError(f"{folder} holds no finished study of benchkit correlate")
-    try:
-        settings = json.loads((folder / "correlation.json").read_text(encoding="utf-8"))
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        scatter, correlations, ceiling = (
-            pd.read_csv(folder / f"{name}.csv") for name in ("scatter", "correlations", "noise_ceiling")
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
+    settings, result = read_settings(folder)
     truths = {each["split"]: each for each in result["truths"]}
     if split not in truths:
         raise InputError(f"the study in {folder} has no {split} accuracy; it has {', '.join(truths)}")
-    settings["truth"] = truths[split]
-    return (
-        scatter,
-        correlations[correlations["truth"] == split],
-        ceiling[ceiling["truth"] == split],
-        settings,
-    )
+    try:
+        scatter, correlations, ceiling = (
+            pd.read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
+        )
+        mine = correlations[correlations["truth"] == split]
+        newest = mine[mine["epoch"] == mine.groupby("training")["epoch"].transform("max")]
+        return _Study(
+            name,
+            settings,
+            truths[split],
+            scatter[scatter[f"table_{split}"].notna()],
+            mine[mine["images"] == settings["images"]],
+            newest[newest["images"] == newest.groupby("training")["images"].transform("max")],
+            ceiling[ceiling["truth"] == split],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"cannot read the study in {folder}: {error}") from error
+
+
+def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInfo]:
+    """Return a panel for each training, within the best share of the table.
+
+    Raises
+    ------
+    ValueError : the study has no correlation within that share.
+    """
+    from benchkit.analysis.correlation_figure import ScatterInfo
+    from benchkit.analysis.rank_correlation import best_share
+
+    panels = []
+    for training, points in study.scatter.groupby("training", sort=False):
+        rows = study.last[(study.last["training"] == training) & (study.last["fraction"] == share)]
+        if len(rows) == 0:
+            known = ", ".join(f"{each:g}" for each in study.last["fraction"].unique())
+            raise ValueError(f"{study.name} has no correlation within the best {share:g}; it has {known}")
+        name = f"{training!s} ({study.name})" if training in ambiguous else str(training)
+        title = f"{name}, {int(rows['epoch'].iloc[0])} epochs, {int(rows['images'].iloc[0]):,} images"
+        truth = points[f"table_{study.truth['split']}"].to_numpy(dtype=np.float64)
+        shown = best_share(truth, share)
+        predicted = points["supernet_accuracy"].to_numpy(dtype=np.float64)[shown]
+        ceiling = study.ceiling if len(study.ceiling) else None
+        panels.append(ScatterInfo(title, predicted, truth[shown], rows, ceiling, 0.95))
+    return panels
+
+
+def _truth_label(studies: Sequence[_Study]) -> str:
+    word = _WORDS[studies[0].truth["split"]]
+    named = {(study.truth["dataset"], study.truth["epochs"]) for study in studies}
+    if len(named) > 1:
+        return f"{word} accuracy\nof training alone (%)"
+    dataset, epochs = named.pop()
+    return f"{dataset} {word} accuracy\nafter {epochs} epochs alone (%)"
+
+
+def _shared_ceiling(studies: Sequence[_Study]) -> pd.DataFrame | None:
+    """Return the noise ceiling, where all studies are held against one truth of the same architectures."""
+    first = studies[0].ceiling
+    same = all(study.ceiling.reset_index(drop=True).equals(first.reset_index(drop=True)) for study in studies)
+    return first if same and len(first) else None
+
+
+def _named(studies: Sequence[_Study], part: str) -> pd.DataFrame:
+    """Return one frame of every study, each row with the name of its study; it may have no rows."""
+    import pandas as pd
+
+    frames = {study.name: getattr(study, part) for study in studies}
+    pieces = [frame.assign(study=name) for name, frame in frames.items() if len(frame)]
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame()

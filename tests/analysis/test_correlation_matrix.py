@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from benchkit.analysis.correlation_matrix import MATRIX_COLUMNS, correlation_matrix
 from benchkit.analysis.heatmap_figure import draw_heatmap, heatmap_info
+from benchkit.analysis.style import VENUES
+from benchkit.analysis.top_k_ceiling import top_k_ceiling
 
 N = 60
 
@@ -71,6 +74,32 @@ def test_within_a_share_the_row_is_the_truth() -> None:
     assert cell["value"].item() == pytest.approx(expected)
 
 
+def test_the_first_k_have_their_ceiling_too() -> None:
+    values, runs = columns()
+    found = correlation_matrix(values, runs, ks=(3,), resamples=20)
+    at_k = found[found["k"] == 3].set_index(["row", "column", "measure"])
+    expected = top_k_ceiling(runs["long"], (3,), resamples=20).set_index("measure")["value"]
+    for measure in ("precision", "regret", "best_rank"):
+        assert at_k.loc[("long", "short", measure), "ceiling"] == expected[measure]
+        assert at_k.loc[("long", "long", measure), "value"] == expected[measure]
+        assert np.isnan(at_k.loc[("short", "long", measure), "ceiling"])
+
+
+def test_runs_that_share_nothing_have_no_ceiling() -> None:
+    values, _ = columns()
+    runs = np.full((2, N), np.nan)
+    runs[0, :30], runs[1, 30:] = 1.0, 2.0
+    found = correlation_matrix(values, {"long": runs, "short": values["short"][None]}, resamples=5)
+    assert found["ceiling"].isna().all()
+
+
+def test_progress_counts_ceilings_and_pairs() -> None:
+    values, runs = columns()
+    seen: list[tuple[int, int]] = []
+    correlation_matrix(values, runs, resamples=5, on_progress=lambda *step: seen.append(step))
+    assert seen == [(i, 7) for i in range(1, 8)]
+
+
 def test_bad_input() -> None:
     values, _ = columns()
     with pytest.raises(ValueError, match="at least two columns"):
@@ -79,6 +108,8 @@ def test_bad_input() -> None:
         correlation_matrix({"a": values["long"], "b": values["long"][:5]})
     with pytest.raises(ValueError, match="no architecture has both a and b"):
         correlation_matrix({"a": np.array([1.0, np.nan]), "b": np.array([np.nan, 1.0])})
+    with pytest.raises(ValueError, match="a measure and a fraction"):
+        correlation_matrix(values, fractions=())
     with pytest.raises(ValueError, match="unknown measure"):
         correlation_matrix(values, measures=("tau",))
 
@@ -94,10 +125,33 @@ def test_the_heat_map_prints_what_the_matrix_has() -> None:
     cell = matrix[(matrix["row"] == "short") & (matrix["column"] == "other")].iloc[0]
     assert texts[2, 1].get_text() == f"{cell['value']:.2f}\n[{cell['low']:.2f}, {cell['high']:.2f}]"
     assert texts[0, 0].get_fontstyle() == "italic"
-    assert "$n$ = 59 to 60 architectures" in figure.axes[0].get_title()
-    assert "run against run" in figure.axes[0].get_title()
+    (title,) = (text.get_text() for text in figure.texts)
+    assert "$n$ = 59 to 60 architectures" in title
+    assert "run against run" in title
     with pytest.raises(ValueError, match="no pearson"):
         heatmap_info(matrix, "pearson")
+
+
+@pytest.mark.parametrize("venue", ["neurips", "icml"])
+def test_nothing_is_cut_off(venue: str) -> None:
+    rng = np.random.default_rng(0)
+    values = {f"a-long-name-of-a-study:training-{i}": rng.normal(size=12) for i in range(5)}
+    figure = draw_heatmap(heatmap_info(correlation_matrix(values, resamples=5)), venue)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    page = figure.bbox
+    axes = figure.axes[0]
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels(), *figure.texts, figure.axes[1].yaxis.label):
+        box = text.get_window_extent(canvas.get_renderer())
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert figure.get_figwidth() <= VENUES[venue].text + 1e-9
+
+
+def test_a_matrix_of_undefined_figures_is_empty() -> None:
+    matrix = correlation_matrix({"a": np.ones(5), "b": np.arange(5.0)}, resamples=5)
+    figure = draw_heatmap(heatmap_info(matrix))
+    assert len(figure.axes[0].texts) == 0
 
 
 def test_many_columns_leave_the_intervals_to_the_table() -> None:

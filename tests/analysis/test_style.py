@@ -178,7 +178,7 @@ def test_pgf_without_tex_is_one_line_and_leaves_what_was_there(tmp_path: Path) -
 def test_a_tex_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "bin" / "xelatex"
     broken.parent.mkdir()
-    broken.write_text("#!/bin/sh\necho '! Font not found'\necho 'more'\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho '! Font not found'\necho 'more'\nsleep 3\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(broken.parent), prepend=":")
     with pytest.raises(InputError, match=r"PGF needs a TeX.*Font not found more") as caught:

@@ -36,7 +36,8 @@ class Cluster:
         file = self.folder / "scheduler.json"
         words = ("--port", "0", "--scheduler-file", str(file))
         scheduler = self._start("dask_scheduler", *words, **environment)
-        wait_until(lambda: file.is_file() or scheduler.poll() is not None)
+        # the file is there before all of it is
+        wait_until(lambda: (file.is_file() and file.read_text()[-1:] == "}") or scheduler.poll() is not None)
         self.address = str(json.loads(file.read_text())["address"])
 
     def worker(self, threads: int = 1, **environment: str) -> subprocess.Popen[bytes]:

@@ -104,7 +104,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(cluster: Cluster, held: Study
             lost.send_signal(signal.SIGKILL)
 
     there = run(held, tmp_path / "dask", 1, "dask", cluster.address, progress=kill_one)
-    here = run(held, tmp_path / "loky", 2)
+    here = run(held, tmp_path / "loky", 1)
     assert lost.wait(timeout=SECONDS) == -signal.SIGKILL
     assert other.poll() is None
     assert seen == [(done, 12) for done in range(13)]  # each trial once

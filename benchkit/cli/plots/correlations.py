@@ -7,44 +7,69 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli.output import progress_bar
 from benchkit.cli.plots.options import Formats, Out, Split, Venue, tell
+from benchkit.cli.table_correlate import numbers, words_of
 
 __all__ = ["correlation", "heatmap"]
 
 
 def heatmap(
-    source: Annotated[str, typer.Argument(help="Table, or folder of a finished benchkit correlate.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TABLE|DIR...",
+            help="Table; folders of finished benchkit correlate; or one that table correlate --out wrote.",
+        ),
+    ],
     out: Out,
     columns: Annotated[
-        str | None, typer.Option(help="Of a table: DATASET/SPLIT/EPOCHS[/RUN] with commas.")
+        str | None,
+        typer.Option(
+            help="DATASET/SPLIT/EPOCHS or DATASET/SPLIT/EPOCHS/RUN; TRAINING or TRAINING/EPOCH of a folder."
+        ),
     ] = None,
     measure: Annotated[
         str, typer.Option(help="kendall_tau, pearson, spearman or weighted_tau.")
     ] = "kendall_tau",
     fraction: Annotated[float, typer.Option(help="Within this share of the row's best.")] = 1.0,
-    n: Annotated[int | None, typer.Option(help="Of so many architectures; all by default.")] = None,
+    n: Annotated[
+        int | None, typer.Option(help="Of so many architectures, drawn with --seed; all by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample of architectures.")] = 0,
     resamples: Annotated[int, typer.Option(help="Bootstrap samples for the intervals.")] = 1_000,
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
-    """Draw rank correlations between columns of a table, or supernets of a study, as a matrix."""
+    """Draw rank correlations between columns of a table, or supernets of studies, as a matrix."""
     from benchkit.plotting.correlations import plot_heatmap
     from benchkit.plotting.figure_files import formats_of
 
-    wanted = None if columns is None else [part.strip() for part in columns.split(",") if part.strip()]
-    written = formats_of(out, formats)
-    tell(plot_heatmap(source, out, wanted, measure, fraction, n, resamples, venue, written))
+    wanted = None if columns is None else words_of(columns)
+    kinds = formats_of(out, formats)
+    with progress_bar("pairs of columns") as update:
+        drawn = plot_heatmap(
+            sources, out, wanted, measure, fraction, n, seed, resamples, venue, kinds, update
+        )
+    tell(drawn)
 
 
 def correlation(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished benchkit correlate.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of finished benchkit correlate.")
+    ],
     out: Out,
     split: Split = "valid",
+    fraction: Annotated[
+        str,
+        typer.Option(help="Scatter within this share of the table's best (1, 0.5, 0.25, 0.1); with commas."),
+    ] = "1",
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
-    """Draw a study of rank correlation again: the scatter, and the correlation over checkpoints."""
+    """Draw studies of rank correlation again: the scatter, and the correlation over checkpoints."""
     from benchkit.plotting.correlations import plot_correlation
     from benchkit.plotting.figure_files import formats_of
 
-    tell(plot_correlation(folder, out, split, venue, formats_of(out, formats)))
+    shares = numbers(fraction, "--fraction", float)
+    tell(plot_correlation(folders, out, split, shares, venue, formats_of(out, formats)))
