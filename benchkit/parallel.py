@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -45,6 +47,8 @@ def in_processes(
     """
     from joblib import Parallel, delayed
 
+    # joblib keeps its workers for the next call that has equal arguments, so what they must import is one
+    arguments |= {"initializer": _start_worker, "initargs": (tuple(sys.path),)}
     pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
     results = pool(delayed(function)(*call) for call in calls)
     try:
@@ -53,6 +57,12 @@ def in_processes(
     finally:
         with _quiet_cancelling():
             results.close()
+
+
+def _start_worker(path: tuple[str, ...]) -> None:
+    """Import from where the parent does, and leave Ctrl-C to it: it ends its workers itself."""
+    sys.path[:] = path
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
