@@ -27,7 +27,7 @@ from benchkit.analysis.ranking import (
 )
 from benchkit.analysis.style import method_look, venue_style
 
-__all__ = ["RankInfo", "RankPanel", "draw_ranks", "rank_info"]
+__all__ = ["RankInfo", "RankPanel", "draw_ranks", "rank_frame", "rank_info"]
 
 _LABEL_SIZE = 7.5  # points
 _SHORTEST_AXIS = 1.5  # inches
@@ -103,6 +103,26 @@ def rank_info(trials: pd.DataFrame, alpha: float = 0.05) -> RankInfo:
     if not panels:
         raise ValueError("ranks need a data set on which two strategies share a seed")
     return RankInfo(tuple(panels), alpha)
+
+
+def rank_frame(info: RankInfo) -> pd.DataFrame:
+    """Return the figure's numbers: a row for each strategy and data set, with the data set's tests."""
+    return pd.DataFrame(
+        [
+            {
+                "dataset": panel.dataset,
+                "strategy": strategy,
+                "n": panel.blocks,
+                "rank": rank,
+                "friedman_statistic": panel.friedman.statistic,
+                "friedman_p": panel.friedman.p_value,
+                "critical_difference": panel.critical_difference,
+                "alpha": info.alpha,
+            }
+            for panel in info.panels
+            for strategy, rank in zip(panel.strategies, panel.ranks, strict=True)
+        ]
+    )
 
 
 def draw_ranks(info: RankInfo, venue: str = "neurips") -> Figure:

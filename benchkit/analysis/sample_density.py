@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ from scipy import stats
 
 from benchkit.analysis.style import method_look, venue_style
 
-__all__ = ["DensityCurve", "DensityInfo", "density_info", "draw_density"]
+__all__ = ["DensityCurve", "DensityInfo", "density_frame", "density_info", "draw_density"]
 
 _POINTS = 400
 _TAIL = 0.05  # share of the baseline's samples that may lie left of the figure
@@ -96,6 +97,26 @@ def _density(values: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> npt
     if deviation == 0:
         return np.asarray(stats.norm.pdf(x, values[0], width))
     return np.asarray(stats.gaussian_kde(values, bw_method=width / deviation)(x))
+
+
+def density_frame(info: DensityInfo) -> pd.DataFrame:
+    """Return the figure's numbers: a row for each sampler and accuracy, percent."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "sampler": curve.label,
+                    "n": curve.n,
+                    "mean": curve.mean,
+                    "below": curve.below,
+                    "accuracy": info.x,
+                    "density": curve.density,
+                }
+            )
+            for curve in info.curves
+        ],
+        ignore_index=True,
+    )
 
 
 def draw_density(info: DensityInfo, venue: str = "neurips") -> Figure:

@@ -28,7 +28,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -38,6 +38,8 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+
+from benchkit.analysis.pgf import tex_texts, without_preamble
 
 __all__ = ["FORMATS", "VENUES", "Look", "Venue", "legend_below", "method_look", "save_figure", "venue_style"]
 
@@ -214,7 +216,10 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
             metadata: Any = {"metadata": FORMATS[extension]} if FORMATS[extension] else {}  # PGF takes none
             try:
                 apart.mkdir(exist_ok=True)
-                figure.savefig(apart / name, format=extension, dpi=300, **metadata)
+                with tex_texts(figure) if extension == "pgf" else nullcontext():
+                    figure.savefig(apart / name, format=extension, dpi=300, **metadata)
+                if extension == "pgf":
+                    without_preamble(apart / name)
                 made = sorted(apart.iterdir(), key=lambda path: (path.name == name, path.name))
                 for path in made:  # what the figure refers to comes before it
                     os.replace(path, stem.with_name(path.name))
@@ -227,7 +232,8 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
 def _parameters() -> Any:  # to mypy, rc keys are literals in some releases of matplotlib and str in others
     return {
         **seaborn.axes_style("ticks"),
-        "font.family": "STIXGeneral",
+        "font.family": "serif",  # a family that TeX knows too, for PGF
+        "font.serif": ["STIXGeneral"],
         "mathtext.fontset": "stix",
         "font.size": 8,
         "axes.titlesize": 8,

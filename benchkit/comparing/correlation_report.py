@@ -19,12 +19,12 @@ import pandas as pd
 from benchkit.analysis.correlation_figure import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.noise_ceiling import noise_ceiling
 from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
-from benchkit.analysis.style import save_figure
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.comparing.correlation_scores import ScoreStore, digest
 from benchkit.comparing.truth import Truth
-from benchkit.files import replacing, write_text
+from benchkit.figure_files import write_plot
+from benchkit.files import replacing, write_figure, write_text
 from benchkit.frame_files import as_records
 from benchkit.training.claim import as_json
 from benchkit.training.trained import Saved, Trained
@@ -207,7 +207,7 @@ def _draw(
     mine = correlations[correlations["truth"] == truth.split]
     curves = mine[mine["images"] == settings["images"]].assign(strategy=settings["strategy"])
     info = curve_info(curves, ceiling=here if len(here) else None)
-    save_figure(draw_curves(info), folder / "correlation-curve")
+    write_plot(draw_curves(info), folder / "correlation-curve", {"": curves})
     known = np.flatnonzero(~np.isnan(truth.mean))
     panels = []
     for fraction in _SCATTER_FRACTIONS:
@@ -230,7 +230,7 @@ def _draw(
         truth_label=f"{metric.dataset} {split} accuracy\nafter {metric.epochs} epochs alone (%)",
         columns=min(len(final), 3) if len(final) > 1 else len(panels),
     )
-    save_figure(figure, folder / "scatter")
+    write_figure(figure, folder / "scatter")  # scatter.csv is there
 
 
 def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from benchkit.analysis.fading_figure import (
     interval_info,
     study_info,
 )
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
 __all__ = ["plot_fading", "read_frames"]

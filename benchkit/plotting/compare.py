@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 from benchkit.studies.compare import read_tasks
 

@@ -12,7 +12,7 @@ import numpy as np
 from benchkit.comparing.columns import columns_of, matrix_of
 from benchkit.comparing.matrix_files import holds_matrix, read_matrix
 from benchkit.comparing.study_columns import distinct_names, read_settings
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.comparing.truth import Truth, read_truth, table_of
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.plotting.search_story import Story, read_stories
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.strategies.derived import skip_shares

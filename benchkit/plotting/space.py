@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.comparing.truth import Truth, read_truth
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchkit.plotting.figure_files import Drawn, write_plot
+from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 from benchkit.studies.efficiency import StudyTraces, read_study_traces
 from benchkit.studies.store import StudyDirectory
@@ -116,7 +116,7 @@ def plot_ranks(
     """
     import pandas as pd
 
-    from benchkit.analysis.rank_figure import draw_ranks, rank_info
+    from benchkit.analysis.rank_figure import draw_ranks, rank_frame, rank_info
 
     parts: list[pd.DataFrame] = []
     panels: dict[str, tuple[str, str]] = {}
@@ -132,22 +132,7 @@ def plot_ranks(
         figure = draw_ranks(info, venue)
     except ValueError as error:
         raise InputError(str(error)) from error
-    rows = pd.DataFrame(
-        [
-            {
-                "dataset": panel.dataset,
-                "strategy": strategy,
-                "n": panel.blocks,
-                "rank": rank,
-                "friedman_statistic": panel.friedman.statistic,
-                "friedman_p": panel.friedman.p_value,
-                "critical_difference": panel.critical_difference,
-                "alpha": info.alpha,
-            }
-            for panel in info.panels
-            for strategy, rank in zip(panel.strategies, panel.ranks, strict=True)
-        ]
-    )
+    rows = rank_frame(info)
     left = [title for title in panels if title not in set(rows["dataset"])]
     notes = [f"{title}: fewer than two strategies share a seed; it has no ranks" for title in left]
     return write_plot(figure, out, {"": _named(rows, panels)}, formats, notes)

@@ -19,13 +19,13 @@ The search sees validation; what a cell reports of its architecture, test includ
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchkit.analysis.best_of_k import Window, best_of_k_latex, best_of_k_summary, best_steps
+from benchkit.figure_files import write_plot
 from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
@@ -175,8 +175,7 @@ def sampled_accuracies(
 
 def write_best_of_k(directory: StudyDirectory, table: Table) -> None:
     """Write ``best_of_k.csv``, ``best_of_k.tex`` and ``figures/density-DATASET``."""
-    from benchkit.analysis.sample_density import density_info, draw_density
-    from benchkit.analysis.style import save_figure
+    from benchkit.analysis.sample_density import density_frame, density_info, draw_density
 
     spec = directory.spec()
     values = best_of_k_values(directory, table)
@@ -188,6 +187,6 @@ def write_best_of_k(directory: StudyDirectory, table: Table) -> None:
     write_text(directory.best_of_k.with_suffix(".tex"), latex)
     for dataset in spec.datasets:
         accuracies = sampled_accuracies(directory, table, dataset)
-        figure = draw_density(density_info(accuracies, f"{dataset}, {_FIGURE_SAMPLES:,} samples, seed 0"))
+        info = density_info(accuracies, f"{dataset}, {_FIGURE_SAMPLES:,} samples, seed 0")
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in dataset)
-        save_figure(figure, Path(directory.figures) / f"density-{name}")
+        write_plot(draw_density(info), directory.figures / f"density-{name}", {"": density_frame(info)})

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from benchkit.figure_files import write_plot
 from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.studies.spec import StudySpec
@@ -84,8 +85,7 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
     The manifest says that the study is complete, so it comes after everything else.
     """
     from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
-    from benchkit.analysis.rank_figure import draw_ranks, rank_info
-    from benchkit.analysis.style import save_figure
+    from benchkit.analysis.rank_figure import draw_ranks, rank_frame, rank_info
 
     trials = directory.read_trials()
     board = leaderboard_of(trials)
@@ -97,9 +97,10 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
     split = "validation" if directory.spec().report.valid is not None else "test"
     info = efficiency_info(traces, axis, split=split)
     with _writing(directory.figures):
-        save_figure(draw_efficiency(info), directory.figures / f"efficiency-{axis}")
+        write_plot(draw_efficiency(info), directory.figures / f"efficiency-{axis}", {"": info.curves})
         if trials["strategy"].nunique() > 1:
-            save_figure(draw_ranks(rank_info(trials)), directory.figures / "ranks")
+            ranks = rank_info(trials)
+            write_plot(draw_ranks(ranks), directory.figures / "ranks", {"": rank_frame(ranks)})
         if directory.spec().best_of_k is not None:
             from benchkit.studies.best_of_k import write_best_of_k
             from benchkit.tables.catalogue import open_table

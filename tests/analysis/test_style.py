@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from itertools import combinations
 from pathlib import Path
 
@@ -165,8 +166,10 @@ def test_svg_is_the_same_bytes_twice_and_has_no_date(tmp_path: Path) -> None:
     assert "matplotlib.org/ v" not in text.lower()  # nor a release
 
 
-@pytest.mark.skipif(shutil.which("xelatex") is not None, reason="there is a TeX")
-def test_pgf_without_tex_is_one_line_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_pgf_without_tex_is_one_line_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
     (tmp_path / "a.pgf").write_text("older")
     with pytest.raises(InputError, match="PGF needs a TeX installation with xelatex") as caught:
         write_figure(figure(), tmp_path / "a", ("pgf",))
@@ -204,9 +207,34 @@ def test_pgf_keeps_its_rasterised_parts_beside_it_and_names_them(
     assert "cloud.v1-img0.png" in paths[0].read_text()
 
 
-@pytest.mark.skipif(shutil.which("xelatex") is None, reason="PGF needs xelatex")
+needs_tex = pytest.mark.skipif(shutil.which("xelatex") is None, reason="PGF needs xelatex")
+
+
+@needs_tex
 def test_pgf_is_a_picture_for_tex_and_the_same_twice(tmp_path: Path) -> None:
     (first,) = write_figure(figure(), tmp_path / "a.pgf", ("pgf",))
     (second,) = write_figure(figure(), tmp_path / "b.pgf", ("pgf",))
     assert r"\begin{pgfpicture}" in first.read_text()
     assert first.read_bytes() == second.read_bytes()
+    assert "mpl-data" not in first.read_text()  # where the fonts lie is no matter of the figure
+
+
+@needs_tex
+def test_a_paper_can_input_a_pgf(tmp_path: Path) -> None:
+    drawn = figure()
+    title = r"50 % of {a_b} & #1 ~ c\d: $\tau_{b}^2$, x^2"
+    drawn.axes[0].set_title(title)
+    (path,) = write_figure(drawn, tmp_path / "a.pgf", ("pgf",))
+    assert drawn.axes[0].get_title() == title
+    assert r"\&" in path.read_text()
+    assert r"$\tau_{b}^2$" in path.read_text()
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{pgf}"
+        "\n\\def\\mathdefault#1{#1}\n"
+        r"\begin{document}\input{a.pgf}\end{document}"
+    )
+    assert r"\def\mathdefault#1{#1}" in path.read_text()
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF-")

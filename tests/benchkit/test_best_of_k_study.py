@@ -81,6 +81,9 @@ def test_the_files_of_such_a_study(study: StudyDirectory, cli: Callable[..., tup
     assert "random-search, 12 + K" in (study.path / "best_of_k.tex").read_text()
     for dataset in ("d", "e"):
         assert (study.figures / f"density-{dataset}.png").is_file()
+        density = pd.read_csv(study.figures / f"density-{dataset}.csv").groupby("sampler")
+        areas = density[["accuracy", "density"]].apply(lambda c: np.trapezoid(c["density"], c["accuracy"]))
+        assert (areas + density["below"].first()).between(0.9, 1.1).all()
     assert load_spec(study.study) == tiny()
     code, out, err = cli("leaderboard", "show", study.path)
     assert (code, err) == (0, "")

@@ -49,6 +49,8 @@ def test_a_finished_study_holds_its_files_and_no_others(done: StudyDirectory) ->
         f"figures/{stem}.{kind}" for stem in ("efficiency-queries", "ranks") for kind in ("pdf", "png")
     }
     assert names(done.path) == figures | {
+        "figures/efficiency-queries.csv",
+        "figures/ranks.csv",
         "study.yaml",
         "manifest.json",
         "traces.parquet",
@@ -60,6 +62,19 @@ def test_a_finished_study_holds_its_files_and_no_others(done: StudyDirectory) ->
         start = (done.path / name).read_bytes()[:8]
         assert start.startswith(b"%PDF-") if name.endswith("pdf") else start == b"\x89PNG\r\n\x1a\n"
     assert not (done.path / "trials").exists()
+
+
+def test_beside_a_figure_are_its_numbers(done: StudyDirectory) -> None:
+    trials = done.read_trials()
+    curves = pd.read_csv(done.figures / "efficiency-queries.csv")
+    last = curves[curves["queries"] == curves["queries"].max()].set_index(["dataset", "strategy"])["mean"]
+    means = trials.groupby(["dataset", "strategy"])["regret"].mean()
+    np.testing.assert_allclose(last[means.index], means)
+    ranks = pd.read_csv(done.figures / "ranks.csv")
+    assert len(ranks) == len(means)
+    np.testing.assert_allclose(
+        ranks.groupby("dataset")["rank"].mean(), (trials["strategy"].nunique() + 1) / 2
+    )
 
 
 def test_the_manifest_says_how_to_get_the_same_traces(

@@ -40,7 +40,7 @@ def command(
     whole = get_space(space)
     diagrams = whole.diagrams(whole.parse(architecture))
     from benchkit.analysis.cell_figure import cell_info, draw_cells
-    from benchkit.plotting.figure_files import formats_of, write_plot
+    from benchkit.figure_files import formats_of, write_plot
 
     try:
         figure = draw_cells(cell_info(diagrams, venue), venue)

@@ -23,7 +23,7 @@ def profile(
 ) -> None:
     """Draw performance profiles: the share of runs above each score, and interquartile means."""
     from benchkit.plotting.compare import plot_profile
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
 
     tell(plot_profile(folders, out, baseline, venue, formats_of(out, formats)))
 
@@ -31,6 +31,6 @@ def profile(
 def winrate(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
     """Draw the share of seeds that each strategy wins against each other."""
     from benchkit.plotting.compare import plot_winrate
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
 
     tell(plot_winrate(folders, out, venue, formats_of(out, formats)))

@@ -43,7 +43,7 @@ def heatmap(
 ) -> None:
     """Draw rank correlations between columns of a table, or supernets of studies, as a matrix."""
     from benchkit.plotting.correlations import plot_heatmap
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
 
     wanted = None if columns is None else words_of(columns)
     kinds = formats_of(out, formats)
@@ -69,7 +69,7 @@ def correlation(
 ) -> None:
     """Draw studies of rank correlation again: the scatter, and the correlation over checkpoints."""
     from benchkit.plotting.correlations import plot_correlation
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
 
     shares = numbers(fraction, "--fraction", float)
     tell(plot_correlation(folders, out, split, shares, venue, formats_of(out, formats)))

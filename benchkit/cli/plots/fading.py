@@ -23,6 +23,6 @@ def command(
 ) -> None:
     """Draw divergence and correlation against the number of models, or against the intervals of PC-NAS."""
     from benchkit.fading.figures import plot_fading
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
 
     tell(plot_fading(folders, out, start, venue, formats_of(out, formats)))

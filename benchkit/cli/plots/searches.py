@@ -41,7 +41,7 @@ def stability(
     formats: Formats = None,
 ) -> None:
     """Draw the table's accuracy of what searches would have returned after each epoch."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.searches import SearchPlot, plot_stability
 
     shown = SearchPlot(
@@ -62,7 +62,7 @@ def collapse(
     formats: Formats = None,
 ) -> None:
     """Draw skip connections, entropy and the table's accuracy after each epoch of searches."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.searches import SearchPlot, plot_collapse
 
     shown = SearchPlot(

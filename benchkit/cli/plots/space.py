@@ -37,7 +37,7 @@ def command(
     formats: Formats = None,
 ) -> None:
     """Draw a whole table, accuracy against cost: the Pareto front, and the ways of searches over it."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.space import SpacePlot, plot_space
     from benchkit.spaces import InputError
 

@@ -26,7 +26,7 @@ def efficiency(
     formats: Formats = None,
 ) -> None:
     """Draw the regret of the incumbent against what was spent, mean and band over seeds."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_efficiency
 
     tell(plot_efficiency(folders, out, axis, venue, formats_of(out, formats)))
@@ -41,7 +41,7 @@ def reaching(
     formats: Formats = None,
 ) -> None:
     """Draw the share of trials that reached a regret, against what was spent (Kaplan-Meier)."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_reaching
 
     tell(plot_reaching(folders, out, target, axis, venue, formats_of(out, formats)))
@@ -49,7 +49,7 @@ def reaching(
 
 def ranks(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
     """Draw average ranks over seeds, and which strategies the tests do not tell apart."""
-    from benchkit.plotting.figure_files import formats_of
+    from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_ranks
 
     tell(plot_ranks(folders, out, venue, formats_of(out, formats)))

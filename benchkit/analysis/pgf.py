@@ -1,0 +1,54 @@
+"""What matplotlib's PGF lacks: text with TeX's own characters, and files that name no folder of the machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+__all__ = ["tex_texts", "without_preamble"]
+
+_MATH = re.compile(r"((?<!\\)\$.*?(?<!\\)\$)", re.DOTALL)
+_SPECIAL = re.compile(r"\\(?!\$)|[&#_{}~]")
+_WRITTEN = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_PREAMBLE = "%% Matplotlib used the following preamble\n"
+_NEEDED = r"""%% and the command that Matplotlib writes into formulas
+%%   \def\mathdefault#1{#1}
+%%
+"""
+
+
+@contextmanager
+def tex_texts(figure: Figure) -> Iterator[None]:
+    """Within the ``with`` block, spell the texts of a figure as TeX does; matplotlib itself does so for % and ^.
+
+    Formulas, between dollars, stay what they are.
+    """
+    texts = [(text, text.get_text()) for text in figure.findobj(Text)]
+    changed = [(text, before, _escaped(before)) for text, before in texts if _SPECIAL.search(before)]
+    for text, _, after in changed:
+        text.set_text(after)
+    try:
+        yield
+    finally:
+        for text, before, _ in changed:
+            text.set_text(before)
+
+
+def without_preamble(path: Path) -> None:
+    """Put what a paper needs in place of the preamble in a PGF's heading, which names the folders of fonts."""
+    text = path.read_text(encoding="utf-8")
+    start = text.index(_PREAMBLE)
+    path.write_text(text[:start] + _NEEDED + text[text.index(r"\begingroup", start) :], encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    pieces = _MATH.split(text)
+    pieces[::2] = [
+        _SPECIAL.sub(lambda found: _WRITTEN.get(found[0], rf"\{found[0]}"), piece) for piece in pieces[::2]
+    ]
+    return "".join(pieces)
