@@ -1,4 +1,4 @@
-"""What matplotlib's PGF lacks: text with TeX's own characters, and files that name no folder of the machine."""
+"""What matplotlib's PGF lacks: text with TeX's own characters, files that name no folder of the machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEEDED = r"""%% and the command that Matplotlib writes into formulas
 
 @contextmanager
 def tex_texts(figure: Figure) -> Iterator[None]:
-    """Within the ``with`` block, spell the texts of a figure as TeX does; matplotlib itself does so for % and ^.
+    """Within the ``with`` block, spell a figure's texts as TeX does; matplotlib itself does so for % and ^.
 
     Formulas, between dollars, stay what they are.
     """
@@ -40,7 +40,7 @@ def tex_texts(figure: Figure) -> Iterator[None]:
 
 
 def without_preamble(path: Path) -> None:
-    """Put what a paper needs in place of the preamble in a PGF's heading, which names the folders of fonts."""
+    """Put what a paper needs in place of the preamble in a PGF's heading: that names the folders of fonts."""
     text = path.read_text(encoding="utf-8")
     start = text.index(_PREAMBLE)
     path.write_text(text[:start] + _NEEDED + text[text.index(r"\begingroup", start) :], encoding="utf-8")

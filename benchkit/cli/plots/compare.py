@@ -22,15 +22,15 @@ def profile(
     formats: Formats = None,
 ) -> None:
     """Draw performance profiles: the share of runs above each score, and interquartile means."""
-    from benchkit.plotting.compare import plot_profile
     from benchkit.figure_files import formats_of
+    from benchkit.plotting.compare import plot_profile
 
     tell(plot_profile(folders, out, baseline, venue, formats_of(out, formats)))
 
 
 def winrate(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
     """Draw the share of seeds that each strategy wins against each other."""
-    from benchkit.plotting.compare import plot_winrate
     from benchkit.figure_files import formats_of
+    from benchkit.plotting.compare import plot_winrate
 
     tell(plot_winrate(folders, out, venue, formats_of(out, formats)))
