@@ -27,7 +27,7 @@ __all__ = [
     "scale_cost",
 ]
 
-_LABELS = {"queries": "queries", "seconds": "simulated time (s)"}
+_LABELS = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
 _MARKERS = 4
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -23,20 +24,24 @@ _NEEDED = r"""%% and the command that Matplotlib writes into formulas
 
 
 @contextmanager
-def tex_texts(figure: Figure) -> Iterator[None]:
+def tex_texts(figure: Figure, font: str) -> Iterator[None]:
     """Within the ``with`` block, spell a figure's texts as TeX does; matplotlib itself does so for % and ^.
 
-    Formulas, between dollars, stay what they are.
+    Formulas, between dollars, stay what they are. Texts in `font`, which TeX does not know by that name, are
+    set in the document's serif font instead.
     """
-    texts = [(text, text.get_text()) for text in figure.findobj(Text)]
-    changed = [(text, before, _escaped(before)) for text, before in texts if _SPECIAL.search(before)]
-    for text, _, after in changed:
-        text.set_text(after)
+    before = [(text, text.get_text(), text.get_fontfamily()) for text in figure.findobj(Text)]
+    for text, content, family in before:
+        text.set_text(_escaped(content))
+        if list(family) == [font]:
+            text.set_fontfamily("serif")
     try:
-        yield
+        with rc_context({"font.family": "serif"}):  # for ticks that are not there yet
+            yield
     finally:
-        for text, before, _ in changed:
-            text.set_text(before)
+        for text, content, family in before:
+            text.set_text(content)
+            text.set_fontfamily(family)
 
 
 def without_preamble(path: Path) -> None:

@@ -68,6 +68,8 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 """Formats of figures, and what is left out of their metadata."""
 
+_FONT = "STIXGeneral"
+
 LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
 """A solid line, or (offset, on and off lengths in points)."""
 
@@ -216,7 +218,7 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
             metadata: Any = {"metadata": FORMATS[extension]} if FORMATS[extension] else {}  # PGF takes none
             try:
                 apart.mkdir(exist_ok=True)
-                with tex_texts(figure) if extension == "pgf" else nullcontext():
+                with tex_texts(figure, _FONT) if extension == "pgf" else nullcontext():
                     figure.savefig(apart / name, format=extension, dpi=300, **metadata)
                 if extension == "pgf":
                     without_preamble(apart / name)
@@ -232,8 +234,8 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
 def _parameters() -> Any:  # to mypy, rc keys are literals in some releases of matplotlib and str in others
     return {
         **seaborn.axes_style("ticks"),
-        "font.family": "serif",  # a family that TeX knows too, for PGF
-        "font.serif": ["STIXGeneral"],
+        "font.family": _FONT,
+        "font.serif": [_FONT],
         "mathtext.fontset": "stix",
         "font.size": 8,
         "axes.titlesize": 8,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["efficiency_command"]
 
+_UNITS = {"queries": ("queries", 1), "seconds": ("simulated s", 0), "real_seconds": ("real s", 3)}
+"""Of an axis: its unit, and how many digits its costs are printed with."""
+
 _WIDE = 130
 """Characters that a row of all columns takes, with the longest of our names."""
 
@@ -23,7 +26,7 @@ _WIDE = 130
 def efficiency_command(
     directory: Path = typer.Argument(metavar="DIR", help="Directory of a finished study."),
     axis: str | None = typer.Option(
-        None, help="queries or seconds (simulated); by default what the study limited."
+        None, help="queries, seconds (simulated) or real-seconds; by default what the study limited."
     ),
     targets: str | None = typer.Option(
         None,
@@ -99,7 +102,7 @@ def _document(found: StudyEfficiency) -> dict[str, Any]:
 
 def _show(found: StudyEfficiency) -> None:
     study = found.of
-    unit = "queries" if study.axis == "queries" else "simulated s"
+    unit, digits = _UNITS[study.axis]
     table = study.manifest["table"]
     typer.echo(f"{study.spec.name}: {study.spec.title or study.spec.table}")
     limited = "" if study.limit is None else f", budget {study.limit:,g} {unit}"
@@ -110,7 +113,6 @@ def _show(found: StudyEfficiency) -> None:
     typer.echo(textwrap.fill(identity, width()) + "\n")
     for dataset, rows in found.efficiency.groupby("dataset", sort=False):
         _show_efficiency(str(dataset), rows.to_dict(orient="records"), unit)
-    digits = 1 if study.axis == "queries" else 0
     for (where, target, kind), rows in found.reaching.groupby(["dataset", "target", "target_is"], sort=False):
         of = f", where the median trial of {found.baseline} ends" if kind else ""
         title = f"{where}: cost of a regret of {target:.4g}{of} ({unit})"
@@ -128,8 +130,8 @@ def _show(found: StudyEfficiency) -> None:
     early = int(found.reaching["censored_early"].sum())
     if study.limit is None:
         text += (
-            f"The study did not limit {study.axis}: trials end at different costs, and count as censored "
-            f"there ({early} in these tables)."
+            f"The study did not limit {study.axis.replace('_', ' ')}: trials end at different costs, and "
+            f"count as censored there ({early} in these tables)."
         )
     typer.echo(textwrap.fill(text, width()))
 

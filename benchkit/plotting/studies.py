@@ -37,7 +37,7 @@ def plot_efficiency(
     ----------
     folders : of finished studies.
     out : the figure's name.
-    axis : ``queries`` or ``seconds``; by default what the first study limited.
+    axis : ``queries``, ``seconds`` or ``real-seconds``; by default what the first study limited.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def _studies(folders: Sequence[Path], axis: str | None) -> dict[str, StudyTraces
     found: dict[str, StudyTraces] = {}
     for name, directory in _directories(folders).items():
         found[name] = read_study_traces(directory.path, axis)
-        axis = found[name].axis
+        axis = axis or found[name].axis
     return found
 
 

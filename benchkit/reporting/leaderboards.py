@@ -181,9 +181,11 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
     """Return the regret of the incumbent against both costs, a view a data set and cost."""
     traces = directory.read_traces()
     limited = "queries" if spec.budget.queries is not None else "seconds"
-    axes = [limited, *({"queries", "seconds"} - {limited})]
-    axes = [axis for axis in axes if traces[axis].notna().all()]
-    titles = {"queries": "queries", "seconds": "simulated time (s)"}
+    if directory.real_seconds.is_file():
+        traces["real_seconds"] = directory.read_real_seconds()
+    titles = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
+    axes = sorted(titles, key=lambda axis: axis != limited)
+    axes = [axis for axis in axes if axis in traces and traces[axis].notna().all()]
     views = [
         _view(traces[traces["dataset"] == dataset], dataset, axis, titles[axis])
         for dataset in spec.datasets

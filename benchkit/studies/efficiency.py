@@ -2,9 +2,9 @@
 
 Deviations and choices
 ----------------------
-- Traces of studies hold queries and simulated seconds. Real seconds are in none: a trace is the same bit for
-  bit each time its trial runs, and a clock would end that. (Searches that train keep the seconds of their
-  epochs in ``training.csv``.)
+- Traces of studies hold queries and simulated seconds. Real seconds (of the method itself: the table answers
+  at once) are kept beside them, since a trace is the same bit for bit each time its trial runs, and a clock
+  is not. They are those of the machine that ran the study, with what else it did.
 - The default axis is what the study limited. Budgets are a quarter, a half and all of it; against the other
   axis, of the cost at which the first trial of each data set ends.
 - Intervals are resampled from a fixed seed, so the same traces give the same figures.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.spaces import InputError
+from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
@@ -35,7 +35,7 @@ TARGETS = (1.0, 0.5, 0.2)
 SHARES = (0.25, 0.5, 1.0)
 """Of what is known of a data set, where no budgets are named."""
 
-_AXES = ("queries", "seconds")
+_AXES = {"queries": "queries", "seconds": "seconds", "real-seconds": "real_seconds"}
 _SEED = 0
 
 
@@ -48,7 +48,7 @@ class StudyTraces:
     spec : the study.
     manifest : its manifest.
     traces : a row per evaluation, see `benchkit.analysis.frames`.
-    axis : ``queries`` or ``seconds`` (simulated).
+    axis : ``queries``, ``seconds`` (simulated) or ``real_seconds``, a column of `traces`.
     limit : what the study allowed of it; None where it limited the other one.
     """
 
@@ -94,11 +94,11 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
     Parameters
     ----------
     out : its directory.
-    axis : ``queries`` or ``seconds``; by default what the study limited.
+    axis : ``queries``, ``seconds`` or ``real-seconds``; by default what the study limited.
 
     Raises
     ------
-    InputError : no finished study of queries, or an axis that its traces do not have.
+    InputError : no finished study of queries, or an axis that it does not have.
     """
     directory = StudyDirectory(out)
     if directory.study.is_file() and is_supernet_study(directory.study):
@@ -110,17 +110,20 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
     limited = "queries" if spec.budget.queries is not None else "seconds"
     wanted = axis or limited
     if wanted not in _AXES:
-        real = "; real seconds are in no trace, which is the same bit for bit each time"
-        raise InputError(
-            f"unknown axis {wanted!r}; traces have queries and seconds (simulated)"
-            f"{real if 'real' in wanted else ''}"
-        )
+        raise unknown("axis", wanted, _AXES)
     manifest = directory.read_manifest()
     traces = directory.read_traces()
-    if traces[wanted].isna().any():
-        raise InputError(f"{out}: table {spec.table} has no training seconds: its traces have queries only")
+    column = _AXES[wanted]
+    if column == "real_seconds":
+        traces[column] = directory.read_real_seconds()
+    if traces[column].isna().any():
+        why = {
+            "seconds": f"table {spec.table} has no training seconds: its traces have queries only",
+            "real_seconds": "some of its trials were finished by a release that kept no real seconds",
+        }
+        raise InputError(f"{out}: {why[column]}")
     limit = spec.budget.queries if limited == "queries" else spec.budget.simulated_seconds
-    return StudyTraces(spec, manifest, traces, wanted, limit if wanted == limited else None)
+    return StudyTraces(spec, manifest, traces, column, limit if wanted == limited else None)
 
 
 def study_efficiency(
@@ -164,8 +167,8 @@ def study_efficiency(
             beyond = [budget for budget in of_dataset[dataset] if budget > end * (1 + 1e-9)]
             if beyond:
                 raise InputError(
-                    f"a budget of {beyond[0]:g} {study.axis} is more than the {end:g} up to which every "
-                    f"trial on {dataset} is known"
+                    f"a budget of {beyond[0]:g} {study.axis.replace('_', ' ')} is more than the {end:g} "
+                    f"up to which every trial on {dataset} is known"
                 )
         aims = {dataset: _targets(study, dataset, targets, baseline) for dataset in ends}
         efficiency = sample_efficiency(study.traces, np.random.default_rng(_SEED), study.axis, of_dataset)

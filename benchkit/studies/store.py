@@ -3,7 +3,8 @@
 While a study runs, ``trials/`` holds one Arrow file a finished trial, written whole or not at all (in a
 folder named after the table's SHA-256, so that no trial of another table is taken for one of this). When
 all are there they become ``traces.parquet`` (a row an evaluation) and ``trials.csv`` (a row a trial and
-reported data set), and the folder is removed.
+reported data set), and the folder is removed. When each evaluation was answered by the clock stands apart, in
+``real_seconds.parquet`` (a row for every row of the traces): the other files are the same bytes each time.
 
 In ``traces.parquet`` the column ``architecture`` is dictionary-encoded, so each distinct row is stored
 once, packed into as few bits a choice as the space's largest arity needs; `read_architectures` unpacks it.
@@ -33,6 +34,7 @@ from benchkit.studies.trial import Trial, TrialResult
 __all__ = ["StudyDirectory"]
 
 _META = b"benchkit"
+_REAL = "real_seconds"
 _NUMBERS = ("score", "fidelity", "queries", "seconds", "regret")
 
 
@@ -51,6 +53,7 @@ class StudyDirectory:
         self.study = path / "study.yaml"
         self.manifest = path / "manifest.json"
         self.traces = path / "traces.parquet"
+        self.real_seconds = path / "real_seconds.parquet"
         self.trials = path / "trials.csv"
         self.leaderboard = path / "leaderboard.csv"
         self.latex = path / "leaderboard.tex"
@@ -123,6 +126,7 @@ class StudyDirectory:
             "queries": pa.array(trace.queries),
             "seconds": pa.array(trace.seconds, from_pandas=True),
             "regret": pa.array(result.regret, from_pandas=True),
+            _REAL: pa.array(result.real_seconds.astype(np.float32)),
         }
         about = {
             "label": result.trial.label,
@@ -185,7 +189,12 @@ class StudyDirectory:
                         "trace_sha256": about["digest"],
                     }
                 )
-        joined = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        together = pa.concat_tables(parts, promote_options="default")
+        if _REAL in together.column_names:  # trials that an earlier release has finished have none
+            with replacing(self.real_seconds) as temporary:
+                pq.write_table(together.select([_REAL]), temporary, compression="zstd")
+            together = together.drop_columns([_REAL])
+        joined = together.unify_dictionaries().combine_chunks()
         encoded = joined.column("architecture").combine_chunks().dictionary_encode()
         joined = joined.set_column(joined.schema.get_field_index("architecture"), "architecture", encoded)
         with replacing(self.traces) as temporary:
@@ -216,6 +225,22 @@ class StudyDirectory:
         columns = ["strategy", "dataset", "seed", "step", *_NUMBERS]
         frame: pd.DataFrame = self._read_parquet(columns).to_pandas()
         return frame.astype({"strategy": str, "dataset": str})
+
+    def read_real_seconds(self) -> npt.NDArray[np.float64]:
+        """Return the seconds by the clock from a trial's start to each row of `read_traces`; NaN is unknown.
+
+        Raises
+        ------
+        InputError : they were not kept, or the file is damaged or of other traces.
+        """
+        try:
+            seconds = pq.read_table(self._need(self.real_seconds)).column(_REAL).to_numpy()
+            rows = pq.read_metadata(self._need(self.traces)).num_rows
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise InputError(f"{self.real_seconds} is damaged: {' '.join(str(error).split())}") from error
+        if len(seconds) != rows:
+            raise InputError(f"{self.real_seconds} has {len(seconds):,} rows, the traces have {rows:,}")
+        return np.asarray(seconds, dtype=np.float64)
 
     def read_trials(self) -> pd.DataFrame:
         """Return a row a trial and reported data set."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from benchkit.searching.constraints import feasible_entries, table_constraint
 from benchkit.searching.loop import search
+from benchkit.searching.stopwatch import Stopwatch
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
@@ -85,6 +86,7 @@ class TrialResult:
     ----------
     trace : every evaluation.
     regret : float64[n], regret of the incumbent after each evaluation, on the searched data set.
+    real_seconds : float64[n], see `Stopwatch`; the one part that is another each time.
     recommended : int8[d].
     reports : one entry a reported data set.
     distinct, distinct_isomorphic : how many of the evaluated architectures were different, and how
@@ -94,6 +96,7 @@ class TrialResult:
     trial: Trial
     trace: Trace
     regret: npt.NDArray[np.float64]
+    real_seconds: npt.NDArray[np.float64]
     recommended: Architecture
     reports: list[Report]
     distinct: int
@@ -205,7 +208,8 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
     evaluator = build_evaluator(spec, table, trial.dataset, for_evaluator)
     described = next(s for s in spec.strategies if s.label == trial.label)
     strategy = build_strategy(spec, described, table, trial.dataset, evaluator.fidelities, for_strategy)
-    trace = search(strategy, evaluator, spec.budget.to_budget())
+    stopwatch = Stopwatch(evaluator)
+    trace = search(strategy, stopwatch, spec.budget.to_budget())
     recommended = strategy.recommend()
     optimum = Optima(spec, table, trial.dataset)
     reports = [
@@ -216,6 +220,7 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
         trial=trial,
         trace=trace,
         regret=_incumbent_regret(spec, table, trial.dataset, trace, optimum),
+        real_seconds=stopwatch.real_seconds(len(trace)),
         recommended=recommended,
         reports=reports,
         distinct=trace.distinct(),

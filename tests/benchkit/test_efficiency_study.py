@@ -12,7 +12,7 @@ import pytest
 
 from benchkit.analysis.efficiency import ALL_DATASETS, curve_area
 from benchkit.spaces import InputError
-from benchkit.studies.efficiency import read_study_traces, study_efficiency
+from benchkit.studies.efficiency import SHARES, read_study_traces, study_efficiency
 from benchkit.studies.runner import run
 from benchkit.studies.store import StudyDirectory
 from benchkit.tables import Table
@@ -81,11 +81,36 @@ def test_a_study_limited_by_seconds_is_read_against_them(toy: Table, tmp_path: P
     assert found.reaching["speed_up"].isna().all()
 
 
+def test_real_seconds_are_the_clock_s(
+    toy: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Run
+) -> None:
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
+    spec = make_small(strategies=["local-search"], datasets=["d"], seeds=3)
+    study = run(spec, tmp_path / "out")
+    monkeypatch.undo()
+    traces = study.read_traces()
+    seconds = study.read_real_seconds()
+    for _, trial in traces.groupby("seed"):
+        times = seconds[trial.index]
+        assert times[0] >= 1
+        assert (np.diff(times) >= 0).all()
+        assert len(set(times)) > 1
+    found = study_efficiency(study.path, "real-seconds")
+    assert found.of.axis == "real_seconds"
+    last = {seed: seconds[trial.index[-1]] for seed, trial in traces.groupby("seed")}
+    assert set(found.efficiency["budget"]) == {share * min(last.values()) for share in SHARES}
+    code, text, _ = cli("leaderboard", "efficiency", study.path, "--axis", "real-seconds")
+    assert code == 0
+    assert "(real s)" in text
+    study.real_seconds.unlink()
+    with pytest.raises(InputError, match=r"has no real_seconds\.parquet"):
+        study_efficiency(study.path, "real-seconds")
+
+
 def test_what_does_not_fit_is_refused(done: StudyDirectory, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown axis 'hours'; traces have queries and seconds"):
+    with pytest.raises(InputError, match="unknown axis 'hours'.*queries, seconds, real-seconds"):
         study_efficiency(done.path, "hours")
-    with pytest.raises(InputError, match="real seconds are in no trace"):
-        study_efficiency(done.path, "real-seconds")
     with pytest.raises(InputError, match="no strategy 'tpe'; it has random-search, local-search, bohb"):
         study_efficiency(done.path, baseline="tpe")
     with pytest.raises(InputError, match="a budget of 21 queries is more than the 20"):
@@ -152,7 +177,7 @@ def test_a_narrow_terminal_gets_narrow_tables(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--axis", "real-seconds"], "real seconds are in no trace"),
+        (["--axis", "real-second"], "did you mean 'real-seconds'?"),
         (["--targets", "a"], "--targets takes numbers from 0 on with commas, or baseline; got 'a'"),
         (["--targets", "-1"], "got '-1'"),
         (["--targets", "inf"], "got 'inf'"),

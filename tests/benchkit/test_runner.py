@@ -54,6 +54,7 @@ def test_a_finished_study_holds_its_files_and_no_others(done: StudyDirectory) ->
         "study.yaml",
         "manifest.json",
         "traces.parquet",
+        "real_seconds.parquet",
         "trials.csv",
         "leaderboard.csv",
         "leaderboard.tex",
@@ -67,7 +68,7 @@ def test_a_finished_study_holds_its_files_and_no_others(done: StudyDirectory) ->
 def test_beside_a_figure_are_its_numbers(done: StudyDirectory) -> None:
     trials = done.read_trials()
     curves = pd.read_csv(done.figures / "efficiency-queries.csv")
-    last = curves[curves["queries"] == curves["queries"].max()].set_index(["dataset", "strategy"])["mean"]
+    last = curves[curves["x"] == curves["x"].max()].set_index(["dataset", "strategy"])["mean"]
     means = trials.groupby(["dataset", "strategy"])["regret"].mean()
     np.testing.assert_allclose(last[means.index], means)
     ranks = pd.read_csv(done.figures / "ranks.csv")

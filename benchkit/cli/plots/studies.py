@@ -14,7 +14,7 @@ __all__ = ["efficiency", "ranks", "reaching"]
 Folders = Annotated[list[Path], typer.Argument(help="Folders of finished leaderboard studies.")]
 AxisName = Annotated[
     str | None,
-    typer.Option("--axis", help="queries or seconds (simulated); by default what the study limited."),
+    typer.Option("--axis", help="queries, seconds (simulated) or real-seconds; by default what was limited."),
 ]
 
 

@@ -110,7 +110,12 @@ def test_what_cannot_be_drawn_together_is_refused(done: StudyDirectory, toy: Tab
 
 
 def test_the_commands(cli: Run, done: StudyDirectory, tmp_path: Path) -> None:
-    for words in (["efficiency"], ["reaching", "--target", "5"], ["ranks"]):
+    for words in (
+        ["efficiency"],
+        ["efficiency", "--axis", "real-seconds"],
+        ["reaching", "--target", "5"],
+        ["ranks"],
+    ):
         out = tmp_path / f"{words[0]}.png"
         code, text, _ = cli("plot", words[0], done.path, *words[1:], "--out", out)
         assert code == 0
@@ -121,7 +126,7 @@ def test_the_commands(cli: Run, done: StudyDirectory, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["efficiency", "--axis", "real-seconds"], "real seconds are in no trace"),
+        (["efficiency", "--axis", "hours"], "unknown axis 'hours'"),
         (["reaching", "--target", "nan"], "a target is a regret"),
         (["reaching", "--target", "-1"], "no trial reached"),
         (["ranks", "--format", "gif"], "unknown format 'gif'"),

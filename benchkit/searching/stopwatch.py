@@ -1,0 +1,48 @@
+"""How long a search really takes: an evaluator that notes when each of its answers was there."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.searching.loop import Evaluator
+from benchkit.searching.table_evaluator import Evaluation
+from benchkit.spaces.base import Batch
+
+__all__ = ["Stopwatch"]
+
+
+class Stopwatch:
+    """Passes questions on to an evaluator, and notes the time of each answer.
+
+    Parameters
+    ----------
+    evaluator : who answers; the stopwatch starts now.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self.space = evaluator.space
+        self.full_fidelity = evaluator.full_fidelity
+        self._times: list[float] = []
+        self._start = time.perf_counter()
+
+    @property
+    def has_seconds(self) -> bool:
+        """Whether evaluations carry (simulated) seconds."""
+        return self._evaluator.has_seconds
+
+    def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
+        """Return scores and seconds for int8[n, d], those of the evaluator."""
+        evaluation = self._evaluator.evaluate(batch, fidelity)
+        self._times += [time.perf_counter() - self._start] * len(batch)
+        return evaluation
+
+    def real_seconds(self, n: int) -> npt.NDArray[np.float64]:
+        """Return float64[n]: seconds from the start to each of the first n answers.
+
+        They are seconds of this machine, and hold what the strategy thought before it asked.
+        """
+        return np.array(self._times[:n], dtype=np.float64)
