@@ -109,7 +109,7 @@ def test_real_seconds_are_the_clock_s(
 
 
 def test_what_does_not_fit_is_refused(done: StudyDirectory, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown axis 'hours'.*queries, seconds, real-seconds"):
+    with pytest.raises(InputError, match=r"unknown axis 'hours'.*queries, seconds, real-seconds"):
         study_efficiency(done.path, "hours")
     with pytest.raises(InputError, match="no strategy 'tpe'; it has random-search, local-search, bohb"):
         study_efficiency(done.path, baseline="tpe")

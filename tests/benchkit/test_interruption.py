@@ -245,7 +245,7 @@ def test_a_disk_that_is_full_when_a_figure_is_drawn(
 
     with monkeypatch.context() as patch:
         patch.setattr(style.os, "replace", full)
-        with pytest.raises(InputError, match=r"cannot write .*figures: No space left on device"):
+        with pytest.raises(InputError, match=r"cannot write .*figures.*: No space left on device"):
             run(small(), out)
     assert not [name for name in names(out) if figure in name]
     assert not StudyDirectory(out).complete
