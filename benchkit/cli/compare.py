@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,7 @@ def compare_command(
     from benchkit.frame_files import as_records
     from benchkit.studies.compare import compare_studies
 
-    wanted = None if datasets is None else [each.strip() for each in datasets.split(",") if each.strip()]
-    found = compare_studies(directories, wanted, baseline, rope)
+    found = compare_studies(directories, words_or_none(datasets), baseline, rope)
     tables = {
         "aggregates": found.aggregates,
         "improvements": found.improvements,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of
 
 if TYPE_CHECKING:
     from benchkit.studies.efficiency import StudyEfficiency
@@ -67,7 +67,7 @@ def _numbers(
     from benchkit.spaces import InputError
 
     found: list[float | str] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in words_of(text):
         if part in words:
             found.append(part)
             continue

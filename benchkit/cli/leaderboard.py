@@ -13,7 +13,7 @@ from benchkit.cli.chains import chains_command
 from benchkit.cli.compare import compare_command
 from benchkit.cli.efficiency import efficiency_command
 from benchkit.cli.index import index_command
-from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
+from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width, words_or_none
 from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
 app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=True)
@@ -50,10 +50,6 @@ def _check_jobs(jobs: int) -> None:
         raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
 
 
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
 @app.command("run")
 def run_study(
     study: Path | None = typer.Argument(None, metavar="[STUDY.yaml]", help="A study; or name a --preset."),
@@ -84,9 +80,9 @@ def run_study(
         if queries is not None:
             raise InputError(f"study {spec.name} trains supernets: no --queries")
         _check_jobs(jobs)
-        replaced = spec.replaced(_names(strategies), _names(datasets), seeds)
+        replaced = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds)
         return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
-    spec = spec.replaced(_names(strategies), _names(datasets), seeds, queries)
+    spec = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds, queries)
     _check_jobs(jobs)
     with progress_bar("trials") as update:
         directory = run(spec, out, jobs, backend, scheduler, update)

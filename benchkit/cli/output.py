@@ -28,6 +28,8 @@ __all__ = [
     "show_json",
     "show_rows",
     "width",
+    "words_of",
+    "words_or_none",
 ]
 
 _PIPE = 200
@@ -183,3 +185,13 @@ def shortened(text: str, longest: int = 100) -> str:
         return text
     half = (longest - 5) // 2
     return f"{text[:half]} ... {text[-half:]} ({len(text):,} characters)"
+
+
+def words_of(text: str) -> list[str]:
+    """Return the parts of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def words_or_none(text: str | None) -> list[str] | None:
+    """Return the parts of a list with commas; None where no list was given."""
+    return None if text is None else words_of(text)

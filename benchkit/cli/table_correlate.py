@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width
+from benchkit.cli.output import (
+    JSON_OPTION,
+    progress_bar,
+    show_json,
+    show_rows,
+    width,
+    words_of,
+    words_or_none,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["correlate_command", "numbers", "words_of"]
+__all__ = ["correlate_command", "numbers"]
 
 
 def correlate_command(
@@ -43,7 +51,7 @@ def correlate_command(
 
     if every and columns is not None:
         raise InputError("--all and --columns exclude each other")
-    found = columns_of(sources, None if columns is None else words_of(columns), n, seed)
+    found = columns_of(sources, words_or_none(columns), n, seed)
     fractions, ks = numbers(fraction, "--fraction", float), numbers(k, "--k", int)
     with progress_bar("pairs of columns") as update:
         matrix = matrix_of(found, words_of(measure), fractions, ks, resamples, update)
@@ -71,11 +79,6 @@ def numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
         return [kind(part) for part in words_of(text)]
     except ValueError as error:
         raise InputError(f"{option} takes numbers with commas, got {text!r}") from error
-
-
-def words_of(text: str) -> list[str]:
-    """Return the parts of a list with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ def plot_profile(
     folders: Sequence[Path],
     out: Path,
     baseline: str = "random-search",
+    datasets: Sequence[str] | None = None,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
@@ -25,7 +26,7 @@ def plot_profile(
 
     Parameters
     ----------
-    folders : see `read_tasks`.
+    folders, datasets : see `read_tasks`.
     out, formats : see `write_plot`.
     baseline : the strategy whose mean regret is the unit.
 
@@ -36,7 +37,7 @@ def plot_profile(
     """
     from benchkit.analysis.profile_figure import draw_profiles, profile_info
 
-    trials, _, notes = read_tasks(folders)
+    trials, _, notes = read_tasks(folders, datasets)
     try:
         info = profile_info(trials, baseline)
         figure = draw_profiles(info, venue)
@@ -48,6 +49,7 @@ def plot_profile(
 def plot_winrate(
     folders: Sequence[Path],
     out: Path,
+    datasets: Sequence[str] | None = None,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
@@ -55,7 +57,7 @@ def plot_winrate(
 
     Parameters
     ----------
-    folders, out, formats : see `plot_profile`.
+    folders, out, datasets, formats : see `plot_profile`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def plot_winrate(
     from benchkit.analysis.pairwise import pairwise
     from benchkit.analysis.winrate_figure import draw_wins, win_info
 
-    trials, _, notes = read_tasks(folders)
+    trials, _, notes = read_tasks(folders, datasets)
     try:
         info = win_info(pairwise(trials, np.random.default_rng(0)))
         figure = draw_wins(info, venue)

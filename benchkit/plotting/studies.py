@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchkit.figure_files import Drawn, write_plot
-from benchkit.spaces import InputError
+from benchkit.spaces import InputError, unknown
 from benchkit.studies.efficiency import StudyTraces, read_study_traces
 from benchkit.studies.store import StudyDirectory
 
@@ -28,6 +28,7 @@ def plot_efficiency(
     folders: Sequence[Path],
     out: Path,
     axis: str | None = None,
+    datasets: Sequence[str] | None = None,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
@@ -38,6 +39,7 @@ def plot_efficiency(
     folders : of finished studies.
     out : the figure's name.
     axis : ``queries``, ``seconds`` or ``real-seconds``; by default what the first study limited.
+    datasets : only these, by their names in the studies; by default all.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def plot_efficiency(
     from benchkit.analysis.efficiency_figure import draw_efficiency, efficiency_info
 
     studies = _studies(folders, axis)
-    traces, panels, _ = _together(studies)
+    traces, panels, _ = _together(studies, datasets)
     splits = sorted({study.split for study in studies.values()})
     try:
         info = efficiency_info(traces, _axis_of(studies), split=splits[0] if len(splits) == 1 else "")
@@ -63,6 +65,7 @@ def plot_reaching(
     out: Path,
     target: float,
     axis: str | None = None,
+    datasets: Sequence[str] | None = None,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
@@ -70,7 +73,7 @@ def plot_reaching(
 
     Parameters
     ----------
-    folders, out, axis : see `plot_efficiency`.
+    folders, out, axis, datasets : see `plot_efficiency`.
     target : regret in percent points.
 
     Raises
@@ -80,7 +83,7 @@ def plot_reaching(
     from benchkit.analysis.reaching_figure import draw_reaching, reaching_info
 
     studies = _studies(folders, axis)
-    traces, panels, limits = _together(studies)
+    traces, panels, limits = _together(studies, datasets)
     if len({limit is None for limit in limits.values()}) != 1:
         raise InputError("the studies limited different costs: draw those with one kind of budget together")
     budgets = {title: limit for title, limit in limits.items() if limit is not None}
@@ -101,6 +104,7 @@ def plot_reaching(
 def plot_ranks(
     folders: Sequence[Path],
     out: Path,
+    datasets: Sequence[str] | None = None,
     venue: str = "neurips",
     formats: Sequence[str] = ("pdf", "png"),
 ) -> Drawn:
@@ -108,7 +112,7 @@ def plot_ranks(
 
     Parameters
     ----------
-    folders, out : see `plot_efficiency`.
+    folders, out, datasets : see `plot_efficiency`.
 
     Raises
     ------
@@ -119,14 +123,19 @@ def plot_ranks(
     from benchkit.analysis.rank_figure import draw_ranks, rank_frame, rank_info
 
     parts: list[pd.DataFrame] = []
+    known: list[str] = []
     panels: dict[str, tuple[str, str]] = {}
     for folder, directory in _directories(folders).items():
         directory.spec()
         trials = directory.read_trials()
+        known += dict.fromkeys(trials["dataset"])
         for dataset in dict.fromkeys(trials["dataset"]):
+            if datasets is not None and dataset not in datasets:
+                continue
             title = dataset if len(folders) == 1 else f"{dataset}, {folder}"
             panels[title] = (folder, str(dataset))
             parts.append(trials[trials["dataset"] == dataset].assign(dataset=title))
+    _check_datasets(datasets, known)
     try:
         info = rank_info(pd.concat(parts, ignore_index=True))
         figure = draw_ranks(info, venue)
@@ -136,6 +145,15 @@ def plot_ranks(
     left = [title for title in panels if title not in set(rows["dataset"])]
     notes = [f"{title}: fewer than two strategies share a seed; it has no ranks" for title in left]
     return write_plot(figure, out, {"": _named(rows, panels)}, formats, notes)
+
+
+def _check_datasets(datasets: Sequence[str] | None, known: Sequence[str]) -> None:
+    """Check that there is something to draw, and that every data set asked for is one of a study."""
+    if datasets is not None and not datasets:
+        raise InputError("no data set is left to draw")
+    for dataset in datasets or ():
+        if dataset not in known:
+            raise unknown("data set", dataset, dict.fromkeys(known), "the studies")
 
 
 def _directories(folders: Sequence[Path]) -> dict[str, StudyDirectory]:
@@ -165,7 +183,7 @@ def _axis_of(studies: Mapping[str, StudyTraces]) -> str:
 
 
 def _together(
-    studies: Mapping[str, StudyTraces],
+    studies: Mapping[str, StudyTraces], datasets: Sequence[str] | None
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, str]], dict[str, float | None]]:
     """Return all traces, panels in place of data sets; what the panels show; and their limits."""
     import pandas as pd
@@ -174,10 +192,13 @@ def _together(
     panels: dict[str, tuple[str, str]] = {}
     limits: dict[str, float | None] = {}
     for name, study in studies.items():
-        titles = {each: each if len(studies) == 1 else f"{each}\n{name}" for each in study.spec.datasets}
+        shown = [each for each in study.spec.datasets if datasets is None or each in datasets]
+        titles = {each: each if len(studies) == 1 else f"{each}\n{name}" for each in shown}
         panels |= {title: (name, dataset) for dataset, title in titles.items()}
         limits |= dict.fromkeys(titles.values(), study.limit)
-        parts.append(study.traces.assign(dataset=study.traces["dataset"].map(titles)))
+        here = study.traces[study.traces["dataset"].isin(shown)]
+        parts.append(here.assign(dataset=here["dataset"].map(titles)))
+    _check_datasets(datasets, [each for study in studies.values() for each in study.spec.datasets])
     return pd.concat(parts, ignore_index=True), panels, limits
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.spaces import InputError, unknown
+from benchkit.studies.report import budget_text
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
 
@@ -42,7 +43,7 @@ class Comparison:
     friedman : for every task: dataset, blocks, strategies, statistic, p_value, critical_difference (Nemenyi,
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
-    notes : what was left out.
+    notes : what was left out, and where the studies differ in their budgets.
     """
 
     trials: pd.DataFrame
@@ -58,7 +59,7 @@ class Comparison:
 def read_tasks(
     folders: Sequence[Path], datasets: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]], list[str]]:
-    """Return the trials of finished studies, their tables, and notes on what was left out.
+    """Return the trials of finished studies, their tables, and notes: what was left out, what differs.
 
     Parameters
     ----------
@@ -79,13 +80,14 @@ def read_tasks(
         raise InputError("two folders have the same name: give folders with names of their own")
     parts, tables, notes = [], {}, []
     known: set[str] = set()
+    budgets: dict[str, str] = {}
     for folder, name in zip(folders, names, strict=True):
         directory = StudyDirectory(folder)
         if directory.study.is_file() and is_supernet_study(directory.study):
             raise InputError(
                 f"{folder} holds searches that train supernets; this compares methods that query"
             )
-        directory.spec()
+        spec = directory.spec()
         trials = directory.read_trials()
         known |= set(trials["dataset"])
         if datasets is not None:
@@ -94,6 +96,7 @@ def read_tasks(
                 notes.append(f"{name} has none of these data sets, and is left out")
                 continue
         tables[name] = directory.read_manifest()["table"]
+        budgets[name] = budget_text(spec)
         if len(folders) > 1:
             trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
         parts.append(trials)
@@ -108,6 +111,9 @@ def read_tasks(
     left_out = sorted(set(tasks.index) - common)
     if len(common) < 2:
         raise InputError("a comparison needs two strategies that all of the studies have on every data set")
+    if len(set(budgets.values())) > 1:
+        spent = ", ".join(f"{name} {budget}" for name, budget in budgets.items())
+        notes.append(f"the studies' budgets differ: {spent}")
     if left_out:
         notes.append(f"not in every study on every data set, and left out: {', '.join(left_out)}")
     together = everywhere[everywhere["strategy"].isin(common)].reset_index(drop=True)

@@ -58,6 +58,14 @@ def test_several_studies_are_more_tasks(studies: tuple[Path, Path], cli: Cli) ->
     assert found["tables"]["chains"]["name"] == "nasbench-macro"
 
 
+def test_different_budgets_are_said(studies: tuple[Path, Path], cli: Cli, tmp_path: Path) -> None:
+    names = ["random-search", "regularized-evolution"]
+    run(load_preset("macro").replaced(names, seeds=4, queries=30), tmp_path / "longer")
+    code, _, error = cli("plot", "profile", studies[0], tmp_path / "longer", "--out", tmp_path / "p.svg")
+    assert code == 0
+    assert "note: the studies' budgets differ: cells 25 queries, longer 30 queries" in error
+
+
 def test_a_study_without_the_data_sets_is_left_out(studies: tuple[Path, Path], cli: Cli) -> None:
     code, printed, _ = cli("leaderboard", "compare", *studies, "--datasets", "cifar100", "--json")
     assert code == 0

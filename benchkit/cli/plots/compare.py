@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.plots.options import Formats, Out, Venue, tell
+from benchkit.cli.output import words_or_none
+from benchkit.cli.plots.options import Datasets, Formats, Out, Venue, tell
 
 __all__ = ["profile", "winrate"]
 
@@ -18,6 +19,7 @@ def profile(
     folders: Folders,
     out: Out,
     baseline: Annotated[str, typer.Option(help="Strategy whose mean regret is the unit.")] = "random-search",
+    datasets: Datasets = None,
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
@@ -25,12 +27,14 @@ def profile(
     from benchkit.figure_files import formats_of
     from benchkit.plotting.compare import plot_profile
 
-    tell(plot_profile(folders, out, baseline, venue, formats_of(out, formats)))
+    tell(plot_profile(folders, out, baseline, words_or_none(datasets), venue, formats_of(out, formats)))
 
 
-def winrate(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
+def winrate(
+    folders: Folders, out: Out, datasets: Datasets = None, venue: Venue = "neurips", formats: Formats = None
+) -> None:
     """Draw the share of seeds that each strategy wins against each other."""
     from benchkit.figure_files import formats_of
     from benchkit.plotting.compare import plot_winrate
 
-    tell(plot_winrate(folders, out, venue, formats_of(out, formats)))
+    tell(plot_winrate(folders, out, words_or_none(datasets), venue, formats_of(out, formats)))

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.output import progress_bar
+from benchkit.cli.output import progress_bar, words_or_none
 from benchkit.cli.plots.options import Formats, Out, Split, Venue, tell
-from benchkit.cli.table_correlate import numbers, words_of
+from benchkit.cli.table_correlate import numbers
 
 __all__ = ["correlation", "heatmap"]
 
@@ -45,7 +45,7 @@ def heatmap(
     from benchkit.figure_files import formats_of
     from benchkit.plotting.correlations import plot_heatmap
 
-    wanted = None if columns is None else words_of(columns)
+    wanted = words_or_none(columns)
     kinds = formats_of(out, formats)
     with progress_bar("pairs of columns") as update:
         drawn = plot_heatmap(

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from benchkit.figure_files import Drawn
 
-__all__ = ["Dataset", "Formats", "Out", "Split", "TableName", "Venue", "tell"]
+__all__ = ["Dataset", "Datasets", "Formats", "Out", "Split", "TableName", "Venue", "tell"]
 
 Out = Annotated[
     Path,
@@ -21,6 +21,9 @@ Formats = Annotated[
     str | None, typer.Option("--format", help="pdf, png, svg, pgf; several with commas.", show_default=False)
 ]
 Dataset = Annotated[str | None, typer.Option(help="Data set of the table.")]
+Datasets = Annotated[
+    str | None, typer.Option(help="Only these data sets: x,y; by default all.", show_default=False)
+]
 Split = Annotated[str, typer.Option(help="Accuracy to show: valid or test. Nothing is chosen by it.")]
 TableName = Annotated[
     str | None, typer.Option("--table", help="Table, by name or path; that of the space by default.")

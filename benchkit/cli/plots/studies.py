@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.plots.options import Formats, Out, Venue, tell
+from benchkit.cli.output import words_or_none
+from benchkit.cli.plots.options import Datasets, Formats, Out, Venue, tell
 
 __all__ = ["efficiency", "ranks", "reaching"]
 
@@ -22,6 +23,7 @@ def efficiency(
     folders: Folders,
     out: Out,
     axis: AxisName = None,
+    datasets: Datasets = None,
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
@@ -29,7 +31,7 @@ def efficiency(
     from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_efficiency
 
-    tell(plot_efficiency(folders, out, axis, venue, formats_of(out, formats)))
+    tell(plot_efficiency(folders, out, axis, words_or_none(datasets), venue, formats_of(out, formats)))
 
 
 def reaching(
@@ -37,6 +39,7 @@ def reaching(
     out: Out,
     target: Annotated[float, typer.Option(help="Regret to reach, in percent points.")],
     axis: AxisName = None,
+    datasets: Datasets = None,
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
@@ -44,12 +47,14 @@ def reaching(
     from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_reaching
 
-    tell(plot_reaching(folders, out, target, axis, venue, formats_of(out, formats)))
+    tell(plot_reaching(folders, out, target, axis, words_or_none(datasets), venue, formats_of(out, formats)))
 
 
-def ranks(folders: Folders, out: Out, venue: Venue = "neurips", formats: Formats = None) -> None:
+def ranks(
+    folders: Folders, out: Out, datasets: Datasets = None, venue: Venue = "neurips", formats: Formats = None
+) -> None:
     """Draw average ranks over seeds, and which strategies the tests do not tell apart."""
     from benchkit.figure_files import formats_of
     from benchkit.plotting.studies import plot_ranks
 
-    tell(plot_ranks(folders, out, venue, formats_of(out, formats)))
+    tell(plot_ranks(folders, out, words_or_none(datasets), venue, formats_of(out, formats)))

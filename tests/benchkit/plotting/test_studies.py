@@ -12,6 +12,7 @@ import pytest
 from benchkit.analysis.curves import regret_curve
 from benchkit.analysis.rank_figure import draw_ranks, rank_info
 from benchkit.analysis.ranking import average_ranks, regret_by_seed
+from benchkit.plotting.compare import plot_profile, plot_winrate
 from benchkit.plotting.studies import plot_efficiency, plot_ranks, plot_reaching
 from benchkit.spaces import InputError
 from benchkit.studies.runner import run
@@ -39,7 +40,7 @@ def test_the_numbers_beside_an_efficiency_figure(done: StudyDirectory, tmp_path:
 
 
 def test_several_studies_stand_side_by_side(two: list[Path], tmp_path: Path) -> None:
-    plot_efficiency(two, tmp_path / "e", "seconds", "icml", ("svg",))
+    plot_efficiency(two, tmp_path / "e", "seconds", venue="icml", formats=("svg",))
     kept = pd.read_csv(tmp_path / "e.csv")
     assert set(zip(kept["study"], kept["dataset"], strict=True)) == {
         (name, dataset) for name in (f"{two[0].parent.name}/done", "again/done") for dataset in ("d", "e")
@@ -47,6 +48,18 @@ def test_several_studies_stand_side_by_side(two: list[Path], tmp_path: Path) -> 
     counts = kept.groupby("study").size()
     assert counts.nunique() == 1
     assert (tmp_path / "e.svg").read_text(encoding="utf-8").count('id="axes_') == 4
+
+
+def test_only_some_data_sets(done: StudyDirectory, tmp_path: Path) -> None:
+    plot_efficiency([done.path], tmp_path / "e", datasets=["e"], formats=("svg",))
+    assert set(pd.read_csv(tmp_path / "e.csv")["dataset"]) == {"e"}
+    plot_ranks([done.path], tmp_path / "r", ["e"], formats=("svg",))
+    assert set(pd.read_csv(tmp_path / "r.csv")["dataset"]) == {"e"}
+    plot_reaching([done.path], tmp_path / "s", 5.0, datasets=["e"], formats=("svg",))
+    assert set(pd.read_csv(tmp_path / "s.csv")["dataset"]) == {"e"}
+    for draw in (plot_efficiency, plot_ranks, plot_profile, plot_winrate):
+        with pytest.raises(InputError, match="unknown data set 'f'"):
+            draw([done.path], tmp_path / "x", datasets=["f"])
 
 
 def test_the_same_folder_twice_is_one_study(done: StudyDirectory, tmp_path: Path) -> None:
