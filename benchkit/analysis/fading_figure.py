@@ -1,6 +1,7 @@
-"""The figures of posterior fading: against the number of models, and along a search that shrinks its space.
+"""The figure of posterior fading against the number of models that share weights.
 
-`study_info` and `interval_info` compute, `draw_study` and `draw_intervals` draw what they are given.
+`study_info` computes, `draw_study` draws what it is given. `benchkit.analysis.interval_figure` has the figure
+along a search that shrinks its space.
 """
 
 from __future__ import annotations
@@ -14,23 +15,16 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from benchkit.analysis.style import Look, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_look, venue_style
 
-__all__ = [
-    "IntervalInfo",
-    "Line",
-    "Panel",
-    "Scatter",
-    "draw_intervals",
-    "draw_study",
-    "interval_info",
-    "palette",
-    "study_info",
-]
+__all__ = ["MEASURES", "Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
 
-_NAMES = {"kendall_tau": r"Kendall's $\tau_b$", "pearson": "Pearson's $r$"}
+MEASURES = {"kendall_tau": r"Kendall's $\tau_b$", "pearson": "Pearson's $r$"}
+"""Of rank correlation, and what they are called."""
+
 _SIDE = 1.75  # inches, of one panel
 _MANY_DECADES = 50.0
 _SINGLE_COLUMN = 4  # entries of a legend
@@ -44,6 +38,7 @@ class Line(NamedTuple):
     label : in the legend.
     x, mean, low, high : float64[points]; low and high are NaN where there is no interval.
     look : None takes the next of the palette.
+    n : float64[points], how many random sets of models a mean is over; None where it is something else.
     """
 
     label: str
@@ -52,6 +47,7 @@ class Line(NamedTuple):
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     look: Look | None = None
+    n: npt.NDArray[np.float64] | None = None
 
 
 class Panel(NamedTuple):
@@ -76,29 +72,6 @@ class Panel(NamedTuple):
     signed: bool = False
     least: float | None = None
     most: float | None = None
-
-
-class Scatter(NamedTuple):
-    """Accuracy with inherited weights against stand-alone accuracy, in percent.
-
-    Attributes
-    ----------
-    title : over the panel.
-    inherited, alone : float64[n].
-    caption : under the panel.
-    """
-
-    title: str
-    inherited: npt.NDArray[np.float64]
-    alone: npt.NDArray[np.float64]
-    caption: str
-
-
-class IntervalInfo(NamedTuple):
-    """What `draw_intervals` shows: correlation curves, and pairs of scatters, a row a seed."""
-
-    panels: list[Panel]
-    scatters: list[list[Scatter]]
 
 
 def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> list[Panel]:
@@ -156,7 +129,7 @@ def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> lis
     agreement = functions[functions["measure"] == "prediction_kl"]
     distance = functions[(functions["measure"] == "distance") & (functions["layer"] != "fixed")]
     ranks = [
-        _line(_NAMES[str(measure)] + (", two seeds alone" if of == "ceiling" else ""), rows, "models")
+        _line(MEASURES[str(measure)] + (", two seeds alone" if of == "ceiling" else ""), rows, "models")
         for (of, measure), rows in correlation.groupby(["of", "measure"], sort=False)
     ]
     return [
@@ -185,53 +158,8 @@ def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> lis
     ]
 
 
-def interval_info(
-    correlations: pd.DataFrame, scatter: pd.DataFrame, measure: str = "pearson"
-) -> IntervalInfo:
-    """Return the panels of an interval study.
-
-    Parameters
-    ----------
-    correlations : a row for each seed, training (``pcnas`` or ``one-shot``), epoch, sample (``candidates`` or
-        ``uniform``) and measure: n, value, low, high.
-    scatter : the candidates at the end of training: seed, training, inherited_accuracy, standalone_accuracy.
-    measure : on the curves of every panel's caption; the curves show both.
-    """
-    panels = []
-    samples = {"candidates": "final candidates", "uniform": "uniform sample"}
-    for name in _NAMES:
-        for sample, title in samples.items():
-            rows = correlations[(correlations["measure"] == name) & (correlations["sample"] == sample)]
-            lines = [
-                _over_seeds(str(training), each)
-                for training, each in rows.groupby("training", sort=False)
-                if each["value"].notna().any()
-            ]
-            panels.append(Panel(title, "epochs", _NAMES[name], lines, models=False, least=-1.0, most=1.0))
-    last = correlations[
-        (correlations["sample"] == "candidates") & (correlations["measure"] == measure)
-    ].sort_values("epoch")
-    scatters = []
-    for seed, pair in scatter.groupby("seed", sort=True):
-        row = []
-        for training, points in pair.groupby("training", sort=False):
-            figure = last[(last["seed"] == seed) & (last["training"] == training)].iloc[-1]
-            caption = f"$n$ = {len(points)}, {_NAMES[measure]} = {figure['value']:.2f}"
-            caption += f" [{figure['low']:.2f}, {figure['high']:.2f}]"
-            row.append(
-                Scatter(
-                    f"{training}, seed {seed}",
-                    points["inherited_accuracy"].to_numpy(dtype=np.float64),
-                    points["standalone_accuracy"].to_numpy(dtype=np.float64),
-                    caption,
-                )
-            )
-        scatters.append(row)
-    return IntervalInfo(panels, scatters)
-
-
 def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
-    """Draw the panels of `study_info`, three a row.
+    """Draw the panels of `study_info`, three a row; the legend below all of them says what the bands are.
 
     Raises
     ------
@@ -245,40 +173,25 @@ def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
         figure = Figure(figsize=(page.text, (_SIDE + 0.75) * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, panel in zip(axes, panels, strict=False):
-            _draw_panel(ax, panel)
+            draw_panel(ax, panel)
         for ax in axes[len(panels) :]:
             ax.remove()
+        counts = [
+            line.n[np.isfinite(line.low)] for panel in panels for line in panel.lines if line.n is not None
+        ]
+        known = np.concatenate(counts) if counts else np.empty(0)
+        if len(known):
+            text = f"mean over $n$ random sets of $K$ models, 95 % interval; $n$ = {_range(known)}"
+            legend_below(figure, [Patch(color="0.5", alpha=0.3, linewidth=0, label=text)], 1, fontsize=7)
     return figure
 
 
-def draw_intervals(info: IntervalInfo, venue: str = "neurips") -> Figure:
-    """Draw correlation against the epochs of training, and the pairs of scatters below.
-
-    Raises
-    ------
-    ValueError : an unknown venue, or nothing to draw.
-    """
-    if not info.panels:
-        raise ValueError("there are no panels to draw")
-    with venue_style(venue) as page:
-        upper = -(-len(info.panels) // 2)
-        rows = upper + len(info.scatters)
-        figure = Figure(figsize=(page.column, (_SIDE + 0.75) * rows), layout="constrained")
-        axes = figure.subplots(rows, 2, squeeze=False)
-        cells = axes[:upper].ravel()
-        for ax, panel in zip(cells, info.panels, strict=False):
-            _draw_panel(ax, panel)
-        for ax in cells[len(info.panels) :]:
-            ax.remove()
-        for row, pair in zip(axes[upper:], info.scatters, strict=True):
-            for ax, scatter in zip(row, pair, strict=False):
-                _draw_scatter(ax, scatter)
-            for ax in row[len(pair) :]:
-                ax.remove()
-    return figure
+def _range(n: npt.NDArray[np.float64]) -> str:
+    return f"{n.min():g}" if n.min() == n.max() else f"{n.min():g}–{n.max():g}"
 
 
-def _draw_panel(ax: Axes, panel: Panel) -> None:
+def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
+    """Draw the lines of a panel with their bands, and its legend below."""
     looks = iter(palette())
     for line in panel.lines:
         look = line.look or next(looks)
@@ -315,6 +228,8 @@ def _draw_panel(ax: Axes, panel: Panel) -> None:
     if not panel.lines:
         ax.text(0.5, 0.5, "no such figures", ha="center", va="center", transform=ax.transAxes, color="0.4")
         return
+    if not legend:
+        return
     ax.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.28),
@@ -349,16 +264,6 @@ def _model_axis(ax: Axes, panel: Panel) -> None:
     ax.set_ylim(bottom=known.min() / 3)
 
 
-def _draw_scatter(ax: Axes, scatter: Scatter) -> None:
-    look = method_look("regularized-evolution").color
-    ax.scatter(scatter.inherited, scatter.alone, s=12, alpha=0.75, color=look, linewidth=0)
-    ax.set_title(scatter.title)
-    ax.set_xlabel(f"accuracy with inherited weights (%)\n{scatter.caption}", linespacing=1.3)
-    ax.set_ylabel("accuracy alone (%)")
-    ax.set_box_aspect(1)
-    seaborn.despine(ax=ax)
-
-
 def _line(label: str, rows: pd.DataFrame, x: str, scale: pd.Series[float] | None = None) -> Line | None:
     """Return the curve of a frame's mean, low and high, each over `scale`; None without rows."""
     if not len(rows):
@@ -366,22 +271,8 @@ def _line(label: str, rows: pd.DataFrame, x: str, scale: pd.Series[float] | None
     # sets without such parameters have no divergence, of no parameters
     by = np.ones(len(rows)) if scale is None else np.maximum(scale.to_numpy(dtype=np.float64), 1.0)
     mean, low, high = (rows[name].to_numpy(dtype=np.float64) / by for name in ("mean", "low", "high"))
-    return Line(label, rows[x].to_numpy(dtype=np.float64), mean, low, high)
-
-
-def _over_seeds(training: str, rows: pd.DataFrame) -> Line:
-    """Return a training's curve: with its own interval for one seed, the mean and the range for several."""
-    look = method_look("pcnas" if training == "pcnas" else "spos")
-    if rows["seed"].nunique() == 1:
-        x, mean, low, high = (
-            rows[name].to_numpy(dtype=np.float64) for name in ("epoch", "value", "low", "high")
-        )
-        return Line(f"{training}, 95 % interval over architectures", x, mean, low, high, look)
-    grouped = rows.groupby("epoch")["value"].agg(["mean", "min", "max"]).reset_index()
-    x, mean, low, high = (
-        grouped[name].to_numpy(dtype=np.float64) for name in ("epoch", "mean", "min", "max")
-    )
-    return Line(f"{training}, mean and range of {rows['seed'].nunique()} seeds", x, mean, low, high, look)
+    n = rows["draws"].to_numpy(dtype=np.float64) if "draws" in rows else None
+    return Line(label, rows[x].to_numpy(dtype=np.float64), mean, low, high, n=n)
 
 
 def _group(layer: object, operator: object) -> str:

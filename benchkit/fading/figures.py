@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchkit.analysis.fading_figure import (
-    IntervalInfo,
-    Panel,
-    draw_intervals,
-    draw_study,
-    interval_info,
-    study_info,
-)
+from benchkit.analysis.fading_figure import Panel, draw_study, study_info
+from benchkit.analysis.interval_figure import IntervalInfo, draw_intervals, interval_info
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 

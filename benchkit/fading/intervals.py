@@ -40,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.analysis.fading_figure import draw_intervals, interval_info
+from benchkit.analysis.interval_figure import draw_intervals, interval_info
 from benchkit.analysis.rank_correlation import correlate
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings

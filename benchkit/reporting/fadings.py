@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.fading_figure import Panel, interval_info, palette, study_info
+from benchkit.analysis.fading_figure import Panel, palette, study_info
+from benchkit.analysis.interval_figure import interval_info
 from benchkit.fading.figures import read_frames
 from benchkit.reporting.charts import Axis, Series, lines_table, plain, view_data
 from benchkit.reporting.origin import command, facts_of, kept_files, read_json
