@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchkit.analysis.rank_correlation import correlate
-from benchkit.analysis.style import Look, legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_look, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = ["CurveInfo", "ScatterInfo", "curve_info", "draw_curves", "draw_scatter", "scatter_info"]
@@ -34,11 +34,10 @@ _NAMES = {
 }
 _CURVE = ("strategy", "training", "epoch", "n", "value", "low", "high")
 _MARKERS = 8
-_TITLE = 26  # characters a line of a title, over the narrowest panel
+_TITLE = 32  # characters a line of a title, over the narrowest panel
 _PANELS_A_ROW = 3
 _MARGIN = 0.12  # of the panel: the strip of counts along each side
 _LEGEND = 16  # characters a line of the legend, an inch of the page
-_SPARE_MARKERS = ("d", "H", "8", "p", "h", "*")
 
 
 class ScatterInfo(NamedTuple):
@@ -165,7 +164,7 @@ def draw_scatter(
         side = min(width / columns, 3.0)
         captions = [_caption(panel) for panel in panels]
         caption_height = 0.14 * max(caption.count("\n") + 1 for caption in captions)
-        titles = max(len(textwrap.wrap(panel.title, _TITLE)) for panel in panels)
+        titles = max(_titled(panel.title).count("\n") + 1 for panel in panels)
         height = side + caption_height + 0.3 + 0.2 * max(0, titles - 2)  # 0.3 has room for two lines
         figure = Figure(figsize=(width, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -198,8 +197,16 @@ def _draw_points(ax: Axes, panel: ScatterInfo) -> None:
         counts.set_minor_locator(NullLocator())
         strip.axis("off")
     if panel.title:
-        above.set_title(textwrap.fill(panel.title, _TITLE))  # a training's name may be long
+        above.set_title(_titled(panel.title), linespacing=1.0)
     seaborn.despine(ax=ax)
+
+
+def _titled(title: str) -> str:
+    """Return a title in lines that fit over the narrowest panel; a training's name may be long."""
+    name, _, rest = title.partition(", ")
+    if len(title) > _TITLE and max(len(name), len(rest)) <= _TITLE:
+        return f"{name}\n{rest}"
+    return textwrap.fill(title, _TITLE)
 
 
 def _caption(panel: ScatterInfo) -> str:
@@ -231,7 +238,7 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         ax = figure.subplots()
         handles: list[Line2D | Patch] = []
         lowest = 0.0
-        looks = _looks(list(dict.fromkeys(info.curves["strategy"])))
+        looks = method_looks(info.curves["strategy"])
         for strategy, look in looks.items():
             curves = info.curves[info.curves["strategy"] == strategy]
             means = info.means[info.means["strategy"] == strategy]
@@ -258,19 +265,6 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         figure.set_figheight(figure.get_figheight() + 0.15 * max(0, lines - 2))  # the legend squeezes nothing
         legend_below(figure, handles, int(page.column / 2.7))
     return figure
-
-
-def _looks(strategies: Sequence[str]) -> dict[str, Look]:
-    """Return each strategy's look; variants of one method that look alike get other markers."""
-    looks: dict[str, Look] = {}
-    for strategy in strategies:
-        look = method_look(strategy)
-        taken = {each.marker for each in looks.values() if each.color == look.color}
-        if look.marker in taken:
-            spare = next((marker for marker in _SPARE_MARKERS if marker not in taken), look.marker)
-            look = look._replace(marker=spare)
-        looks[strategy] = look
-    return looks
 
 
 def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, label: str) -> Line2D:

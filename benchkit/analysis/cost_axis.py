@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchkit.analysis.style import method_look
+from benchkit.analysis.style import method_looks
 
 __all__ = [
     "axis_label",
@@ -118,8 +118,7 @@ def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -
     same = curves["n"].nunique() == 1
     common = same or _same_within_panels(curves)
     handles: list[Line2D | Patch] = []
-    for strategy in strategies:
-        look = method_look(strategy)
+    for strategy, look in method_looks(strategies).items():
         n = _range(curves.loc[curves["strategy"] == strategy, "n"])
         handles.append(
             Line2D(

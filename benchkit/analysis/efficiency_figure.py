@@ -27,7 +27,7 @@ from benchkit.analysis.cost_axis import (
     scale_cost,
 )
 from benchkit.analysis.curves import regret_curve
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import legend_below, method_looks, venue_style
 
 __all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
 
@@ -106,12 +106,11 @@ def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], axis: str
     """Draw one data set's curves and set both scales."""
     start = first_shown(axis, float(curves["x"].min()))
     shown = []
-    for number, strategy in enumerate(strategies):
+    for number, (strategy, look) in enumerate(method_looks(strategies).items()):
         curve = from_cost(curves[curves["strategy"] == strategy], start)
         if len(curve) == 0:
             continue
         shown.append(curve)
-        look = method_look(strategy)
         x = curve["x"].to_numpy(dtype=np.float64)
         low, high = curve["low"].to_numpy(dtype=np.float64), curve["high"].to_numpy(dtype=np.float64)
         ax.fill_between(x, low, high, step="post", color=look.color, alpha=0.13, linewidth=0)

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchkit.analysis.aggregates import aggregate, performance_profiles, task_scores
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import legend_below, method_looks, venue_style
 
 __all__ = ["ProfileInfo", "draw_profiles", "profile_info"]
 
@@ -90,8 +90,7 @@ def draw_profiles(info: ProfileInfo, venue: str = "neurips") -> Figure:
 
 
 def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
-    for number, strategy in enumerate(info.strategies):
-        look = method_look(strategy)
+    for number, (strategy, look) in enumerate(method_looks(info.strategies).items()):
         rows = info.profiles[info.profiles["strategy"] == strategy]
         ax.fill_between(
             rows["threshold"], rows["low"], rows["high"], color=look.color, alpha=0.12, linewidth=0
@@ -119,8 +118,8 @@ def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
 
 def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
     shown = info.aggregates[info.aggregates["measure"] == _SHOWN].set_index("strategy")
-    for place, strategy in enumerate(info.strategies):
-        row, look = shown.loc[strategy], method_look(strategy)
+    for place, (strategy, look) in enumerate(method_looks(info.strategies).items()):
+        row = shown.loc[strategy]
         ax.plot([row["low"], row["high"]], [place, place], color=look.color, linewidth=2.2, alpha=0.45)
         ax.plot([row["value"]], [place], color=look.color, marker=look.marker, markeredgecolor="none")
     ax.axvline(0, color="0.5", linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
@@ -134,8 +133,7 @@ def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
 
 def _handles(info: ProfileInfo) -> list[Artist]:
     handles: list[Artist] = []
-    for strategy in info.strategies:
-        look = method_look(strategy)
+    for strategy, look in method_looks(info.strategies).items():
         handles.append(
             Line2D(
                 [],

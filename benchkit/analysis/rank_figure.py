@@ -25,7 +25,7 @@ from benchkit.analysis.ranking import (
     indistinct_groups,
     regret_by_seed,
 )
-from benchkit.analysis.style import method_look, venue_style
+from benchkit.analysis.style import method_looks, venue_style
 
 __all__ = ["RankInfo", "RankPanel", "draw_ranks", "rank_frame", "rank_info"]
 
@@ -217,12 +217,13 @@ def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
         y = line + 0.09 + _BAR * number
         ends = [place(panel.ranks[first]) - 0.03, place(panel.ranks[last]) + 0.03]
         ax.plot(ends, [y, y], color="black", linewidth=2.2, solid_capstyle="butt")
+    looks = method_looks(panel.strategies)
     for position, (strategy, rank) in enumerate(zip(panel.strategies, panel.ranks, strict=True)):
         left = position < _at_left(panel, layout)
         row = position if left else k - 1 - position  # the outermost on top, so that no lines cross
         y = line + _bars_height(panel) + _ROW * (row + 0.6)
         edge = layout.left - 0.1 if left else layout.right + 0.1
-        look = method_look(strategy)
+        look = looks[strategy]
         ax.plot([place(rank), place(rank), edge], [line, y, y], color=look.color, linewidth=0.8)
         ax.plot(place(rank), line, color=look.color, marker=look.marker, markersize=4, zorder=3)
         if left:

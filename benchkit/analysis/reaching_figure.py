@@ -26,7 +26,7 @@ from benchkit.analysis.cost_axis import (
 )
 from benchkit.analysis.kaplan_meier import reached_share
 from benchkit.analysis.reaching import follow_up, reaching_costs
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import legend_below, method_looks, venue_style
 
 __all__ = ["ReachingInfo", "draw_reaching", "reaching_info"]
 
@@ -137,11 +137,10 @@ def draw_reaching(info: ReachingInfo, venue: str = "neurips") -> Figure:
 
 def _draw_panel(ax: Axes, info: ReachingInfo, dataset: str, strategies: list[str]) -> None:
     curves = info.curves[info.curves["dataset"] == dataset]
-    for number, strategy in enumerate(strategies):
+    for number, (strategy, look) in enumerate(method_looks(strategies).items()):
         curve = curves[curves["strategy"] == strategy]
         if len(curve) == 0:
             continue
-        look = method_look(strategy)
         x = curve["x"].to_numpy(dtype=np.float64)
         ax.fill_between(
             x, 100 * curve["low"], 100 * curve["high"], step="post", color=look.color, alpha=0.1, linewidth=0

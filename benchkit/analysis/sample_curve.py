@@ -28,7 +28,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy.special import gammaln
 
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = ["FirstSamples", "SampleInfo", "best_of_first", "draw_samples", "expected_best", "sample_curves"]
@@ -171,8 +171,8 @@ def draw_samples(info: SampleInfo, venue: str = "neurips", ylabel: str = "accura
         figure = Figure(figsize=(page.column, 0.6 * page.column), layout="constrained")
         ax = figure.subplots()
         handles: list[Line2D] = []
-        for method in dict.fromkeys(info.curves["method"]):
-            handles += _draw_method(ax, info, method)
+        for method, look in method_looks(info.curves["method"]).items():
+            handles += _draw_method(ax, info, method, look)
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
@@ -185,8 +185,7 @@ def draw_samples(info: SampleInfo, venue: str = "neurips", ylabel: str = "accura
     return figure
 
 
-def _draw_method(ax: Axes, info: SampleInfo, method: str) -> list[Line2D]:
-    look = method_look(method)
+def _draw_method(ax: Axes, info: SampleInfo, method: str, look: Look) -> list[Line2D]:
     curves = info.curves[info.curves["method"] == method]
     means = info.means[info.means["method"] == method]
     trainings = curves["training"].nunique()

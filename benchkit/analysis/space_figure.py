@@ -32,7 +32,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from benchkit.analysis.cost_axis import logarithmic_ticks, plain_number
 from benchkit.analysis.pareto import pareto_front
-from benchkit.analysis.style import legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 
 __all__ = ["Density", "SpaceInfo", "draw_space", "space_info"]
 
@@ -194,8 +194,9 @@ def draw_space(info: SpaceInfo, venue: str = "neurips") -> Figure:
             ax.plot(x, y, drawstyle="steps-post", color="white", linewidth=2.2, zorder=3)
             ax.plot(x, y, drawstyle="steps-post", **_FRONT, zorder=3.1)
         best = (info.cost[info.best], info.accuracy[info.best])
+        looks = method_looks(info.paths["strategy"].astype(str))
         for (strategy, _), way in info.paths.groupby(["strategy", "seed"], sort=False):
-            _draw_path(ax, str(strategy), way)
+            _draw_path(ax, looks[str(strategy)], way)
         ax.plot(*best, zorder=6, **_BEST)
         ax.set_xlabel(info.cost_label)
         ax.set_ylabel(info.accuracy_label)
@@ -291,11 +292,10 @@ _POINT: dict[str, Any] = {
 }
 
 
-def _draw_path(ax: Axes, strategy: str, way: pd.DataFrame) -> None:
+def _draw_path(ax: Axes, look: Look, way: pd.DataFrame) -> None:
     """Draw one search: a line over its incumbents, the last one larger."""
-    look = method_look(strategy)
     ax.plot(way["cost"], way["accuracy"], color="white", linewidth=2.0, zorder=4)
-    ax.plot(way["cost"], way["accuracy"], zorder=4.1, **_line(strategy))
+    ax.plot(way["cost"], way["accuracy"], zorder=4.1, **_line(look))
     ax.plot(
         way["cost"].iloc[-1:],
         way["accuracy"].iloc[-1:],
@@ -310,8 +310,7 @@ def _draw_path(ax: Axes, strategy: str, way: pd.DataFrame) -> None:
     )
 
 
-def _line(strategy: str) -> dict[str, Any]:
-    look = method_look(strategy)
+def _line(look: Look) -> dict[str, Any]:
     return {
         "color": look.color,
         "linestyle": look.linestyle,
@@ -334,8 +333,9 @@ def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
     if len(info.front):
         handles.append(Line2D([], [], label=f"Pareto front ({len(info.front)})", **_FRONT))
     handles.append(Line2D([], [], label=f"best: {info.accuracy[info.best]:.2f} %", **_BEST))
+    looks = method_looks(info.paths["strategy"].astype(str))
     for strategy, ways in info.paths.groupby("strategy", sort=False):
         seeds = list(dict.fromkeys(ways["seed"].astype(int)))
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-        handles.append(Line2D([], [], label=f"{strategy}, {which}", **_line(str(strategy))))
+        handles.append(Line2D([], [], label=f"{strategy}, {which}", **_line(looks[str(strategy)])))
     return handles

@@ -36,7 +36,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from benchkit.analysis.style import Look, legend_below, method_look, venue_style
+from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
 __all__ = [
@@ -246,8 +246,9 @@ def _accuracy_panel(points: pd.DataFrame, label: str, optimum: float, level: flo
 def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, offsets: dict[str, float]) -> None:
     """Draw some methods into one place, each with the shift of its markers."""
     x, long = _COLUMNS[info.axis], _is_long(info)
+    looks = method_looks(info.points["method"])
     for method, offset in offsets.items():
-        look = method_look(method)
+        look = looks[method]
         mean = panel.means[panel.means["method"] == method]
         single = info.points[info.points["method"] == method]
         seeds = single["seed"].nunique()
@@ -308,9 +309,10 @@ def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
     seeds = info.points.groupby("method")["seed"].nunique()
     common = seeds.nunique() == 1
     handles: list[Artist] = []
+    looks = method_looks(info.points["method"])
     for method in methods:
         label = method if common else f"{method} ($n$ = {seeds[method]})"
-        handles.append(Line2D([], [], **_mean_style(method_look(method), long), label=label))
+        handles.append(Line2D([], [], **_mean_style(looks[method], long), label=label))
     said = f", $n$ = {seeds.iloc[0]}" if common else ""
     if (seeds >= BAND_SEEDS).any():
         label = f"mean, {100 * info.level:g} % band{said}"

@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -41,7 +41,17 @@ from matplotlib.legend import Legend
 
 from benchkit.analysis.pgf import tex_texts, without_preamble
 
-__all__ = ["FORMATS", "VENUES", "Look", "Venue", "legend_below", "method_look", "save_figure", "venue_style"]
+__all__ = [
+    "FORMATS",
+    "VENUES",
+    "Look",
+    "Venue",
+    "legend_below",
+    "method_look",
+    "method_looks",
+    "save_figure",
+    "venue_style",
+]
 
 
 class Venue(NamedTuple):
@@ -138,6 +148,7 @@ _COLORS = (
     _SKY,
 )  # pink, yellow: too pale for lines
 _OTHER_MARKERS = ("d", "H", "8")  # no strategy's own
+_VARIANTS = (*_OTHER_MARKERS, "s", "^", "D", "v", "P", "X")  # of variants that would look alike
 _OTHER_LINES = (_SOLID, _DASHED, _DASHDOT, _LONG, _DASHDOTDOT)
 
 
@@ -158,6 +169,27 @@ def method_look(label: str) -> Look:
     color = _LOOKS[method].color if method else _COLORS[digest[0] % len(_COLORS)]
     marker = _OTHER_MARKERS[digest[1] % len(_OTHER_MARKERS)]
     return Look(color, marker, _OTHER_LINES[digest[2] % len(_OTHER_LINES)])
+
+
+def method_looks(labels: Iterable[str]) -> dict[str, Look]:
+    """Return the looks of methods that stand in one figure, in their order, no two the same.
+
+    Each has its own (`method_look`). Of variants of one method that would share a marker the first by name
+    keeps it; the others get another marker or, when there are no more, another line.
+    """
+    names = dict.fromkeys(labels)
+    looks: dict[str, Look] = {}
+    for label in sorted(names):
+        look = method_look(label)
+        taken = {(each.marker, each.linestyle) for each in looks.values() if each.color == look.color}
+        if look.marker in {marker for marker, _ in taken}:
+            lines = [look.linestyle, *(line for line in _OTHER_LINES if line != look.linestyle)]
+            others = [look._replace(marker=marker, linestyle=line) for line in lines for marker in _VARIANTS]
+            unused = (each for each in others if each.marker not in {marker for marker, _ in taken})
+            free = (each for each in others if (each.marker, each.linestyle) not in taken)
+            look = next(unused, next(free, look))
+        looks[label] = look
+    return {label: looks[label] for label in names}
 
 
 @contextmanager

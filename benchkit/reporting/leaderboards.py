@@ -213,7 +213,7 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
 def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str, Any]:
     from benchkit.analysis.cost_axis import first_shown, from_cost, logarithmic_ticks
     from benchkit.analysis.curves import regret_curve
-    from benchkit.analysis.style import method_look
+    from benchkit.analysis.style import method_looks
 
     curves = regret_curve(traces, axis, _grid(traces, axis))
     start = first_shown(axis, float(curves["x"].min()))
@@ -223,11 +223,12 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
         if len(curve):
             kept.append((str(label), curve))
     kept.sort(key=lambda pair: float(pair[1]["mean"].iloc[-1]))
+    looks = method_looks(label for label, _ in kept)
     series = [
         Series(
             label,
             f"{int(curve['n'].iloc[0])} seeds",
-            method_look(label),
+            looks[label],
             *(curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high")),
         )
         for label, curve in kept

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import seaborn
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from benchkit.analysis.style import method_look, save_figure, venue_style
+from benchkit.analysis.style import method_look, method_looks, save_figure, venue_style
 from benchkit.files import write_figure
 from benchkit.spaces import InputError
 
@@ -238,3 +240,25 @@ def test_a_paper_can_input_a_pgf(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_variants_in_one_figure_look_different_and_the_same_in_any_order() -> None:
+    labels = [
+        "random-search",
+        *(f"vaenas {n} noise {noise}" for n in (221, 425, 6000) for noise in (0, 0.1, 0.5)),
+    ]
+    looks = method_looks(labels)
+    assert list(looks) == labels
+    assert len({(look.marker, look.linestyle) for look in looks.values()}) == len(labels)
+    assert {look.color for label, look in looks.items() if label != "random-search"} == {
+        method_look("vaenas").color
+    }
+    assert method_looks(labels[::-1]) == looks
+    assert method_looks(QUERY_BACKED) == {name: method_look(name) for name in QUERY_BACKED}
+    assert method_looks(SUPERNET) == {name: method_look(name) for name in SUPERNET}
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), max_size=30))
+def test_looks_of_any_labels_differ(labels: list[str]) -> None:
+    looks = method_looks(f"gibbsnas ({label})" for label in labels)
+    assert len(set(looks.values())) == len(looks) == len(set(labels))
