@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_arrows_run_one_way(room: str) -> None:
             if parts[0] == "benchkit":
                 assert len(parts) > 1, f"{path} imports the whole package"
                 assert parts[1] in ROOMS[room], f"{path} imports {name}"
+
+
+def test_no_two_files_need_each_other() -> None:
+    """Not even inside functions, and not over a third file; imports for types alone count, too."""
+    root = PACKAGE.parent
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    needs = {name: {other for other in imported(path) if other in files} for name, path in files.items()}
+    assert sum(map(len, needs.values())) > len(files)
+    TopologicalSorter(needs).prepare()  # a CycleError names the circle
 
 
 def loaded_after(code: str) -> set[str]:

@@ -195,7 +195,8 @@ def fetch_table(
 ) -> None:
     """Download an official file, check its published SHA-256, and import it."""
     from benchkit.tables.catalogue import imported_path
-    from benchkit.tables.fetch import DIRECT, fetch
+    from benchkit.tables.fetch import fetch
+    from benchkit.tables.sources import DIRECT
 
     if name in DIRECT:
         _free(imported_path(name), replace)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.columns import Columns, TableColumns, Values, label_of
 from benchkit.comparing.correlation_scores import COLUMNS
+from benchkit.comparing.table_columns import Columns, TableColumns, Values, label_of
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric

@@ -20,9 +20,10 @@ from benchkit.reporting.origin import command, facts_of, kept_files
 from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
 from benchkit.reporting.shares import study_table, trials_at
 from benchkit.studies.efficiency import SHARES
-from benchkit.studies.report import leaderboard_of, numbers_of
+from benchkit.studies.report import leaderboard_of
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
+from benchkit.studies.wording import numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd

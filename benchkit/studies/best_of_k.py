@@ -31,11 +31,10 @@ from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies import get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
-from benchkit.studies.manifest import describe_table
-from benchkit.studies.report import numbers_of
 from benchkit.studies.spec import BestOfKSpec, StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
+from benchkit.studies.wording import describe_table, numbers_of
 from benchkit.tables.table import Table
 
 __all__ = ["best_of_k_values", "check_best_of_k", "sampled_accuracies", "windows", "write_best_of_k"]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.spaces import InputError, unknown
-from benchkit.studies.report import budget_text
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
+from benchkit.studies.wording import budget_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,10 @@ from typing import Any
 
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
+from benchkit.studies.wording import describe_table
 from benchkit.tables.table import Table
 
-__all__ = ["describe_table", "make_manifest", "to_json", "versions"]
+__all__ = ["make_manifest", "to_json", "versions"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -52,18 +53,6 @@ def versions() -> dict[str, Any]:
             "libc": " ".join(platform.libc_ver()),
         },
         "dependencies": _dependencies(),
-    }
-
-
-def describe_table(table: Table) -> dict[str, Any]:
-    """Return which table it is."""
-    return {
-        "name": table.name,
-        "sha256": table.sha256,
-        "entries": len(table),
-        "licence": table.metadata["licence"],
-        "source_sha256": table.metadata["source_sha256"],
-        "warnings": table.metadata["warnings"],
     }
 
 

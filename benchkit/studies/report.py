@@ -14,10 +14,10 @@ import pandas as pd
 from benchkit.figure_files import write_plot
 from benchkit.files import write_text
 from benchkit.spaces import InputError
-from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
+from benchkit.studies.wording import numbers_of
 
-__all__ = ["budget_text", "latex_of", "leaderboard_of", "numbers_of", "table_text", "write_report"]
+__all__ = ["latex_of", "leaderboard_of", "write_report"]
 
 _BOOTSTRAP_SEED = 0
 
@@ -49,32 +49,6 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
             f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
         ],
     )
-
-
-def numbers_of(spec: StudySpec, table: Mapping[str, Any]) -> str:
-    """Return in one sentence, without its full stop, whose numbers a table of a study shows.
-
-    Parameters
-    ----------
-    table : name, sha256 and entries, as in the manifest.
-    """
-    split = {"valid": "validation", "test": "test"}[spec.search.split]
-    return (
-        f"{table_text(table)}; {spec.seeds} seeds, budget {budget_text(spec)}, search on {split} accuracy "
-        f"after {spec.search.epochs} epochs"
-    )
-
-
-def budget_text(spec: StudySpec) -> str:
-    """Return what a trial may spend."""
-    if spec.budget.queries is None:
-        return f"{spec.budget.simulated_seconds:,g} simulated seconds"
-    return f"{spec.budget.queries:,g} queries"
-
-
-def table_text(table: Mapping[str, Any]) -> str:
-    """Return which table it is: its name, its entries and the first digits of its SHA-256."""
-    return f"Table {table['name']} ({table['entries']:,} architectures, SHA-256 {table['sha256'][:12]})"
 
 
 def write_report(directory: StudyDirectory, manifest: str) -> None:

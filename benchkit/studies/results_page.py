@@ -23,9 +23,9 @@ from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.studies.about import ABOUT, About, read_about
 from benchkit.studies.key_figures import interval_text, key_figures, markdown_table
-from benchkit.studies.report import budget_text, table_text
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
+from benchkit.studies.wording import budget_text, table_text
 
 __all__ = ["PAGE", "first_difference", "results_page", "write_results_page"]
 

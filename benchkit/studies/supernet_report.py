@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.files import write_text
 from benchkit.spaces import InputError
-from benchkit.studies.manifest import describe_table
-from benchkit.studies.report import table_text
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import SupernetStudySpec
+from benchkit.studies.wording import describe_table, table_text
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.table import Table
 from benchkit.training.table_entry import table_entry

@@ -36,11 +36,12 @@ from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
 from benchkit.studies.cluster import cancelled, on_cluster
-from benchkit.studies.manifest import describe_table, versions
+from benchkit.studies.manifest import versions
 from benchkit.studies.runner import Progress, run
 from benchkit.studies.supernet_report import write_tables
 from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
 from benchkit.studies.verify import Verification
+from benchkit.studies.wording import describe_table
 from benchkit.tables.catalogue import open_table
 from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from benchkit.spaces import InputError, unknown
+from benchkit.tables.sources import DIRECT, ELSEWHERE
 from benchkit.tables.table import Table
 
 __all__ = ["cache_directory", "embedded_names", "imported_path", "open_table", "table_names", "table_path"]
@@ -52,8 +53,6 @@ def table_path(name: str) -> Path:
         return embedded
     imported = _tables(cache_directory())
     if name not in imported:
-        from benchkit.tables.fetch import DIRECT, ELSEWHERE
-
         if name in DIRECT or name in ELSEWHERE:
             way = f"benchkit table fetch {name}, or " if name in DIRECT else ""
             raise InputError(f"table {name} is not imported yet: {way}benchkit table import PATH --as {name}")

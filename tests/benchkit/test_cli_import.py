@@ -18,7 +18,7 @@ import pytest
 
 from benchkit.tables import Metric, open_table
 from benchkit.tables import fetch as fetching
-from benchkit.tables.fetch import DIRECT, ELSEWHERE, Download
+from benchkit.tables.sources import DIRECT, ELSEWHERE, Download
 from benchmarks.build_tfrecord import build
 
 Cli = Callable[..., tuple[int, str, str]]

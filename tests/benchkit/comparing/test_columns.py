@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import benchkit
-from benchkit.comparing.columns import TableColumns, columns_of, columns_of_table, label_of, matrix_of
+from benchkit.comparing.columns import columns_of, matrix_of
 from benchkit.comparing.study_columns import columns_of_studies, distinct_names
+from benchkit.comparing.table_columns import TableColumns, columns_of_table, label_of
 from benchkit.spaces import InputError
 from benchkit.tables.metric import Metric
 
