@@ -50,6 +50,7 @@ class _Row(NamedTuple):
 
     key: tuple[str, str, str]  # table's name, its SHA-256, data set
     title: str
+    budget: tuple[bool, float, str]  # in simulated seconds, how much, and in words
     regret: float
     cells: list[str]
 
@@ -126,21 +127,23 @@ def _section(folder: Path, about: About) -> str:
 
 
 def _leaderboards(folders: Sequence[Path]) -> list[str]:
-    """Return a heading and a table for each table and data set, in the order of their first rows."""
+    """Return a heading for each table and data set, in the order of their rows, and a table for each budget."""
     rows = [row for folder in folders for row in _rows(folder)]
     if not rows:
         return []
     order = {key: number for number, key in enumerate(dict.fromkeys(row.key for row in rows))}
-    header = ["method", "study", "budget", "n", "validation", "test", "regret", "best known"]
+    header = ["method", "study", "n", "validation", "test", "regret", "best known"]
     parts = [
         "## Leaderboards\n",
         "Methods that query a table: accuracy of the architecture recommended, in %, mean over n seeds with "
         "bootstrap 95 %\ninterval; regret in points, to the best known accuracy of the same kind. By regret; "
-        "compare rows of one budget.\n",
+        "a table for each budget.\n",
     ]
     for _, group in groupby(sorted(rows, key=lambda row: (row.key[0], order[row.key])), lambda row: row.key):
-        board = sorted(group, key=lambda row: row.regret)
-        parts += [f"### {board[0].title}\n", markdown_table(header, [row.cells for row in board]) + "\n"]
+        board = sorted(group, key=lambda row: (row.budget, row.regret))
+        parts.append(f"### {board[0].title}\n")
+        for (_, _, budget), equal in groupby(board, lambda row: row.budget):
+            parts += [f"#### {budget}\n", markdown_table(header, [row.cells for row in equal]) + "\n"]
     return parts
 
 
@@ -159,21 +162,28 @@ def _rows(folder: Path) -> list[_Row]:
                 _Row(
                     (about["name"], about["sha256"], dataset),
                     f"{table_text(about)}, {dataset}",
+                    _budget(spec, manifest.get("constraint", {}).get(dataset)),
                     float(row["regret"]),
-                    _cells(row, folder, spec, manifest.get("constraint", {}).get(dataset)),
+                    _cells(row, folder),
                 )
             )
     return rows
 
 
-def _cells(row: dict[Any, Any], folder: Path, spec: StudySpec, limit: dict[str, Any] | None) -> list[str]:
-    budget = f"{budget_text(spec)} at {spec.search.epochs} epochs"
+def _budget(spec: StudySpec, limit: dict[str, Any] | None) -> tuple[bool, float, str]:
+    """Return what a trial may spend, so that it sorts: queries before seconds, small before large."""
+    text = f"{budget_text(spec)} at {spec.search.epochs} epochs"
     if limit is not None:
-        budget += f", {limit['cost']} at most {limit['max']:g} {limit['unit']}"
+        text += f", {limit['cost']} at most {limit['max']:g} {limit['unit']}"
+    spent = spec.budget.queries
+    return (spent is None, float((spec.budget.simulated_seconds or 0) if spent is None else spent), text)
+
+
+def _cells(row: dict[Any, Any], folder: Path) -> list[str]:
     valid, test, regret = (
         interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"])
         for name in ("valid", "test", "regret")
     )
     reported = row["valid"] if valid else row["test"]
     best = f"{reported + row['regret']:.2f} {'validation' if valid else 'test'}"
-    return [str(row["strategy"]), _link(folder), budget, str(row["n"]), valid, test, regret, best]
+    return [str(row["strategy"]), _link(folder), str(row["n"]), valid, test, regret, best]
