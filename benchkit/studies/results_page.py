@@ -127,7 +127,7 @@ def _section(folder: Path, about: About) -> str:
 
 
 def _leaderboards(folders: Sequence[Path]) -> list[str]:
-    """Return a heading for each table and data set, in the order of their rows, and a table for each budget."""
+    """Return a heading for each table and data set, in the order of their rows; a table for each budget."""
     rows = [row for folder in folders for row in _rows(folder)]
     if not rows:
         return []
