@@ -14,11 +14,19 @@ from matplotlib.text import Text
 __all__ = ["tex_texts", "without_preamble"]
 
 _MATH = re.compile(r"((?<!\\)\$.*?(?<!\\)\$)", re.DOTALL)
-_SPECIAL = re.compile(r"\\(?!\$)|[&#_{}~]")
-_WRITTEN = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_SPECIAL = re.compile(r"\\(?!\$)|[&#_{}~<>|]")
+_WRITTEN = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",  # in TeX's first encoding of fonts these three are other signs
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
 _PREAMBLE = "%% Matplotlib used the following preamble\n"
 _NEEDED = r"""%% and the command that Matplotlib writes into formulas
 %%   \def\mathdefault#1{#1}
+%%
+%% Texts were measured in a Times, what the venues set; a wider font may run into its neighbours.
 %%
 """
 

@@ -224,12 +224,13 @@ def test_pgf_is_a_picture_for_tex_and_the_same_twice(tmp_path: Path) -> None:
 @needs_tex
 def test_a_paper_can_input_a_pgf(tmp_path: Path) -> None:
     drawn = figure()
-    title = r"50 % of {a_b} & #1 ~ c\d: $\tau_{b}^2$, x^2"
+    title = r"50 % of {a_b} & #1 ~ c\d, p < 0.1 || q: $\tau_{b}^2$, x^2"
     drawn.axes[0].set_title(title)
     (path,) = write_figure(drawn, tmp_path / "a.pgf", ("pgf",))
     assert drawn.axes[0].get_title() == title
     assert r"\&" in path.read_text()
     assert r"$\tau_{b}^2$" in path.read_text()
+    assert r"p \textless{} 0.1" in path.read_text()
     (tmp_path / "paper.tex").write_text(
         r"\documentclass{article}\usepackage{pgf}"
         "\n\\def\\mathdefault#1{#1}\n"
