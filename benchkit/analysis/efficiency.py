@@ -29,7 +29,14 @@ import pandas as pd
 from benchkit.analysis.curves import CostlyTrial, step_values, trials_by_group
 from benchkit.analysis.intervals import MeanIntervals, stratified_mean_intervals
 
-__all__ = ["ALL_DATASETS", "EFFICIENCY_COLUMNS", "common_ends", "curve_area", "sample_efficiency"]
+__all__ = [
+    "ALL_DATASETS",
+    "EFFICIENCY_COLUMNS",
+    "common_ends",
+    "common_starts",
+    "curve_area",
+    "sample_efficiency",
+]
 
 EFFICIENCY_COLUMNS = (
     "dataset",
@@ -74,6 +81,20 @@ def common_ends(traces: pd.DataFrame, axis: str = "queries") -> dict[str, float]
         here = min(float(cost[-1]) for cost, _ in group)
         ends[dataset] = min(here, ends.get(dataset, np.inf))
     return ends
+
+
+def common_starts(traces: pd.DataFrame, axis: str = "queries") -> dict[str, float]:
+    """Return, for each data set, the cost at which the last of its trials has an evaluation.
+
+    Raises
+    ------
+    ValueError : see `common_ends`.
+    """
+    starts: dict[str, float] = {}
+    for (_, dataset), group in trials_by_group(traces, axis).items():
+        here = max(float(cost[0]) for cost, _ in group)
+        starts[dataset] = max(here, starts.get(dataset, 0.0))
+    return starts
 
 
 def sample_efficiency(

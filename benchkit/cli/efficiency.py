@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["efficiency_command"]
 
-_UNITS = {"queries": ("queries", 1), "seconds": ("simulated s", 0), "real_seconds": ("real s", 3)}
+_UNITS = {"queries": ("queries", 1), "seconds": ("simulated s", 0), "real_seconds": ("real s", 4)}
 """Of an axis: its unit, and how many digits its costs are printed with."""
 
 _WIDE = 130
@@ -111,14 +111,18 @@ def _show(found: StudyEfficiency) -> None:
         f"({study.split}), mean [95 % interval]"
     )
     typer.echo(textwrap.fill(identity, width()) + "\n")
+    if found.efficiency.empty:
+        text = "Some trials end before others have an evaluation: there is no budget to compare all at."
+        typer.echo(textwrap.fill(text, width()) + "\n")
     for dataset, rows in found.efficiency.groupby("dataset", sort=False):
         _show_efficiency(str(dataset), rows.to_dict(orient="records"), unit)
     for (where, target, kind), rows in found.reaching.groupby(["dataset", "target", "target_is"], sort=False):
         of = f", where the median trial of {found.baseline} ends" if kind else ""
         title = f"{where}: cost of a regret of {target:.4g}{of} ({unit})"
         _show_reaching(title, rows.to_dict(orient="records"), digits)
-    text = (
-        "Area: mean regret of the incumbent while the budget is spent. Reached: trials with the target "
+    text = "" if found.efficiency.empty else "Area: mean regret of the incumbent while the budget is spent. "
+    text += (
+        "Reached: trials with the target "
         "within the horizon, of n; share by Kaplan-Meier. Mean cost: where a trial pays no more than the "
         f"horizon ({_horizons(found)} {unit}). A median beyond the horizon is shown as >. "
     )
@@ -153,7 +157,8 @@ def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str) -
     strategies = list(dict.fromkeys(row["strategy"] for row in rows))
     by_strategy = {name: [row for row in rows if row["strategy"] == name] for name in strategies}
     # over data sets whose budgets differ there is none to name, but its share of what is known of each
-    names = [_plain(budget) for budget in budgets] or [f"{100 * share:g} %" for share in SHARES]
+    known = max(map(len, by_strategy.values()))
+    names = [_plain(budget) for budget in budgets] or [f"{100 * share:g} %" for share in SHARES[-known:]]
     header = ["strategy", "n", f"area to {names[-1]}", *(f"regret at {name}" for name in names)]
     cells = [
         [

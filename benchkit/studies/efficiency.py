@@ -6,7 +6,8 @@ Deviations and choices
   at once) are kept beside them, since a trace is the same bit for bit each time its trial runs, and a clock
   is not. They are those of the machine that ran the study, with what else it did.
 - The default axis is what the study limited. Budgets are a quarter, a half and all of it; against the other
-  axis, of the cost at which the first trial of each data set ends.
+  axis, of the cost at which the first trial of each data set ends; where another one has no evaluation by
+  then, as against real seconds, areas and regrets at budgets have no meaning and are left out.
 - Intervals are resampled from a fixed seed, so the same traces give the same figures.
 """
 
@@ -76,7 +77,7 @@ class StudyEfficiency:
     Attributes
     ----------
     of : what it was taken from.
-    efficiency : see `benchkit.analysis.efficiency.sample_efficiency`.
+    efficiency : see `benchkit.analysis.efficiency.sample_efficiency`; empty where no budget fits all trials.
     reaching : see `benchkit.analysis.reaching.reaching`; the column ``target_is`` says ``baseline`` where the
         target is the baseline's median final regret.
     baseline : the strategy that speed-ups are over; None where the study does not have it.
@@ -148,7 +149,14 @@ def study_efficiency(
     InputError : see `read_study_traces`; a target or budget that does not fit, or a target that needs a
         baseline which the study does not have.
     """
-    from benchkit.analysis.efficiency import common_ends, sample_efficiency
+    import pandas as pd
+
+    from benchkit.analysis.efficiency import (
+        EFFICIENCY_COLUMNS,
+        common_ends,
+        common_starts,
+        sample_efficiency,
+    )
     from benchkit.analysis.reaching import reaching
 
     study = read_study_traces(out, axis)
@@ -160,8 +168,12 @@ def study_efficiency(
         raise InputError(f"study {study.spec.name} has no strategy {baseline!r}; it has {', '.join(labels)}")
     try:
         ends = study.budgets or common_ends(study.traces, study.axis)
+        shares = list(SHARES)
+        if study.limit is None and not budgets:
+            starts = common_starts(study.traces, study.axis)
+            shares = [share for share in SHARES if all(share * ends[each] >= starts[each] for each in ends)]
         of_dataset = {
-            dataset: tuple(budgets or [share * end for share in SHARES]) for dataset, end in ends.items()
+            dataset: tuple(budgets or [share * end for share in shares]) for dataset, end in ends.items()
         }
         for dataset, end in ends.items():
             beyond = [budget for budget in of_dataset[dataset] if budget > end * (1 + 1e-9)]
@@ -171,7 +183,10 @@ def study_efficiency(
                     f"up to which every trial on {dataset} is known"
                 )
         aims = {dataset: _targets(study, dataset, targets, baseline) for dataset in ends}
-        efficiency = sample_efficiency(study.traces, np.random.default_rng(_SEED), study.axis, of_dataset)
+        efficiency = pd.DataFrame(columns=list(EFFICIENCY_COLUMNS))
+        if all(of_dataset.values()):
+            rng = np.random.default_rng(_SEED)
+            efficiency = sample_efficiency(study.traces, rng, study.axis, of_dataset)
         reached = reaching(
             study.traces, aims, np.random.default_rng(_SEED), study.axis, study.budgets, baseline
         )

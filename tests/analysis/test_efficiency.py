@@ -10,6 +10,7 @@ from benchkit.analysis.efficiency import (
     ALL_DATASETS,
     EFFICIENCY_COLUMNS,
     common_ends,
+    common_starts,
     curve_area,
     sample_efficiency,
 )
@@ -118,6 +119,7 @@ def test_a_strategy_that_misses_a_data_set_has_no_mean_over_them(traces):
 
 def test_the_default_budget_is_where_the_first_trial_ends(traces):
     assert common_ends(traces) == {"d": 3.0, "e": 2.0}
+    assert common_starts(traces) == {"d": 2.0, "e": 1.0}
     frame = sample_efficiency(traces, np.random.default_rng(0))
     assert found(frame, "d", "a")["budget"] == 3.0
     assert np.isnan(found(frame, ALL_DATASETS, "a")["budget"])  # they differ

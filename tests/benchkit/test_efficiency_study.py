@@ -103,6 +103,14 @@ def test_real_seconds_are_the_clock_s(
     code, text, _ = cli("leaderboard", "efficiency", study.path, "--axis", "real-seconds")
     assert code == 0
     assert "(real s)" in text
+
+    fast = pd.DataFrame({"real_seconds": np.where(traces["seed"] == 0, 0.001, seconds + 1.0)})
+    fast.astype("float32").to_parquet(study.real_seconds)
+    assert study_efficiency(study.path, "real-seconds").efficiency.empty  # one ends before the others begin
+    code, text, _ = cli("leaderboard", "efficiency", study.path, "--axis", "real-seconds")
+    assert code == 0
+    assert "there is no budget to compare all at" in text
+    assert "cost of a regret of 0.5 (real s)" in text
     study.real_seconds.unlink()
     with pytest.raises(InputError, match=r"has no real_seconds\.parquet"):
         study_efficiency(study.path, "real-seconds")
