@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Drawn", "formats_of", "write_plot"]
 
 
+_TABLES = {
+    *("trials", "leaderboard", "best_of_k", "table", "training", "samples", "samples-mean"),
+    *("correlations", "correlations-mean", "scatter", "top_k", "noise_ceiling"),
+    *("divergence", "divergence-mean", "function_space", "function_space-mean", "correlation-mean", "floor"),
+}
+"""What studies call the tables in their folders, which the numbers of a figure may not take the place of."""
+
+
 class Drawn(NamedTuple):
     """The files that were written, and what a reader of the figure should know."""
 
@@ -65,12 +73,22 @@ def write_plot(
 
     Raises
     ------
-    InputError : the place cannot be written to.
+    InputError : the place cannot be written to, or holds a study whose tables have these names.
     """
+    from benchkit.analysis.style import FORMATS
+
+    stem = out.with_suffix("") if out.suffix.removeprefix(".") in FORMATS else out
+    places = {
+        ending: stem.with_name(f"{stem.name}-{ending}.csv" if ending else f"{stem.name}.csv")
+        for ending in frames
+    }
+    if (stem.parent / "manifest.json").is_file():
+        for path in places.values():
+            if path.stem in _TABLES:
+                raise InputError(f"{path} is a table of the study there: give the figure another name")
     paths = write_figure(figure, out, formats)
-    stem = paths[0].with_suffix("")
     for ending, frame in frames.items():
-        path = stem.with_name(f"{stem.name}-{ending}.csv" if ending else f"{stem.name}.csv")
+        path = places[ending]
         write_text(path, frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
         paths.append(path)
     return Drawn(paths, list(notes))

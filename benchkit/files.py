@@ -73,9 +73,14 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
             raise InputError(f"PGF needs a TeX installation with xelatex: it ended: {error}") from error
         place = stem.with_name(f"{stem.name}.{formats[0]}")
         raise InputError(f"cannot write {place}: {error.strerror or error}") from error
-    except (RuntimeError, LatexError) as error:
+    except (RuntimeError, LatexError, ValueError) as error:
         if "pgf" not in formats:
             raise
+        if isinstance(error, ValueError):
+            if not isinstance(error.__cause__, LatexError):
+                raise
+            reason = " ".join(str(error.__cause__).split())
+            raise InputError(f"TeX cannot set a text of this figure: {reason}") from error
         reason = " ".join(str(error).split())  # with what TeX said, it has many lines
         raise InputError(f"PGF needs a TeX installation with xelatex: {reason}") from error
 

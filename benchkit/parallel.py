@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -47,8 +48,9 @@ def in_processes(
     """
     from joblib import Parallel, delayed
 
-    # joblib keeps its workers for the next call that has equal arguments, so what they must import is one
-    arguments |= {"initializer": _start_worker, "initargs": (tuple(sys.path),)}
+    # joblib keeps its workers for the next call with equal arguments: where they are and import from are some
+    here = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("BENCHKIT_")))
+    arguments |= {"initializer": _start_worker, "initargs": (tuple(sys.path), os.getcwd(), here)}
     pool: Any = Parallel(n_jobs=jobs, return_as="generator_unordered", **arguments)
     results = pool(delayed(function)(*call) for call in calls)
     try:
@@ -59,9 +61,13 @@ def in_processes(
             results.close()
 
 
-def _start_worker(path: tuple[str, ...]) -> None:
-    """Import from where the parent does, and leave Ctrl-C to it: it ends its workers itself."""
+def _start_worker(path: tuple[str, ...], folder: str, ours: tuple[tuple[str, str], ...]) -> None:
+    """Be where the parent is and import from where it does; leave Ctrl-C to it: it ends its workers."""
     sys.path[:] = path
+    os.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("BENCHKIT_")]:
+        del os.environ[name]
+    os.environ.update(ours)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -63,24 +63,30 @@ _EQUAL = 1e-9  # percent points: a subtraction's rounding does not miss a target
 
 
 def follow_up(
-    traces: pd.DataFrame, axis: str = "queries", budgets: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """Return the horizon of each data set: its budget, or else where the first strategy has no trial left.
+    traces: pd.DataFrame,
+    axis: str = "queries",
+    budgets: Mapping[str, float] | None = None,
+    own_ends: bool = False,
+) -> dict[tuple[str, str], float]:
+    """Return the horizon of each strategy and data set.
+
+    It is the data set's budget, or else where the first strategy has no trial left; with `own_ends` where the
+    strategy itself has none left, for costs in which strategies differ by orders of magnitude.
 
     Raises
     ------
     ValueError : what `benchkit.analysis.curves.trials_by_group` raises, or a data set without a budget.
     """
+    groups = trials_by_group(traces, axis)
     if budgets is not None:
-        missing = set(map(str, traces["dataset"])) - set(budgets)
+        missing = {dataset for _, dataset in groups} - set(budgets)
         if missing:
             raise ValueError(f"there is no budget for data set {min(missing)}")
-        return dict(budgets)
-    horizons: dict[str, float] = {}
-    for (_, dataset), group in trials_by_group(traces, axis).items():
-        longest = max(float(cost[-1]) for cost, _ in group)
-        horizons[dataset] = min(longest, horizons.get(dataset, np.inf))
-    return horizons
+        return {key: budgets[key[1]] for key in groups}
+    ends = {key: max(float(cost[-1]) for cost, _ in group) for key, group in groups.items()}
+    if own_ends:
+        return ends
+    return {key: min(end for other, end in ends.items() if other[1] == key[1]) for key in groups}
 
 
 def reaching_costs(
@@ -115,7 +121,7 @@ def reaching_costs(
             raise ValueError(f"a target is a regret in percent points, got {aim}")
         for cost, regret in group:
             met = np.flatnonzero(regret <= aim + _EQUAL)
-            end = float(cost[-1]) if horizons is None else horizons[dataset]
+            end = float(cost[-1]) if horizons is None else horizons[strategy, dataset]
             first = float(cost[met[0]]) if len(met) else np.inf
             rows.append(
                 {
@@ -138,6 +144,7 @@ def reaching(
     baseline: str = "random-search",
     level: float = 0.95,
     resamples: int = 2_000,
+    own_ends: bool = False,
 ) -> pd.DataFrame:
     """Return shares, costs and speed-ups: a row per data set, target and strategy.
 
@@ -147,6 +154,7 @@ def reaching(
     targets : regrets in percent points, the same for all data sets or those of each.
     rng : for the bootstrap only.
     axis, budgets : see `reaching_costs`.
+    own_ends : see `follow_up`. Shares and mean costs of two strategies are then not of the same horizon.
     baseline : the strategy that speed-ups are over.
     level, resamples : of the intervals.
 
@@ -167,7 +175,8 @@ def reaching(
     ------
     ValueError : what `reaching_costs` and `reached_share` raise, or no targets.
     """
-    horizons = follow_up(traces, axis, budgets)
+    ends = follow_up(traces, axis, budgets, own_ends)
+    horizons = list(dict.fromkeys(dataset for _, dataset in ends))
     of_dataset = targets if isinstance(targets, Mapping) else dict.fromkeys(horizons, targets)
     key = int(rng.integers(2**63))
     most = max((len(of_dataset[dataset]) for dataset in horizons), default=0)
@@ -177,16 +186,17 @@ def reaching(
     for i in range(most):
         aims = {dataset: float(of_dataset[dataset][i]) for dataset in horizons}
         trials = reaching_costs(traces, aims, axis, budgets)
-        for dataset, horizon in horizons.items():
+        for dataset in horizons:
             here = trials[trials["dataset"] == dataset]
             rival = here[here["strategy"] == baseline]
             for strategy in dict.fromkeys(here["strategy"]):
                 group = here[here["strategy"] == strategy]
                 about = {"dataset": dataset, "target": aims[dataset], "strategy": strategy}
-                summary = _summary(group, horizon, key, level, resamples)
+                summary = _summary(group, ends[strategy, dataset], key, level, resamples)
                 if len(rival) and strategy != baseline:
-                    summary |= _speed_up(rival, group, horizon, key, level, resamples)
-                rows.append((list(horizons).index(dataset), {**about, **summary}))
+                    both = (ends[baseline, dataset], ends[strategy, dataset])
+                    summary |= _speed_up(rival, group, both, key, level, resamples)
+                rows.append((horizons.index(dataset), {**about, **summary}))
     rows.sort(key=lambda row: row[0])  # stable: targets and strategies keep their order
     return pd.DataFrame([row for _, row in rows], columns=list(REACHING_COLUMNS))
 
@@ -226,17 +236,27 @@ def _summary(
 
 
 def _speed_up(
-    rival: pd.DataFrame, group: pd.DataFrame, horizon: float, key: int, level: float, resamples: int
+    rival: pd.DataFrame,
+    group: pd.DataFrame,
+    horizons: tuple[float, float],
+    key: int,
+    level: float,
+    resamples: int,
 ) -> dict[str, float | str]:
-    """Return how much sooner than the baseline a strategy's median trial got there, with the interval."""
+    """Return how much sooner than the baseline a strategy's median trial got there, with the interval.
+
+    Parameters
+    ----------
+    horizons : of the baseline, and of the strategy.
+    """
     medians = []
-    for number, trials in enumerate((rival, group)):
+    for number, (trials, horizon) in enumerate(zip((rival, group), horizons, strict=True)):
         n = len(trials)
         counts = np.concatenate([np.ones((1, n)), _counts(n, key, 1 + number, resamples)])
         medians.append(resampled_medians(trials["cost"], trials["reached"], horizon, counts))
     slow, fast = medians
-    shortest = np.minimum(fast, horizon)
-    lowest = np.where(np.isinf(fast), 0.0, np.minimum(slow, horizon) / shortest)
+    shortest = np.minimum(fast, horizons[1])
+    lowest = np.where(np.isinf(fast), 0.0, np.minimum(slow, horizons[0]) / shortest)
     highest = np.where(np.isinf(slow), np.inf, slow / shortest)
     bound = {(False, False): "", (True, False): ">=", (False, True): "<=", (True, True): "unknown"}[
         bool(np.isinf(slow[0])), bool(np.isinf(fast[0]))

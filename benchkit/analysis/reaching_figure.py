@@ -23,6 +23,7 @@ from benchkit.analysis.cost_axis import (
     counted_title,
     legend_columns,
     method_handles,
+    scale_cost,
 )
 from benchkit.analysis.kaplan_meier import reached_share
 from benchkit.analysis.reaching import follow_up, reaching_costs
@@ -32,6 +33,7 @@ __all__ = ["ReachingInfo", "draw_reaching", "reaching_info"]
 
 _PANELS_A_ROW = 3
 _MARKERS = 4
+_ORDERS = 1_000
 
 
 class ReachingInfo(NamedTuple):
@@ -59,19 +61,21 @@ def reaching_info(
     axis: str = "queries",
     budgets: Mapping[str, float] | None = None,
     level: float = 0.95,
+    own_ends: bool = False,
 ) -> ReachingInfo:
     """Return the curves of a figure of reached shares.
 
     Parameters
     ----------
     traces, target, axis, budgets : see `benchkit.analysis.reaching.reaching_costs`.
+    own_ends : see `benchkit.analysis.reaching.follow_up`.
     level : coverage of the band (pointwise, see `benchkit.analysis.kaplan_meier`).
 
     Raises
     ------
     ValueError : what `reaching_costs` raises.
     """
-    horizons = follow_up(traces, axis, budgets)
+    horizons = follow_up(traces, axis, budgets, own_ends)
     trials = reaching_costs(traces, target, axis, budgets)
     curves, marks = [], []
     for dataset in dict.fromkeys(map(str, traces["dataset"])):
@@ -80,7 +84,7 @@ def reaching_info(
             group = here[here["strategy"] == strategy]
             if len(group) == 0:
                 continue
-            horizon = horizons[dataset]
+            horizon = horizons[strategy, dataset]
             curve = reached_share(group["cost"], group["reached"], horizon, level)
             about = {"strategy": strategy, "dataset": dataset}
             shown = {"share": curve.share, "low": curve.low, "high": curve.high, "at_risk": curve.at_risk}
@@ -97,7 +101,8 @@ def draw_reaching(info: ReachingInfo, venue: str = "neurips") -> Figure:
     """Draw a panel a data set, all strategies in each, one legend below.
 
     The axis of the cost is linear from 0, as is the custom for such curves: here what is early is of no more
-    interest. A short upright line on a curve is a trial that was censored before the horizon.
+    interest; where strategies differ by more than a thousand times it is logarithmic. A short upright line on
+    a curve is a trial that was censored before the horizon.
 
     Raises
     ------
@@ -160,11 +165,15 @@ def _draw_panel(ax: Axes, info: ReachingInfo, dataset: str, strategies: list[str
         ax.plot(
             cut["x"], 100 * cut["share"], color=look.color, marker="|", markersize=3, mew=0.4, linestyle=""
         )
-    ax.set_xlim(0, float(curves["x"].max()))
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    numbers = ScalarFormatter(useMathText=True)
-    numbers.set_powerlimits((-3, 5))  # one power of ten at the axis' end, where there are many digits
-    ax.xaxis.set_major_formatter(numbers)
+    ends = curves.groupby("strategy")["x"].max()
+    if ends.min() * _ORDERS < ends.max():
+        scale_cost(ax, float(curves.loc[curves["x"] > 0, "x"].min()), float(ends.max()))
+    else:
+        ax.set_xlim(0, float(ends.max()))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        numbers = ScalarFormatter(useMathText=True)
+        numbers.set_powerlimits((-3, 5))  # one power of ten at the axis' end, where there are many digits
+        ax.xaxis.set_major_formatter(numbers)
     ax.set_ylim(-2, 102)
     ax.set_yticks([0, 25, 50, 75, 100])
     ax.grid(axis="y", which="major", color="0.9")

@@ -124,7 +124,7 @@ def _show(found: StudyEfficiency) -> None:
     text += (
         "Reached: trials with the target "
         "within the horizon, of n; share by Kaplan-Meier. Mean cost: where a trial pays no more than the "
-        f"horizon ({_horizons(found)} {unit}). A median beyond the horizon is shown as >. "
+        f"horizon ({_horizons(found)}{unit}). A median beyond the horizon is shown as >. "
     )
     if found.baseline is not None:
         text += (
@@ -141,8 +141,10 @@ def _show(found: StudyEfficiency) -> None:
 
 
 def _horizons(found: StudyEfficiency) -> str:
-    values = found.reaching.groupby("dataset", sort=False)["horizon"].first()
-    return ", ".join(_plain(value) for value in dict.fromkeys(values))
+    of_dataset = found.reaching.groupby("dataset", sort=False)["horizon"]
+    if (of_dataset.nunique() > 1).any():
+        return "where the strategy's own trials end, in "
+    return ", ".join(_plain(value) for value in dict.fromkeys(of_dataset.first())) + " "
 
 
 def _plain(cost: float) -> str:

@@ -88,7 +88,8 @@ def plot_reaching(
         raise InputError("the studies limited different costs: draw those with one kind of budget together")
     budgets = {title: limit for title, limit in limits.items() if limit is not None}
     try:
-        info = reaching_info(traces, target, _axis_of(studies), budgets or None)
+        against = _axis_of(studies)
+        info = reaching_info(traces, target, against, budgets or None, own_ends=against == "real_seconds")
         if not info.curves["share"].gt(0).any():
             raise InputError(f"no trial reached a regret of {target:g}: take a larger --target")
         figure = draw_reaching(info, venue)

@@ -206,7 +206,8 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
         filters=filters,
         table=lines_table(about, filters, views, "spent", "regret (% points)"),
         commands=tuple(
-            command("plot", "efficiency", name, "--axis", axis, "--out", "efficiency.pdf") for axis in axes
+            command("plot", "efficiency", name, "--axis", axis.replace("_", "-"), "--out", "efficiency.pdf")
+            for axis in axes
         ),
     )
 

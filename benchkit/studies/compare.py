@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.spaces import InputError, unknown
+from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
 from benchkit.studies.wording import budget_text
@@ -43,7 +44,7 @@ class Comparison:
     friedman : for every task: dataset, blocks, strategies, statistic, p_value, critical_difference (Nemenyi,
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
-    notes : what was left out, and where the studies differ in their budgets.
+    notes : what was left out, and where the studies differ in budget or measure.
     """
 
     trials: pd.DataFrame
@@ -96,7 +97,7 @@ def read_tasks(
                 notes.append(f"{name} has none of these data sets, and is left out")
                 continue
         tables[name] = directory.read_manifest()["table"]
-        budgets[name] = budget_text(spec)
+        budgets[name] = _measured(spec)
         if len(folders) > 1:
             trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
         parts.append(trials)
@@ -113,11 +114,22 @@ def read_tasks(
         raise InputError("a comparison needs two strategies that all of the studies have on every data set")
     if len(set(budgets.values())) > 1:
         spent = ", ".join(f"{name} {budget}" for name, budget in budgets.items())
-        notes.append(f"the studies' budgets differ: {spent}")
+        notes.append(f"the studies differ in budget or measure: {spent}")
     if left_out:
         notes.append(f"not in every study on every data set, and left out: {', '.join(left_out)}")
     together = everywhere[everywhere["strategy"].isin(common)].reset_index(drop=True)
     return together, tables, notes
+
+
+def _measured(spec: StudySpec) -> str:
+    """Return what a trial may spend, on what it searches, and what its regret is of."""
+    report = spec.report
+    split, run = ("validation", report.valid) if report.valid is not None else ("test", report.test)
+    limit = "" if spec.constraint is None else f", {spec.constraint.cost} at most {spec.constraint.max:g}"
+    return (
+        f"{budget_text(spec)} at {spec.search.epochs} epochs{limit}, regret in {split} accuracy "
+        f"({'mean' if run == 'mean' else f'run {run}'}) at {report.epochs} epochs"
+    )
 
 
 def compare_studies(

@@ -8,6 +8,8 @@ Deviations and choices
 - The default axis is what the study limited. Budgets are a quarter, a half and all of it; against the other
   axis, of the cost at which the first trial of each data set ends; where another one has no evaluation by
   then, as against real seconds, areas and regrets at budgets have no meaning and are left out.
+- Against real seconds each strategy is followed to its own end: they differ by orders of magnitude, and where
+  random search ends, after a millisecond, is no horizon for the others.
 - Intervals are resampled from a fixed seed, so the same traces give the same figures.
 """
 
@@ -169,7 +171,7 @@ def study_efficiency(
     try:
         ends = study.budgets or common_ends(study.traces, study.axis)
         shares = list(SHARES)
-        if study.limit is None and not budgets:
+        if not budgets:
             starts = common_starts(study.traces, study.axis)
             shares = [share for share in SHARES if all(share * ends[each] >= starts[each] for each in ends)]
         of_dataset = {
@@ -188,16 +190,19 @@ def study_efficiency(
             rng = np.random.default_rng(_SEED)
             efficiency = sample_efficiency(study.traces, rng, study.axis, of_dataset)
         reached = reaching(
-            study.traces, aims, np.random.default_rng(_SEED), study.axis, study.budgets, baseline
+            study.traces,
+            aims,
+            np.random.default_rng(_SEED),
+            study.axis,
+            study.budgets,
+            baseline,
+            own_ends=study.axis == "real_seconds",
         )
     except ValueError as error:  # InputError among them
         raise InputError(str(error)) from error
-    if "baseline" in targets:
-        place = list(targets).index("baseline")
-        own = reached["dataset"].map({dataset: values[place] for dataset, values in aims.items()})
-        reached.insert(2, "target_is", np.where(reached["target"] == own, "baseline", ""))
-    else:
-        reached.insert(2, "target_is", "")
+    place = reached.groupby(["dataset", "strategy"], sort=False).cumcount()  # of the target, among all
+    said = ["baseline" if target == "baseline" else "" for target in targets]
+    reached.insert(2, "target_is", [said[number] for number in place])
     return StudyEfficiency(study, efficiency, reached, baseline if known else None)
 
 

@@ -100,5 +100,5 @@ def run_trials(
         for trial in trials:
             yield run_trial(spec, trial, path, sha256)
     else:
-        calls = [(spec, trial, path, sha256) for trial in trials]
+        calls = [(spec, trial, path.resolve(), sha256) for trial in trials]
         yield from in_processes(run_trial, calls, jobs, backend="loky", batch_size="auto")

@@ -233,6 +233,11 @@ class StudyDirectory:
         ------
         InputError : they were not kept, or the file is damaged or of other traces.
         """
+        if self.traces.is_file() and not self.real_seconds.is_file():
+            raise InputError(
+                f"{self.path} keeps no real seconds: it was run by a release that did not, or its "
+                f"{self.real_seconds.name} is gone; to have them run the study again, into another --out"
+            )
         try:
             seconds = pq.read_table(self._need(self.real_seconds)).column(_REAL).to_numpy()
             rows = pq.read_metadata(self._need(self.traces)).num_rows

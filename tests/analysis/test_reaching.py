@@ -54,9 +54,11 @@ def test_each_data_set_can_have_its_own_target(traces):
 
 
 def test_the_horizon_is_the_budget_or_where_a_strategy_has_no_trial_left(traces):
-    assert follow_up(traces) == {"d": 12.0}
-    assert follow_up(traces[traces["seed"] > 0], "seconds") == {"d": 110.0}
-    assert follow_up(traces, budgets={"d": 99.0}) == {"d": 99.0}
+    assert set(follow_up(traces).items()) == {((name, "d"), 12.0) for name in set(traces["strategy"])}
+    assert set(follow_up(traces[traces["seed"] > 0], "seconds").values()) == {110.0}
+    assert set(follow_up(traces, budgets={"d": 99.0}).values()) == {99.0}
+    own = traces.groupby("strategy")["queries"].max()
+    assert follow_up(traces, own_ends=True) == {(name, "d"): end for name, end in own.items()}
     with pytest.raises(ValueError, match="no budget for data set d"):
         follow_up(traces, budgets={"e": 1.0})
 

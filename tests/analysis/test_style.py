@@ -226,11 +226,16 @@ def test_a_paper_can_input_a_pgf(tmp_path: Path) -> None:
     drawn = figure()
     title = r"50 % of {a_b} & #1 ~ c\d, p < 0.1 || q: $\tau_{b}^2$, x^2"
     drawn.axes[0].set_title(title)
+    drawn.axes[0].set_ylabel(r"5 $ a_b, \$c")
+    drawn.axes[0].set_xticks([0, 1, 2], labels=["my_evolution", "random & co #2", "$x_1$"])
     (path,) = write_figure(drawn, tmp_path / "a.pgf", ("pgf",))
     assert drawn.axes[0].get_title() == title
+    assert [text.get_text() for text in drawn.axes[0].get_xticklabels()][1] == "random & co #2"
     assert r"\&" in path.read_text()
     assert r"$\tau_{b}^2$" in path.read_text()
     assert r"p \textless{} 0.1" in path.read_text()
+    assert r"my\_evolution" in path.read_text()
+    assert path.read_text().count(r"\textdollar{}") == 2
     (tmp_path / "paper.tex").write_text(
         r"\documentclass{article}\usepackage{pgf}"
         "\n\\def\\mathdefault#1{#1}\n"
@@ -263,3 +268,12 @@ def test_variants_in_one_figure_look_different_and_the_same_in_any_order() -> No
 def test_looks_of_any_labels_differ(labels: list[str]) -> None:
     looks = method_looks(f"gibbsnas ({label})" for label in labels)
     assert len(set(looks.values())) == len(looks) == len(set(labels))
+
+
+@needs_tex
+def test_a_text_that_tex_refuses_is_one_line(tmp_path: Path) -> None:
+    drawn = figure()
+    drawn.axes[0].set_title(r"$\mathit{a$")
+    with pytest.raises(InputError, match="TeX cannot set a text of this figure") as caught:
+        write_figure(drawn, tmp_path / "a.pgf", ("pgf",))
+    assert "\n" not in str(caught.value)

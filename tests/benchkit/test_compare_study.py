@@ -54,7 +54,8 @@ def test_several_studies_are_more_tasks(studies: tuple[Path, Path], cli: Cli) ->
         "chains: cifar10",
     }
     assert {row["n"] for row in found["aggregates"]} == {12}
-    assert found["notes"] == ["not in every study on every data set, and left out: local-search"]
+    assert found["notes"][0].startswith("the studies differ in budget or measure: cells 25 queries at 200")
+    assert found["notes"][1:] == ["not in every study on every data set, and left out: local-search"]
     assert found["tables"]["chains"]["name"] == "nasbench-macro"
 
 
@@ -63,7 +64,10 @@ def test_different_budgets_are_said(studies: tuple[Path, Path], cli: Cli, tmp_pa
     run(load_preset("macro").replaced(names, seeds=4, queries=30), tmp_path / "longer")
     code, _, error = cli("plot", "profile", studies[0], tmp_path / "longer", "--out", tmp_path / "p.svg")
     assert code == 0
-    assert "note: the studies' budgets differ: cells 25 queries, longer 30 queries" in error
+    assert (
+        "note: the studies differ in budget or measure: cells 25 queries at 200 epochs, regret in validation "
+        "accuracy (mean) at 200 epochs, longer 30 queries at 50 epochs, regret in test accuracy (run 1)"
+    ) in error
 
 
 def test_a_study_without_the_data_sets_is_left_out(studies: tuple[Path, Path], cli: Cli) -> None:

@@ -30,3 +30,15 @@ def test_processes_import_from_where_the_parent_does_now(
     monkeypatch.syspath_prepend(tmp_path)
     double = importlib.import_module("come_later").double
     assert sorted(in_processes(double, [(n,) for n in range(4)], 2, backend="loky")) == [0, 2, 4, 6]
+
+
+def place(_: int) -> tuple[str, str | None]:
+    return os.getcwd(), os.environ.get("BENCHKIT_HOME")
+
+
+def test_processes_are_where_the_parent_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(in_processes(place, [(n,) for n in range(4)], 2, backend="loky"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHKIT_HOME", "elsewhere")
+    found = set(in_processes(place, [(n,) for n in range(4)], 2, backend="loky"))
+    assert found == {(str(tmp_path.resolve()), "elsewhere")}

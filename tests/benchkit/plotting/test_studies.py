@@ -62,6 +62,14 @@ def test_only_some_data_sets(done: StudyDirectory, tmp_path: Path) -> None:
             draw([done.path], tmp_path / "x", datasets=["f"])
 
 
+def test_a_figure_s_numbers_do_not_replace_a_study_s_tables(done: StudyDirectory) -> None:
+    kept = done.leaderboard.read_bytes()
+    with pytest.raises(InputError, match=r"leaderboard\.csv is a table of the study there"):
+        plot_ranks([done.path], done.path / "leaderboard.pdf")
+    assert done.leaderboard.read_bytes() == kept
+    assert not (done.path / "leaderboard.pdf").exists()
+
+
 def test_the_same_folder_twice_is_one_study(done: StudyDirectory, tmp_path: Path) -> None:
     plot_ranks([done.path, done.path], tmp_path / "r", formats=("png",))
     assert len(pd.read_csv(tmp_path / "r.csv")) == 2 * 3
