@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchkit.files import write_figure, write_text
+from benchkit.base.files import write_text
+from benchkit.figure_writer import write_figure
 from benchkit.spaces import InputError
 
 if TYPE_CHECKING:

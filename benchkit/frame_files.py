@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 
 __all__ = ["as_records", "write_frames"]
 

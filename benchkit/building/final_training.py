@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchkit.base.files import write_text
 from benchkit.building.final_data import FinalData, open_test, seen_images
 from benchkit.building.final_settings import FinalSettings
 from benchkit.building.final_trainer import FinalStreams, FinalTrainer
 from benchkit.building.standalone import cpu_capability
-from benchkit.files import write_text
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count

@@ -28,7 +28,7 @@ def compare_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print robust aggregates of the strategies, and tests of every pair."""
-    from benchkit.files import write_text
+    from benchkit.base.files import write_text
     from benchkit.frame_files import as_records
     from benchkit.studies.compare import compare_studies
 

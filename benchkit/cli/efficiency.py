@@ -42,7 +42,7 @@ def efficiency_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print the area under the regret curves, and what it costs to reach target regrets."""
-    from benchkit.files import write_text
+    from benchkit.base.files import write_text
     from benchkit.studies.efficiency import study_efficiency
 
     aims = None if targets is None else _numbers(targets, "--targets", lowest=0.0, words=("baseline",))

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError, shown
 
 __all__ = [
     "JSON_OPTION",
@@ -163,7 +163,7 @@ def assignments(given: Sequence[str], option: str) -> dict[str, Any]:
     ------
     InputError : no such form, or a name that is given twice.
     """
-    import yaml
+    from benchkit.base.yaml_text import parse_yaml
 
     values: dict[str, Any] = {}
     for text in given:
@@ -172,10 +172,7 @@ def assignments(given: Sequence[str], option: str) -> dict[str, Any]:
             raise InputError(f"{option} takes NAME=VALUE; got {text!r}")
         if name in values:
             raise InputError(f"{option} {name} is given twice")
-        try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"{option} {name}: {value!r} cannot be read as a value") from error
+        values[name] = parse_yaml(value, f"{option} {name}: {shown(value)}")
     return values
 
 

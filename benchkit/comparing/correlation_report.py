@@ -21,10 +21,11 @@ from benchkit.analysis.noise_ceiling import noise_ceiling
 from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.base.files import replacing, write_text
 from benchkit.comparing.correlation_scores import ScoreStore, digest
 from benchkit.comparing.truth import Truth
 from benchkit.figure_files import write_plot
-from benchkit.files import replacing, write_figure, write_text
+from benchkit.figure_writer import write_figure
 from benchkit.frame_files import as_records
 from benchkit.training.claim import as_json
 from benchkit.training.trained import Saved, Trained

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 from benchkit.spaces import InputError
 
 __all__ = ["ScoreStore", "digest"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.spaces import InputError
 
 if TYPE_CHECKING:

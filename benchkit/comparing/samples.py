@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.claim import as_json, claim

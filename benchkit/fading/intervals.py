@@ -44,11 +44,11 @@ from benchkit.analysis.interval_figure import draw_intervals, interval_info
 from benchkit.analysis.rank_correlation import correlate
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.base.files import write_text
 from benchkit.comparing.correlation import CheckpointScorer, CorrelationSettings, images_of
 from benchkit.comparing.truth import Truth, read_truths, table_of
 from benchkit.fading.parts import PartStore
 from benchkit.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
-from benchkit.files import write_text
 from benchkit.frame_files import as_records, write_frames
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch

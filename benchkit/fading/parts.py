@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 from benchkit.spaces import InputError
 
 __all__ = ["Arrays", "PartStore"]

@@ -39,6 +39,7 @@ import pandas as pd
 from benchkit.analysis.fading_figure import draw_study, study_info
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.base.files import write_text
 from benchkit.building.standalone import cpu_capability
 from benchkit.fading.function_space import (
     correlation_frame,
@@ -50,7 +51,6 @@ from benchkit.fading.parts import PartStore
 from benchkit.fading.posterior import divergence_frame
 from benchkit.fading.settings import FadingSettings
 from benchkit.fading.trainings import Laboratory, Task, opened, run_task, tasks_of
-from benchkit.files import write_text
 from benchkit.frame_files import as_records, write_frames
 from benchkit.parallel import in_processes
 from benchkit.training.claim import as_json, claim

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 from benchkit.images.image_set import ARRAYS, ImageSet, digest
 from benchkit.spaces import InputError
 

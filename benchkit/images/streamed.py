@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.images.folder import FileList, FolderListing, list_folder
 from benchkit.images.reduce import stratified
 from benchkit.images.splits import split

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import whole_space

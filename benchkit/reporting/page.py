@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit import __version__
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.reporting.origin import command, short_names
 from benchkit.reporting.parts import Section
 from benchkit.spaces import InputError

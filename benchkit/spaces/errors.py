@@ -1,38 +1,7 @@
-"""What every room raises when a user's input cannot be used.
-
-The command line shows ``str(error)`` as its one line and exits with code 2, so the text says what
-was given, what is allowed, and what to do next.
-"""
+"""The errors of `benchkit.base`, under the name that scripts know them by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from benchkit.base.errors import ArchitectureError, InputError, unknown
 
 __all__ = ["ArchitectureError", "InputError", "unknown"]
-
-
-class InputError(ValueError):
-    """A user's input cannot be used; ``str(error)`` is the line to show."""
-
-
-class ArchitectureError(InputError):
-    """An architecture is malformed, or not a member of the space."""
-
-
-def unknown(kind: str, given: object, known: Iterable[object], where: str = "") -> InputError:
-    """Return the error for a name that is not among `known`, with the nearest one suggested.
-
-    Parameters
-    ----------
-    kind : what was named, such as ``"dataset"``.
-    given : the name as the user wrote it.
-    known : the allowed names, in the order to print them.
-    where : the thing that has those names, such as ``"table nasbench201"``.
-    """
-    from difflib import get_close_matches
-
-    names = [str(name) for name in known]
-    near = [] if isinstance(given, int) else get_close_matches(str(given), names, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    place = f" for {where}; it has " if where else "; there are "
-    return InputError(f"unknown {kind} {str(given)!r}{place}{', '.join(names) or 'none'}{hint}")

@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.best_of_k import Window, best_of_k_latex, best_of_k_summary, best_steps
+from benchkit.base.files import write_text
 from benchkit.figure_files import write_plot
-from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies import get_strategy

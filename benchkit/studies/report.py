@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from benchkit.base.files import write_text
 from benchkit.figure_files import write_plot
-from benchkit.files import write_text
 from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.wording import numbers_of

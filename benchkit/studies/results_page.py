@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.spaces import InputError
 from benchkit.studies.about import ABOUT, About, read_about
 from benchkit.studies.key_figures import interval_text, key_figures, markdown_table

@@ -8,16 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from benchkit.files import read_yaml
+from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.latency.lookup import LatencyLookup, read_latency
 from benchkit.searching.budget import Budget
 from benchkit.searching.constraints import check_limits
 from benchkit.spaces import InputError, unknown
 
 __all__ = [
+    "TEXT_KEYS",
     "BestOfKSpec",
     "BudgetSpec",
     "ConstraintSpec",
@@ -33,6 +33,11 @@ __all__ = [
     "preset_names",
     "unique",
 ]
+
+TEXT_KEYS = frozenset(
+    {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution"}
+)
+"""Keys of a study whose values are text as it is written: a study named 1.10 is not named 1.1."""
 
 Column = Literal["mean"] | Annotated[int, Field(ge=0)]
 
@@ -210,8 +215,7 @@ class StudySpec(Strict):
         for key in ("best_of_k", "constraint"):
             if data[key] is None:
                 del data[key]  # a study without it is written, and hashed, as before there was one
-        text: str = yaml.safe_dump(data, sort_keys=False, width=100)
-        return text
+        return dump_yaml(data)
 
     def replaced(
         self,
@@ -309,7 +313,7 @@ def load_spec(path: Path) -> StudySpec:
     ------
     InputError : no such file, not YAML, or not a study.
     """
-    return parse_spec(read_yaml(path, "study"), str(path), path.parent)
+    return parse_spec(read_yaml(path, "study", TEXT_KEYS), str(path), path.parent)
 
 
 def preset_names() -> list[str]:
@@ -328,4 +332,4 @@ def load_preset(name: str) -> StudySpec:
     if name not in preset_names():
         raise unknown("preset", name, preset_names())
     text = (resources.files("benchkit.studies") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse_spec(yaml.safe_load(text), f"preset {name}")
+    return parse_spec(parse_yaml(text, f"preset {name}", TEXT_KEYS), f"preset {name}")

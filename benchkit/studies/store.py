@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchkit.files import replacing, write_text
+from benchkit.base.files import replacing, write_text
 from benchkit.searching.trace import Trace, pack, unpack
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Batch

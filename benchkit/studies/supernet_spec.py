@@ -12,12 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from benchkit.files import read_yaml
+from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import (
+    TEXT_KEYS,
     Names,
     StrategySpec,
     Strict,
@@ -130,8 +130,7 @@ class SupernetStudySpec(Strict):
 
     def to_yaml(self) -> str:
         """Return the specification as YAML, the form in which it is kept and hashed."""
-        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
-        return text
+        return dump_yaml(self.model_dump(mode="json"))
 
     def replaced(
         self,
@@ -202,7 +201,7 @@ def is_supernet_study(path: Path) -> bool:
     ------
     InputError : no such file, or not YAML.
     """
-    data = read_yaml(path, "study")
+    data = read_yaml(path, "study", TEXT_KEYS)
     return isinstance(data, dict) and "searches" in data
 
 
@@ -213,7 +212,7 @@ def load_supernet_study(path: Path) -> SupernetStudySpec:
     ------
     InputError : no such file, not YAML, or not such a study.
     """
-    return parse_supernet_study(read_yaml(path, "study"), str(path))
+    return parse_supernet_study(read_yaml(path, "study", TEXT_KEYS), str(path))
 
 
 def supernet_preset_names() -> list[str]:
@@ -232,4 +231,4 @@ def load_supernet_preset(name: str) -> SupernetStudySpec:
     if name not in supernet_preset_names():
         raise unknown("preset", name, supernet_preset_names())
     text = (resources.files("benchkit.studies") / "supernet_presets" / f"{name}.yaml").read_text("utf-8")
-    return parse_supernet_study(yaml.safe_load(text), f"preset {name}")
+    return parse_supernet_study(parse_yaml(text, f"preset {name}", TEXT_KEYS), f"preset {name}")

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing

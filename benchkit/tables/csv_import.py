@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchkit.files import read_yaml
+from benchkit.base.yaml_text import read_yaml
 from benchkit.spaces import InputError, Space, get_space, unknown
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace

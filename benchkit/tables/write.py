@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace

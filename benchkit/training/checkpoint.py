@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from benchkit.files import replacing, write_text
+from benchkit.base.files import replacing, write_text
 from benchkit.spaces import InputError
 
 __all__ = [

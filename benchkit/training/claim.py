@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchkit.files import unfinished, write_text
+from benchkit.base.files import unfinished, write_text
 from benchkit.spaces import InputError
 
 __all__ = ["as_json", "claim"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.files import replacing, write_text
+from benchkit.base.files import replacing, write_text
 from benchkit.images.device_set import DeviceImages
 from benchkit.images.folder import FileList
 from benchkit.images.image_set import LabelledImages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchkit.files import write_text
+from benchkit.base.files import write_text
 
 __all__ = ["write_history"]
 

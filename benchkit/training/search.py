@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.files import replacing, write_text
+from benchkit.base.files import replacing, write_text
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
 from benchkit.searching.budget import Budget

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from benchkit.analysis.style import method_look, method_looks, save_figure, venue_style
-from benchkit.files import write_figure
+from benchkit.figure_writer import write_figure
 from benchkit.spaces import InputError
 
 PAPERS = ("nasas", "vaenas", "pcnas", "gibbsnas", "sivdnas")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from benchkit.files import read_yaml
+from benchkit.base.yaml_text import read_yaml
 from benchkit.spaces import InputError, get_space
 from benchkit.strategies import get_strategy, strategy_names
 from benchkit.studies.api import load_study
@@ -151,8 +151,8 @@ def test_a_study_is_a_mapping(data: Any) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"[", b"a: b: c", b"\x00", b"name: !!python/name:os.system", b"name: 2024-13-45", b"seeds: 1\nseeds: 2"],
-    ids=["open", "nested", "nul", "python", "date", "twice"],
+    [b"[", b"a: b: c", b"\x00", b"name: !!python/name:os.system", b"seeds: 1\nseeds: 2"],
+    ids=["open", "nested", "nul", "python", "twice"],
 )
 def test_a_file_that_is_not_yaml_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.yaml").write_bytes(content)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.files import replacing
+from benchkit.base.files import replacing
 from benchkit.spaces import InputError
 
 __all__ = ["HALVES", "INPUTS", "build_halves", "in_first_half"]

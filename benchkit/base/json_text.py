@@ -1,0 +1,86 @@
+"""The door for JSON: limits of size and depth, no key given twice, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchkit.base.errors import InputError, clipped, shown
+from benchkit.base.files import MEGABYTE, read_text
+
+__all__ = ["DEEPEST", "MOST_BYTES", "depth_of", "parse_json", "read_json"]
+
+DEEPEST = 64
+"""Number of levels that a document may be nested; the deepest of ours has 8."""
+
+MOST_BYTES = 256 * MEGABYTE
+"""Largest JSON file that is read; the largest of ours, a manifest of many trials, has some 20 MB."""
+
+
+def read_json(path: Path, what: str = "file", most: int = MOST_BYTES) -> Any:
+    """Return what a JSON file says.
+
+    Parameters
+    ----------
+    path : file to read.
+    what : name of what it should be, such as ``"manifest"``, for the error.
+    most : largest number of bytes that it can have.
+
+    Raises
+    ------
+    InputError : the file cannot be read, is no regular file or too long, is not JSON, names a key twice, or
+        is nested deeper than `DEEPEST`; one line.
+    """
+    return parse_json(read_text(path, what, most), f"{what} {path}")
+
+
+def parse_json(text: str | bytes, origin: str) -> Any:
+    """Return what a JSON text says; raises as `read_json`.
+
+    Parameters
+    ----------
+    text : JSON text; bytes are UTF-8.
+    origin : where it comes from, for the error.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise _too_deep(origin) from error
+    except _RepeatedKeyError as error:
+        raise InputError(f"{origin} is damaged: key {shown(error.args[0])} is given twice") from error
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
+        raise InputError(f"{origin} is not JSON: {clipped(str(error))}") from error
+    if depth_of(value, DEEPEST) > DEEPEST:
+        raise _too_deep(origin)
+    return value
+
+
+class _RepeatedKeyError(Exception):
+    """An object of JSON that names a key twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _RepeatedKeyError(key)
+            seen.add(key)
+    return found
+
+
+def _too_deep(origin: str) -> InputError:
+    return InputError(f"{origin} is nested deeper than {DEEPEST} levels")
+
+
+def depth_of(value: Any, most: int) -> int:
+    """Return how many lists and mappings lie inside each other; where it is more than `most`, `most` + 1."""
+    level = [value]
+    for depth in range(most + 1):
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return depth
+        level = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
+    return most + 1
