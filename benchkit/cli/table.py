@@ -107,12 +107,12 @@ def query(
         "architecture": table.base_space.format(row),
         "metric": str(metric),
         "value": value,
-        "unit": metric.unit,
+        "unit": table.quantity(metric).unit,
     }
     if as_json:
         return show_json(answer)
     reduction = "mean over runs" if run is None else f"run {run}"
-    typer.echo(f"{value:g} {metric.unit}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
+    typer.echo(f"{value:g} {answer['unit']}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
     return None
 
 

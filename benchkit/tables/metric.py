@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchkit.spaces.errors import InputError, unknown
 
-__all__ = ["QUANTITIES", "SPLITS", "Metric"]
+__all__ = ["QUANTITIES", "SPLITS", "Metric", "Quantity"]
 
 SPLITS = ("train", "valid", "test")
 
-QUANTITIES: dict[str, tuple[str, bool]] = {
-    "accuracy": ("%", True),
-    "loss": ("nats", False),
-    "train_seconds": ("s", False),
-    "latency_seconds": ("s", False),
-    "parameters": ("count", False),
-    "flops": ("count", False),
-    "energy_kwh": ("kWh", False),
+
+class Quantity(NamedTuple):
+    """The unit and the direction of what a column measures.
+
+    Attributes
+    ----------
+    unit : unit in which it is stated, such as ``%``; empty for a pure number.
+    higher_is_better : whether a larger value is a better one.
+    """
+
+    unit: str
+    higher_is_better: bool
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "accuracy": Quantity("%", True),
+    "loss": Quantity("nats", False),
+    "train_seconds": Quantity("s", False),
+    "latency_seconds": Quantity("s", False),
+    "parameters": Quantity("count", False),
+    "flops": Quantity("count", False),
+    "energy_kwh": Quantity("kWh", False),
 }
-"""quantity -> (unit, whether higher is better)."""
+"""Quantities whose unit and direction are known by their name. Others state theirs in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +47,8 @@ class Metric:
     split : ``train``, ``valid`` or ``test``; None for what has no split, such as parameters.
     epochs : training epochs after which it was measured; None for what does not depend on training.
     run : 0-based independent training; None for the mean over the runs.
-    quantity : a key of `QUANTITIES`; accuracy is in percent.
+    quantity : a key of `QUANTITIES`, or a user's own word; accuracy is in percent. `Table.quantity` says in
+        which unit and which direction a column is.
     schedule : length of the whole training, where `epochs` lies inside it: a network after 12 epochs of
         a 200-epoch schedule is not one trained for 12. None where `epochs` is the end of its schedule.
     variant : names figures of another release or training set than the table's own; empty as a rule.
@@ -48,8 +63,8 @@ class Metric:
     schedule: int | None = None
 
     def __post_init__(self) -> None:
-        if self.quantity not in QUANTITIES:
-            raise unknown("quantity", self.quantity, QUANTITIES)
+        if not self.quantity:
+            raise InputError(f"a metric on {self.dataset} needs a quantity, such as accuracy or loss")
         if self.split is not None and self.split not in SPLITS:
             raise unknown("split", self.split, SPLITS)
         if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
@@ -61,14 +76,6 @@ class Metric:
                 raise InputError(f"epochs {self.epochs} does not lie inside a schedule of {self.schedule}")
             if self.epochs == self.schedule:
                 object.__setattr__(self, "schedule", None)
-
-    @property
-    def unit(self) -> str:
-        return QUANTITIES[self.quantity][0]
-
-    @property
-    def higher_is_better(self) -> bool:
-        return QUANTITIES[self.quantity][1]
 
     def __str__(self) -> str:
         """Return the column's name, such as ``cifar10.valid.200ep.run0.accuracy``."""

@@ -27,7 +27,7 @@ from benchkit.spaces import InputError, Space, get_space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.row_index import RowIndex
 from benchkit.tables.arrow_file import fixed_bytes, read_arrow, to_numpy, to_percent
-from benchkit.tables.metric import Metric
+from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "Lookup", "Optimum", "Table", "space_from_json"]
 
@@ -119,11 +119,15 @@ class Table:
         self.name: str = self.metadata["name"]
         self.base_space = space_from_json(self.metadata["space"])
         self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
+        self._quantities: dict[str, Quantity] = dict(QUANTITIES)
         self.static: list[str] = []
         for field in self._data.schema:
             parts = (field.metadata or {}).get(METADATA_KEY)
             if parts is not None:
                 about = json.loads(parts)
+                if "better" in about:
+                    named = Quantity(about["unit"], about["better"] == "higher")
+                    self._quantities[about["metric"]["quantity"]] = named
                 last = Metric(**about["metric"])
                 for point, epochs in enumerate(about.get("epochs", [last.epochs])):
                     metric = replace(last, epochs=epochs, schedule=last.schedule or last.epochs)
@@ -203,6 +207,17 @@ class Table:
     def datasets(self) -> list[str]:
         """The data sets that the table has accuracies for, in the order of its columns."""
         return list(dict.fromkeys(m.dataset for m in self.metrics if m.quantity == "accuracy"))
+
+    def quantity(self, metric: Metric) -> Quantity:
+        """Return the unit and the direction of a column.
+
+        Raises
+        ------
+        InputError : the table has no such quantity.
+        """
+        if metric.quantity not in self._quantities:
+            raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
+        return self._quantities[metric.quantity]
 
     def runs(self, metric: Metric) -> list[Metric]:
         """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
@@ -357,9 +372,9 @@ class Table:
         return float(self.values(metric)[self.locate(architecture)[0]])
 
     def optimum(self, metric: Metric) -> Optimum:
-        """Return the best entry of a column, by the metric's own direction, over all that have it."""
+        """Return the best entry of a column, by its own direction, over all that have it."""
         values = self.values(metric)
-        signed = values if metric.higher_is_better else -values
+        signed = values if self.quantity(metric).higher_is_better else -values
         row = int(np.nanargmax(signed))
         return Optimum(
             value=float(values[row]),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from benchkit.base.files import replacing
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.tables.metric import Metric
+from benchkit.tables.metric import QUANTITIES, Metric
 from benchkit.tables.table import FORMAT_VERSION, METADATA_KEY, space_from_json
 
 __all__ = ["Column", "TableSource", "write_table"]
@@ -34,11 +34,15 @@ class Column:
         file and is read back rounded to five decimals, which is exact for percentages given so.
     note : what a reader must know about this column; empty as a rule.
     epochs : for a curve, the ascending epochs of its points; the column's metric is that of the last.
+    unit : unit of the values; empty for that of `QUANTITIES`.
+    better : direction of a quantity that is not in `QUANTITIES`; None for one that is.
     """
 
     values: npt.NDArray[Any]
     note: str = ""
     epochs: tuple[int, ...] = ()
+    unit: str = ""
+    better: Literal["higher", "lower"] | None = None
 
     def to_arrow(self, order: npt.NDArray[np.int64]) -> pa.Array:
         """Return the column in this order of entries."""
@@ -128,7 +132,13 @@ def write_table(
         if column.values.shape != shape or np.isinf(column.values).any():
             raise InputError(f"column {metric} needs {len(rows)} finite values (NaN where missing)")
         arrays.append(column.to_arrow(order))
-        about: dict[str, Any] = {"metric": metric.to_json(), "unit": metric.unit, "note": column.note}
+        about: dict[str, Any] = {
+            "metric": metric.to_json(),
+            "unit": column.unit or QUANTITIES[metric.quantity].unit,
+            "note": column.note,
+        }
+        if column.better:
+            about["better"] = column.better
         if column.epochs:
             about["epochs"] = list(column.epochs)
         fields.append(pa.field(str(metric), arrays[-1].type, metadata={METADATA_KEY: json.dumps(about)}))

@@ -52,13 +52,18 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
             write_text(Path("/dev/full"), "nothing")
 
 
+def fail_halfway(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+
+
 def test_a_folder_and_a_failure_leave_everything_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         write_text(tmp_path, "text")
     (tmp_path / "kept").write_text("old")
-    with pytest.raises(KeyError), replacing(tmp_path / "kept") as temporary:
-        temporary.write_text("half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        fail_halfway(tmp_path / "kept")
     assert os.listdir(tmp_path) == ["kept"]
     assert (tmp_path / "kept").read_text() == "old"
     with pytest.raises(InputError, match="cannot write"):

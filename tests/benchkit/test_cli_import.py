@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("benchkit.files.os.replace", full)
+    monkeypatch.setattr("benchkit.base.files.os.replace", full)
     code, _, err = cli("table", "import", records)
     assert code == 2
     assert "No space left on device" in err.splitlines()[-1]
