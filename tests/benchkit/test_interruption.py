@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import benchkit.files as files
+import benchkit.base.files as files
 import pyarrow as pa
 import pytest
 

@@ -88,8 +88,8 @@ def test_a_metric_must_be_explicit() -> None:
         Metric("d", None, 10)
     with pytest.raises(InputError, match="epochs"):
         Metric("d", "valid", None)
-    with pytest.raises(InputError, match="unknown quantity"):
-        Metric("d", "valid", 10, quantity="perplexity")
+    with pytest.raises(InputError, match="needs a quantity"):
+        Metric("d", "valid", 10, quantity="")
 
 
 def test_values_cannot_be_written_to(table: Table) -> None:
