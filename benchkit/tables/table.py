@@ -173,7 +173,7 @@ class Table:
 
     @cached_property
     def available(self) -> list[Metric]:
-        """Every metric that can be asked for: the stored columns, and means that are computed of stored runs."""
+        """Every metric that can be asked for: the stored columns, and means computed of stored runs."""
         return with_means(list(self.metrics), self._runs)
 
     @property
@@ -244,7 +244,9 @@ class Table:
         InputError : as `values`.
         """
         if not isinstance(metric, Metric):
-            raise InputError(f"what to read is a Metric, as in {next(iter(self.metrics))!r}; got {shown(metric)}")
+            raise InputError(
+                f"what to read is a Metric, as in {next(iter(self.metrics))!r}; got {shown(metric)}"
+            )
         if metric not in self.metrics:
             if metric not in self:
                 raise self._no_such(metric)
