@@ -265,6 +265,6 @@ def _check_by_name(
             row = int(rows[wrong[0]])
             raise sheet.error(
                 row,
-                f"the written table answers another {metric} for {shown(texts[row])[1:-1]} than stands here; it is "
-                f"not kept",
+                f"the written table answers another {metric} for {shown(texts[row])[1:-1]} than stands here; "
+                f"it is not kept",
             )

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchkit.base.errors import InputError, shown, unknown
 from benchkit.base.files import MEGABYTE, read_bytes
@@ -75,8 +76,8 @@ def read_sheet(path: Path, wanted: Sequence[str]) -> Sheet:
     Parameters
     ----------
     path : file to read, UTF-8, or UTF-16 with a byte order mark. Its cells are separated by commas,
-        semicolons, tabs or bars; a line ``sep=;``, lines that begin with ``#``, blank lines and empty columns at
-        the end are passed over.
+        semicolons, tabs or bars; a line ``sep=;``, lines that begin with ``#``, blank lines and empty columns
+        at the end are passed over.
     wanted : names of the columns to keep.
 
     Raises
@@ -165,26 +166,29 @@ def _separator(
     return max(found, key=lambda pair: pair[1])  # the first of equals
 
 
-def _read(reader: Iterator[list[str]], sheet: Sheet, wanted: list[str], separator: str, before: int) -> None:
+def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: int) -> None:
     """Fill a sheet with the rows of a reader that stands before the line of names."""
     header = [name.strip() for name in next(reader)]
     _check_header(header, sheet.path, wanted)
     kept = [(header.index(name), sheet.columns.setdefault(name, [])) for name in wanted if name in header]
     unnamed = {place: False for place, name in enumerate(header) if not name}
     width = 0  # cells of a row; more than names where every row ends in a separator
-    line = before + reader.line_num  # type: ignore[attr-defined]
+    line = before + reader.line_num
+    remark, marked = None, False  # the error for a row that is passed over; whether rows begin with '#'
     for row in reader:
-        first, line = line + 1, before + reader.line_num  # type: ignore[attr-defined]
+        first, line = line + 1, before + reader.line_num
         if not any(cell.strip() for cell in row):
             continue
         excess = row[len(header) :]
         if not width:
-            width = len(row) if not any(cell.strip() for cell in excess) else len(header)
-            width = max(width, len(header))
+            width = len(header) if any(cell.strip() for cell in excess) else max(len(row), len(header))
         if len(row) != width or any(cell.strip() for cell in excess):
-            if row[0].lstrip().startswith("#"):
-                continue
-            raise InputError(f"{sheet.path}, line {first}: {_wrong_length(row, header, separator)}")
+            error = InputError(f"{sheet.path}, line {first}: {_wrong_length(row, header, separator)}")
+            if not row[0].lstrip().startswith("#"):
+                raise error
+            remark = remark or error
+            continue
+        marked |= row[0].lstrip().startswith("#")
         if len(sheet.lines) == MOST_ROWS:
             raise InputError(f"{sheet.path} has more than {MOST_ROWS:,} rows, the most that are read")
         sheet.lines.append(first)
@@ -192,6 +196,8 @@ def _read(reader: Iterator[list[str]], sheet: Sheet, wanted: list[str], separato
             cells.append(row[place].strip())
         for place in unnamed:
             unnamed[place] |= bool(row[place].strip())
+    if remark is not None and marked:  # what looks like a remark may be a row that is cut short
+        raise remark
     sheet.ignored += [name for name in dict.fromkeys(header) if name and name not in wanted]
     sheet.ignored += [f"column {place + 1}, which has no name" for place, used in unnamed.items() if used]
     if not sheet.lines:

@@ -1,8 +1,8 @@
 """How a table's file says which space it is of.
 
 A built-in space is named, and its choices come from code (format version 1). The choices of a user's own
-space stand in the file, as a list of pairs (format version 2): their order is the order of every row, and a mapping
-whose keys are sorted loses it, as version 1 did.
+space stand in the file, as a list of pairs (format version 2): their order is the order of every row, and a
+mapping whose keys are sorted loses it, as version 1 did.
 """
 
 from __future__ import annotations

@@ -250,7 +250,10 @@ class Table:
         if metric not in self.metrics:
             if metric not in self:
                 raise self._no_such(metric)
-            return mean_of_runs([self.values(run) for run in self.runs(metric)])
+            if metric not in self._columns:
+                mean = mean_of_runs([self.values(run) for run in self.runs(metric)])
+                self._columns[metric] = (mean, bool(np.isnan(mean).any()))
+            return self._columns[metric][0]
         name, point = self.metrics[metric]
         column = self._data.column(name).chunk(0)
         if pa.types.is_fixed_size_list(column.type):
