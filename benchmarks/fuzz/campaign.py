@@ -29,7 +29,7 @@ def shares(n: int, names: list[str]) -> dict[str, int]:
 
 
 def run_campaign(
-    folder: Path, counts: dict[str, int], seed: int, only: int | None = None, keep: Path | None = None
+    folder: Path, counts: dict[str, int], seed: int, keep: Path | None = None
 ) -> dict[str, list[Outcome]]:
     """Read all inputs, and return the outcomes by door.
 
@@ -38,7 +38,6 @@ def run_campaign(
     folder : empty folder for the inputs.
     counts : number of inputs of each door.
     seed : seed of the campaign; input k of a door depends on it, on the door's name and on k alone.
-    only : number of the one input to read at each door; None reads all.
     keep : folder that the inputs with a bad verdict are written to; None keeps none.
     """
     results: dict[str, list[Outcome]] = {}
@@ -49,9 +48,8 @@ def run_campaign(
             seeds = folder / "seeds" / name.replace(" ", "-")
             seeds.mkdir(parents=True)
             in_child(lambda door=door, seeds=seeds: door.prepare(seeds))  # type: ignore[misc]
-            numbers = range(count) if only is None else [only]
             results[name] = []
-            for number in numbers:
+            for number in range(count):
                 outcome = read_one(door, seeds, folder / "input", _generator(seed, name, number))
                 if keep is not None and outcome.verdict in BAD:
                     target = keep / f"{name.replace(' ', '-')}-{number}"

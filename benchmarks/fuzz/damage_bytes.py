@@ -69,7 +69,7 @@ def damage_bytes(data: bytes, rng: np.random.Generator, other: bytes = b"", star
 
 
 def damage_text(text: str, rng: np.random.Generator) -> str:
-    """Return a text with one to four faults: nasty words, and lines or parts that are lost, doubled, moved."""
+    """Return a text with one to four faults: nasty words, and parts that are lost, doubled, moved."""
     for _ in range(int(rng.integers(1, 5))):
         at = int(rng.integers(len(text) + 1))
         span = int(2 ** rng.integers(0, 6))

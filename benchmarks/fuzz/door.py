@@ -1,4 +1,4 @@
-"""What a door is: inputs that are valid, a way to damage them, and the code of the product that reads them."""
+"""What a door is: valid inputs, a way to damage them, and the code of the product that reads them."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class Outcome:
     Attributes
     ----------
     verdict : ``read``, ``refused``, ``foreign`` (another exception than `InputError`), ``signal``, ``slow``
-        (more than a minute of processor time, or two by the clock) or ``untidy`` (a refusal of several lines or over 1,000
-        characters).
+        (more than a minute of processor time, or two by the clock) or ``untidy`` (a refusal of several lines
+        or over 1,000 characters).
     past_header : whether the input got past the header of its format.
     gigabytes : memory that reading it took beyond that of the warm process.
     detail : message of the refusal, or the end of the traceback.

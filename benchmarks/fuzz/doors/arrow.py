@@ -1,4 +1,4 @@
-"""The door of tables: Arrow files whose schema, metadata, types, lengths or bytes are not what they should be."""
+"""The door of tables: Arrow files with faults in schema, metadata, types, lengths or bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door of command lines: every command that neither trains nor downloads, with arguments of every kind."""
+"""The door of command lines: every command that neither trains nor downloads, with any arguments."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from benchkit.latency.lookup import read_latency
 from benchkit.spaces import get_space
+from benchkit.studies.store import StudyDirectory
 from benchkit.training.checkpoint import read as read_checkpoint
 from benchmarks.fuzz.command import run_command
 from benchmarks.fuzz.damage_bytes import damage_bytes, damage_text
@@ -67,6 +68,7 @@ class ParquetTraces(Door):
         name = "traces.parquet" if rng.random() < 0.8 else "real_seconds.parquet"
         path = folder / "out" / name
         (folder / "name").write_text(name)
+        (folder / "command").write_text(str(rng.choice(["verify", "plot", "efficiency", "read"])))
         data = path.read_bytes()
         kind = rng.random()
         if kind < 0.2:
@@ -80,15 +82,21 @@ class ParquetTraces(Door):
             pq.write_table(table, path)
 
     def read(self, folder: Path) -> None:
-        words = (
-            ("efficiency",),
-            ("verify", "--sample", "2", "--jobs", "1"),
-            ("show", "--format", "json"),
-            ("compare",),
-        )
-        size = (folder / "out" / (folder / "name").read_text()).stat().st_size
-        command, *options = words[size % len(words)]
-        run_command("leaderboard", command, str(folder / "out"), *options)
+        out = folder / "out"
+        match (folder / "command").read_text():
+            case "verify":
+                run_command("leaderboard", "verify", str(out), "--sample", "2", "--jobs", "1")
+            case "plot":
+                words = ("plot", "efficiency", str(out), "--axis", "real-seconds")
+                run_command(*words, "--out", str(folder / "figure.svg"))
+            case "efficiency":
+                run_command("leaderboard", "efficiency", str(out))
+            case _:
+                directory = StudyDirectory(out)
+                directory.read_traces()
+                directory.read_kept(get_space("nasbench201-3"))
+                directory.read_architectures(get_space("nasbench201-3"))
+                directory.read_real_seconds()
 
     def past_header(self, folder: Path) -> bool:
         return pq.read_metadata(folder / "out" / (folder / "name").read_text()).num_columns > 0
