@@ -12,7 +12,7 @@ from benchkit.base.errors import unknown
 from benchmarks.fuzz.doors import DOORS
 from benchmarks.fuzz.server import Outcome, in_child, one_thread, read_one, warm_up
 
-__all__ = ["BAD", "run_campaign", "shares"]
+__all__ = ["BAD", "generator", "run_campaign", "shares"]
 
 BAD = ("foreign", "signal", "slow", "untidy")
 """Verdicts that no input may have."""
@@ -50,17 +50,18 @@ def run_campaign(
             in_child(lambda door=door, seeds=seeds: door.prepare(seeds))  # type: ignore[misc]
             results[name] = []
             for number in range(count):
-                outcome = read_one(door, seeds, folder / "input", _generator(seed, name, number))
+                outcome = read_one(door, seeds, folder / "input", generator(seed, name, number))
                 if keep is not None and outcome.verdict in BAD:
                     target = keep / f"{name.replace(' ', '-')}-{number}"
                     shutil.rmtree(target, ignore_errors=True)
                     target.mkdir(parents=True)
-                    door.damage(seeds, target, _generator(seed, name, number))
+                    door.damage(seeds, target, generator(seed, name, number))
                 results[name].append(outcome)
             if sys.stderr.isatty():
                 print(f"{name}: {count} inputs", file=sys.stderr)
     return results
 
 
-def _generator(seed: int, name: str, number: int) -> np.random.Generator:
+def generator(seed: int, name: str, number: int) -> np.random.Generator:
+    """Return the randomness of one input of a door."""
     return np.random.default_rng([seed, number, *name.encode()])

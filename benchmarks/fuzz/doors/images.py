@@ -161,7 +161,10 @@ class IdxFiles(Door):
             data = source.read_bytes()
             behind = 0 if rng.random() < 0.2 else 4
             if number == chosen:
-                data = damage_bytes(data[:behind] + data[behind:], rng, start=behind)
+                length = len(data)
+                data = damage_bytes(data, rng, start=behind)
+                if rng.random() < 0.5:  # as many bytes as the header says
+                    data = data[:length].ljust(length, b"\7")
                 if rng.random() < 0.3:
                     data = data[:4] + struct.pack(">I", int(rng.choice([0, 2**31, 2**32 - 1]))) + data[8:]
             name, content = source.name, data

@@ -303,7 +303,7 @@ class LookupTables(Door):
             return
         document = damage_tree(document, rng)
         if isinstance(document, dict) and rng.random() < 0.8:
-            content = {key: value for key, value in document.items() if key not in ("format", "sha256")}
+            content = {key: value for key, value in document.items() if key != "sha256"}
             text = json.dumps(content, sort_keys=True, separators=(",", ":"))
             document["sha256"] = hashlib.sha256(text.encode()).hexdigest()
         (folder / "macro.json").write_text(json.dumps(document))

