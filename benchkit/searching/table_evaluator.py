@@ -169,7 +169,7 @@ def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> np
     mean = Metric(dataset, None, schedule, quantity="train_seconds")
     longer = sorted(
         metric.epochs
-        for metric in table.metrics
+        for metric in table.available
         if metric.epochs is not None
         and metric.epochs >= schedule
         and metric == replace(mean, epochs=metric.epochs)  # the mean over runs, of a whole schedule
