@@ -46,7 +46,16 @@ _MOST_PARQUET = 2_000 * MEGABYTE
 _MOST_WIDTH = 4096
 _MOST_TEXT = 500 * MEGABYTE
 # what pyarrow raises on damaged files; a name of a column that is not UTF-8 is a ValueError
-_DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, struct.error)
+_DAMAGED = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +151,9 @@ def _mapped(path: Path, origin: str) -> pa.Table:
 
 def _check_types(schema: pa.Schema, origin: str) -> None:
     if len(schema) > _MOST_FIELDS:
-        raise InputError(f"{origin} cannot be read: it has {len(schema):,} columns, more than {_MOST_FIELDS:,}")
+        raise InputError(
+            f"{origin} cannot be read: it has {len(schema):,} columns, more than {_MOST_FIELDS:,}"
+        )
     if len(set(schema.names)) < len(schema):
         raise InputError(f"{origin} cannot be read: two of its columns have one name")
     for field in schema:
@@ -200,7 +211,9 @@ def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table
             if len(found) != 1:
                 raise InputError(f"{origin} is damaged: it has {len(found) or 'no'} columns {name!r}")
             if pa.types.is_fixed_size_binary(found[0]) and found[0].byte_width > _MOST_WIDTH:
-                raise InputError(f"{origin} is damaged: column {name} has {found[0].byte_width:,} bytes a row")
+                raise InputError(
+                    f"{origin} is damaged: column {name} has {found[0].byte_width:,} bytes a row"
+                )
             if not kind.fits(found[0]):
                 raise InputError(
                     f"{origin} is damaged: column {name} is of type {clipped(str(found[0]))}, not {kind.name}"
@@ -250,7 +263,9 @@ def row_count(path: Path, what: str) -> int:
 def _check_rows(rows: int, size: int, origin: str) -> None:
     most = min(_MOST_ROWS, _FEW_ROWS + _ROWS_A_BYTE * size)
     if not 0 <= rows <= most:
-        raise InputError(f"{origin} is damaged: it says it has {rows:,} rows; a file of its size has {most:,}")
+        raise InputError(
+            f"{origin} is damaged: it says it has {rows:,} rows; a file of its size has {most:,}"
+        )
 
 
 @contextmanager
@@ -262,5 +277,3 @@ def _damage(origin: str, advice: str) -> Iterator[None]:
     except _DAMAGED as error:
         lines = str(error).split("\n")
         raise InputError(f"{origin} cannot be read ({clipped(lines[0])}): {advice}") from error
-
-

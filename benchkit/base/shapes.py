@@ -140,5 +140,7 @@ def _need(value: Any, kind: type, origin: str, place: str) -> None:
 
 
 def _wrong(value: Any, wanted: str, origin: str, place: str) -> InputError:
-    given = shown(value) if isinstance(value, str | int | float | None) else _NAMES.get(type(value), "another")
+    given = (
+        shown(value) if isinstance(value, str | int | float | None) else _NAMES.get(type(value), "another")
+    )
     return InputError(f"{origin} is damaged: {clipped(place) or 'it'} is {given}, not {wanted}")
