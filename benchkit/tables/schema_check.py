@@ -1,8 +1,8 @@
 """What the columns of a table's file, and what they say of themselves, have to be before any is used.
 
-`benchkit.base.columnar.read_arrow` has looked at types and lengths. Here is what a table means by them. Values
-are looked at when they are used for the first time: choices must lie within their space, keys must rise,
-measurements must be finite.
+`benchkit.base.columnar.read_arrow` has looked at types and lengths. Here is what a table means by them.
+Values are looked at when they are used for the first time: choices must lie within their space, keys must
+rise, measurements must be finite.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def check_width(data: pa.Table, space: Space, path: Path) -> None:
     kind = data.schema.field("architecture").type if "architecture" in names else None
     if kind is None or not pa.types.is_fixed_size_binary(kind) or kind.byte_width != space.length:
         raise InputError(
-            f"table {path} is damaged: its architectures are {kind or 'missing'}, space {space.name} has rows of "
-            f"{space.length} choices"
+            f"table {path} is damaged: its architectures are {kind or 'missing'}, space {space.name} has rows "
+            f"of {space.length} choices"
         )
     if "key" in names:
         kind = data.schema.field("key").type

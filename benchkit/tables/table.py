@@ -112,8 +112,8 @@ class Table:
         version = self.metadata.get("format_version")
         if version != FORMAT_VERSION:
             raise InputError(
-                f"table {self.path} has format version {shown(version)}; this benchkit reads {FORMAT_VERSION}: "
-                f"build or import the table again"
+                f"table {self.path} has format version {shown(version)}; this benchkit reads "
+                f"{FORMAT_VERSION}: build or import the table again"
             )
         check.check_metadata(self.metadata, self.path)
         self.name: str = self.metadata["name"]
