@@ -111,7 +111,7 @@ def read_arrow(path: Path, what: str) -> pa.Table:
 
     Raises
     ------
-    InputError : no regular file, truncated, not an Arrow file, empty, of several batches, of columns of
+    InputError : no regular file, truncated, not an Arrow file, of several batches, of columns of
         other types, or compressed.
     """
     check_regular(path, what)
@@ -144,8 +144,6 @@ def _mapped(path: Path, origin: str) -> pa.Table:
         else:
             raise InputError(f"{origin} cannot be read: it has several record batches")
     batch.validate()  # buffers are as long as their columns need
-    if batch.num_rows == 0:
-        raise InputError(f"{origin} cannot be read: it is empty")
     return pa.Table.from_batches([batch])
 
 

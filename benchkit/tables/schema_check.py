@@ -62,11 +62,13 @@ def metadata_of(data: pa.Table, path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError : it is no table, or what it says is no JSON object.
+    InputError : it is no table, it is empty, or what it says is no JSON object.
     """
     found = (data.schema.metadata or {}).get(_KEY)
     if found is None:
         raise InputError(f"{path} is an Arrow file, but not a benchkit table")
+    if not data.num_rows:
+        raise InputError(f"table {path} is damaged: it has no entries")
     metadata: dict[str, Any] = check_shape(parse_json(found, f"table {path}"), dict, f"table {path}")
     return metadata
 
@@ -104,8 +106,8 @@ def check_width(data: pa.Table, space: Space, path: Path) -> None:
     kind = data.schema.field("architecture").type if "architecture" in names else None
     if kind is None or not pa.types.is_fixed_size_binary(kind) or kind.byte_width != space.length:
         raise InputError(
-            f"table {path} is damaged: its architectures are {kind or 'missing'}, space {space.name} has rows "
-            f"of {space.length} choices"
+            f"table {path} is damaged: its architectures are {kind or 'missing'}, rows of space {space.name} "
+            f"have {space.length} choices"
         )
     if "key" in names:
         kind = data.schema.field("key").type
