@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from benchkit.building.final_recipe import FinalRecipe
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.sizes import network_size
 from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import read_result
 
 __all__ = ["FinalSettings", "found_by"]
 
@@ -112,11 +112,7 @@ def found_by(folder: Path) -> dict[str, Any]:
     InputError : the folder holds none, or its files cannot be read.
     """
     settings = settings_of(folder)
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        architecture = str(result["architecture"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'result.json'} cannot be read as the result of a search") from error
+    architecture: str = read_result(folder)["architecture"]
     return {
         "space": settings.space,
         "data": settings.data,

@@ -23,7 +23,6 @@ Choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ import torch
 
 from benchkit.comparing.correlation_report import Scored, Study, write_report
 from benchkit.comparing.correlation_scores import ScoreStore
+from benchkit.comparing.kept_study import read_finished
 from benchkit.comparing.truth import Truth, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
@@ -314,12 +314,11 @@ def _numbers_of_images(settings: CorrelationSettings, available: int) -> tuple[i
 
 def _finished(folder: Path, study: Study) -> dict[str, Any] | None:
     """Return the result of a study that has seen the same checkpoints already."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    found = read_finished(folder)
+    if found is None:
         return None
-    return result if manifest.get("checkpoints") == study.checkpoints() else None
+    manifest, result = found
+    return result if manifest["checkpoints"] == study.checkpoints() else None
 
 
 @contextmanager

@@ -28,7 +28,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import write_text
 from benchkit.comparing.correlation import CheckpointScorer, CorrelationSettings, images_of
 from benchkit.comparing.truth import Truth, read_truths, table_of
+from benchkit.fading.kept import read_interval_result
 from benchkit.fading.parts import PartStore
 from benchkit.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
 from benchkit.frame_files import as_records, write_frames
@@ -154,8 +154,7 @@ def run_intervals(
     claim(folder, "intervals", identity)
     finished = folder / "result.json"
     if finished.is_file():
-        done: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return done
+        return read_interval_result(folder)
     store = PartStore(folder / "parts")
     scorer = CheckpointScorer(settings.correlation(), trainings[0].facts, images, where, image_seed)
     with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):

@@ -26,7 +26,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -47,6 +46,7 @@ from benchkit.fading.function_space import (
     floor_frame,
     function_frame,
 )
+from benchkit.fading.kept import read_result
 from benchkit.fading.parts import PartStore
 from benchkit.fading.posterior import divergence_frame
 from benchkit.fading.settings import FadingSettings
@@ -91,8 +91,7 @@ def run_fading(
     claim(folder, "fading", identity)
     finished = folder / "result.json"
     if finished.is_file():
-        result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return result
+        return read_result(folder)
     store = PartStore(folder / "parts")
     alone, shared = tasks_of(settings)
     done, total = 0, len(alone) + len(shared)

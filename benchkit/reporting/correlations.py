@@ -11,11 +11,13 @@ import pandas as pd
 
 from benchkit.analysis.correlation_figure import curve_info
 from benchkit.analysis.style import method_look
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.reporting.charts import Axis, Series, lines_table, view_data
-from benchkit.reporting.origin import command, facts_of, kept_files, read_frame, read_json
+from benchkit.reporting.origin import command, facts_of, kept_files, read_json
 from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
 from benchkit.reporting.scatters import scatter_data
-from benchkit.spaces import InputError
 
 __all__ = ["correlation_section", "share_text"]
 
@@ -36,12 +38,11 @@ def correlation_section(folder: Path, name: str) -> Section:
     ------
     InputError : the study has not finished, or a file is damaged.
     """
-    settings, result, manifest = (
-        read_json(folder / f"{part}.json") for part in ("correlation", "result", "manifest")
-    )
-    frame = read_frame(folder / "correlations.csv")
-    ceiling = read_frame(folder / "noise_ceiling.csv")
-    try:
+    settings, result = read_settings(folder)
+    manifest = read_json(folder / "manifest.json")
+    frame = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    with blamed_on(f"the study in {folder}"):
         n = int(result["n"])
         data, table = settings["data"], settings["table"]
         lead = (
@@ -51,12 +52,6 @@ def correlation_section(folder: Path, name: str) -> Section:
         )
         tables = (_table(frame, ceiling, name),)
         figures = (_curve(settings, frame, ceiling, name), _scatter(folder, settings, result, name))
-    except (KeyError, ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{folder} is damaged: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
     return Section(
         title=f"{settings['strategy']} on {settings['space']}, {data['name']}",
         kind="Correlation",
@@ -248,7 +243,7 @@ def _points(frame: pd.DataFrame, x: str, mean: str) -> tuple[Any, Any, Any, Any]
 
 def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any], name: str) -> Figure:
     """Return predicted against true accuracy, a view a training and truth."""
-    frame = read_frame(folder / "scatter.csv")
+    frame = read_frame(folder / "scatter.csv", SCATTER, "points")
     trainings = list(dict.fromkeys(frame["training"]))
     architectures = list(dict.fromkeys(frame["architecture"]))
     splits = [column.removeprefix("table_") for column in frame.columns if column.startswith("table_")]

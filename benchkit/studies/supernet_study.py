@@ -43,6 +43,7 @@ from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_stud
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
 from benchkit.tables.catalogue import open_table
+from benchkit.training.kept_search import read_manifest, read_study_manifest
 from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
@@ -182,9 +183,7 @@ def _claim(out: Path, spec: SupernetStudySpec) -> None:
 
 
 def _manifest(spec: SupernetStudySpec, folders: dict[str, Path]) -> dict[str, Any]:
-    manifests = {
-        name: json.loads((folder / "manifest.json").read_text("utf-8")) for name, folder in folders.items()
-    }
+    manifests = {name: read_manifest(folder) for name, folder in folders.items()}
     first = next(iter(manifests.values()))
     other = [name for name, manifest in manifests.items() if manifest["data"] != first["data"]]
     if other:
@@ -221,7 +220,7 @@ def verify_supernet_study(
     path = out / "manifest.json"
     if not path.is_file():
         raise InputError(f"{out} has no {path.name}: its study has not finished; run it again to resume")
-    manifest = json.loads(path.read_text("utf-8"))
+    manifest = read_study_manifest(path)
     searches = searches_of(spec)
     names = list(searches)
     if sample is not None:
@@ -245,6 +244,6 @@ def verify_supernet_study(
 
 def _trace_again(name: str, settings: SearchSettings, folder: Path, device: str) -> tuple[str, str]:
     run_search(settings, folder, device)
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = read_manifest(folder)
     shutil.rmtree(folder)
     return name, str(manifest["trace"])
