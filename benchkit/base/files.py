@@ -7,6 +7,7 @@ regular file, and no longer than the caller says that such a file can be.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -29,6 +30,8 @@ __all__ = [
 MEGABYTE = 1_000_000
 """Number of bytes by which limits on files are stated."""
 
+_KEPT = 50  # characters of a file's name that its temporary name keeps: names end at 255 bytes
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -49,7 +52,9 @@ def replacing(path: Path) -> Iterator[Path]:
             folder = tempfile.mkdtemp()
             temporary = Path(folder) / path.name
         else:
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            # nobody else has a file of this name, or has made a link of it to somewhere else
+            name = f".{target.name[:_KEPT]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+            temporary = target.with_name(name)
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from error
     try:
@@ -92,9 +97,9 @@ def unfinished(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
+    r"""Write a UTF-8 text file, whole or not at all; a byte that is no text is written as ``\udcff``."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_regular(path: Path, what: str, most: int | None = None) -> int:

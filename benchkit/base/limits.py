@@ -204,4 +204,3 @@ def check_fields(settings: Any, where: str = "", but: Collection[str] = ()) -> N
         value = getattr(settings, each.name)
         if each.name in RANGES and each.name not in but and value is not None:
             check_number(each.name, value, f"{where} {each.name}".strip())
-

@@ -70,7 +70,7 @@ def _root(
 def main() -> None:
     """Run the command line: exit code 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no sign for a character gets its number
+        if isinstance(stream, io.TextIOWrapper):  # where there is no sign for a character, its number stands
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
@@ -91,7 +91,7 @@ def main() -> None:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error
             _fail(error.format_message(), int(error.exit_code))
         if isinstance(error, RuntimeError) and _NO_MEMORY in str(error):  # torch has no class for it
-            _fail(f"there is not enough memory for this: {str(error).partition(_NO_MEMORY)[2].strip(': ')}", 2)
+            _fail(f"there is not enough memory for this: {str(error).partition(_NO_MEMORY)[2]}", 2)
         raise
     sys.exit(code if isinstance(code, int) else 0)
 

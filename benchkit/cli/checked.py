@@ -20,7 +20,7 @@ _RANGE_OF = {"schedule": "epochs"}
 
 
 class CheckedCommand(TyperCommand):
-    """A command whose numbers lie within `benchkit.base.limits`, and whose text can be written to any file."""
+    """A command whose numbers lie within `benchkit.base.limits`, and whose text any file can hold."""
 
     def invoke(self, ctx: Any) -> Any:
         for parameter in self.params:
@@ -48,7 +48,8 @@ def _check_text(text: str, said: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raw = shown(os.fsencode(text)) if _from_bytes(text) else shown(text)
-        raise InputError(f"{said} is not UTF-8 text: {raw}; rename it, or link to it by another name") from error
+        advice = "rename it, or link to it by another name"
+        raise InputError(f"{said} is not UTF-8 text: {raw}; {advice}") from error
     if "\0" in text:
         raise InputError(f"{said} holds a zero byte: {shown(text)}")
 

@@ -46,8 +46,6 @@ def build_command(
     from benchkit.spaces import InputError, get_space
 
     searched = get_space(space)  # an unknown name costs no import of torch
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
     if n is not None and rows is not None:
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)

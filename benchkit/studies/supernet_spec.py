@@ -14,16 +14,20 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from benchkit.base.limits import MOST_TRIALS, RANGES, check_number
+from benchkit.base.option_types import check_option, field_types
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import (
     TEXT_KEYS,
+    Name,
     Names,
     StrategySpec,
     Strict,
     StudySpec,
     load_preset,
     one_line,
+    ranged,
     unique,
 )
 from benchkit.training.settings import SearchSettings
@@ -41,9 +45,11 @@ __all__ = [
 ]
 
 _FIXED = ("strategy", "space", "data", "preset", "seed", "options")
+_TYPES = field_types(SearchSettings)
 _SETTINGS = tuple(each.name for each in fields(SearchSettings) if each.name not in _FIXED)
 Strategies = Annotated[list[StrategySpec], BeforeValidator(unique)]
-Deviation = tuple[float, float | None]
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+Deviation = tuple[Figure, Figure | None]
 
 
 class SearchesSpec(Strict):
@@ -58,9 +64,9 @@ class SearchesSpec(Strict):
     strategies : with their hyperparameters.
     """
 
-    data: str
+    data: Name
     preset: str = "small"
-    seeds: int = Field(default=3, gt=0)
+    seeds: Annotated[int, ranged("seeds")] = 3
     settings: dict[str, Any] = Field(default_factory=dict)
     strategies: Strategies
 
@@ -69,6 +75,10 @@ class SearchesSpec(Strict):
         for name in self.settings:
             if name not in _SETTINGS:
                 raise ValueError(str(unknown("setting", name, _SETTINGS, "a search")))
+        for name, value in self.settings.items():
+            check_option(name, value, _TYPES[name])
+            if name in RANGES and value is not None:
+                check_number(name, value)
         return self
 
 
@@ -83,7 +93,7 @@ class QueriesSpec(Strict):
     """
 
     preset: str
-    seeds: int | None = Field(default=None, gt=0)
+    seeds: Annotated[int, ranged("seeds")] | None = None
     strategies: Names | None = None
 
     def study(self) -> StudySpec:
@@ -109,9 +119,9 @@ class SupernetStudySpec(Strict):
     source : where the published figures stand.
     """
 
-    name: str
+    name: Name
     title: str = ""
-    table: str
+    table: Name
     datasets: Names
     searches: SearchesSpec
     queries: QueriesSpec | None = None
@@ -124,6 +134,11 @@ class SupernetStudySpec(Strict):
         labels = [strategy.label for strategy in self.searches.strategies]
         if len(set(labels)) < len(labels):
             raise ValueError("two searches have the same label: give them different ones")
+        if len(labels) * self.searches.seeds > MOST_TRIALS:
+            raise ValueError(
+                f"{len(labels)} strategies with {self.searches.seeds:,} seeds are more than {MOST_TRIALS:,} "
+                "searches"
+            )
         if self.published and not self.source:
             raise ValueError("published figures need their source")
         return self
