@@ -10,7 +10,15 @@ import pandas as pd
 
 from benchkit.base.files import replacing
 
-__all__ = ["as_records", "write_frames"]
+__all__ = ["as_records", "read_csv", "write_frames"]
+
+_WORDS = ("strategy", "dataset", "training", "architecture", "search", "method", "row", "column", "truth")
+"""Columns that hold names, whatever these look like: a training named 1e2, an architecture 0012."""
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Return a table of ours: only an empty cell is missing, and a name such as ``NA`` or ``1`` is text."""
+    return pd.read_csv(path, dtype=dict.fromkeys(_WORDS, str), keep_default_na=False, na_values=[""])
 
 
 def write_frames(folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:

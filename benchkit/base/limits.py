@@ -19,6 +19,7 @@ __all__ = [
     "MOST_EVALUATIONS",
     "MOST_JOBS",
     "MOST_QUERIES",
+    "MOST_SEARCHES",
     "MOST_SEEDS",
     "MOST_TRIALS",
     "RANGES",
@@ -32,6 +33,9 @@ MOST_SEEDS = 1_000_000
 
 MOST_TRIALS = 1_000_000
 """Largest number of trials of a study: its manifest names them all, in some 100 MB."""
+
+MOST_SEARCHES = 100_000
+"""Largest number of supernets that one study trains."""
 
 MOST_QUERIES = 1_000_000
 """Largest budget in queries: more than twice the entries of the largest table, NAS-Bench-101."""

@@ -39,12 +39,11 @@ def read_matrix(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     ------
     InputError : a file is missing or damaged.
     """
-    import pandas as pd
-
     from benchkit.analysis.correlation_matrix import MATRIX_COLUMNS
+    from benchkit.frame_files import read_csv
 
     try:
-        matrix = pd.read_csv(folder / "matrix.csv")[list(MATRIX_COLUMNS)]
+        matrix = read_csv(folder / "matrix.csv")[list(MATRIX_COLUMNS)]
         about = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"cannot read the matrix in {folder}: {error}") from error

@@ -130,12 +130,14 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _read(folder: Path) -> _Study:
     import pandas as pd
 
+    from benchkit.frame_files import read_csv
+
     settings, result = read_settings(folder)
     path = folder / "scores.parquet"
     try:
         scores = pd.read_parquet(path, columns=list(COLUMNS))
         path = folder / "scatter.csv"
-        kept = pd.read_csv(path).drop_duplicates("architecture").set_index("architecture")
+        kept = read_csv(path).drop_duplicates("architecture").set_index("architecture")
         truths = {label_of(_metric(each)): kept[f"table_{each['split']}"] for each in result["truths"]}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}") from error

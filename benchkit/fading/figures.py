@@ -84,7 +84,9 @@ def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
     for name in _KINDS[_kind(folder)]:
         path = folder / f"{name}.csv"
         try:
-            frames[name] = pd.read_csv(path, dtype=dict.fromkeys(_WORDS, str))
+            frames[name] = pd.read_csv(
+                path, dtype=dict.fromkeys(_WORDS, str), keep_default_na=False, na_values=[""]
+            )
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {path}: {error}") from error
     return frames

@@ -174,7 +174,7 @@ class _Study:
 
 
 def _read(folder: Path, name: str, split: str) -> _Study:
-    import pandas as pd
+    from benchkit.frame_files import read_csv
 
     settings, result = read_settings(folder)
     truths = {each["split"]: each for each in result["truths"]}
@@ -182,7 +182,7 @@ def _read(folder: Path, name: str, split: str) -> _Study:
         raise InputError(f"the study in {folder} has no {split} accuracy; it has {', '.join(truths)}")
     try:
         scatter, correlations, ceiling = (
-            pd.read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
+            read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
         )
         mine = correlations[correlations["truth"] == split]
         newest = mine[mine["epoch"] == mine.groupby("training")["epoch"].transform("max")]

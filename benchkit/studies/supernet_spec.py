@@ -6,6 +6,8 @@ and the figures that a paper published for either.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib import resources
@@ -14,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from benchkit.base.limits import MOST_TRIALS, RANGES, check_number
+from benchkit.base.limits import MOST_SEARCHES, RANGES, check_number
 from benchkit.base.option_types import check_option, field_types
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.spaces import InputError, unknown
@@ -37,6 +39,7 @@ __all__ = [
     "QueriesSpec",
     "SearchesSpec",
     "SupernetStudySpec",
+    "folder_name",
     "is_supernet_study",
     "load_supernet_preset",
     "load_supernet_study",
@@ -80,6 +83,14 @@ class SearchesSpec(Strict):
             if name in RANGES and value is not None:
                 check_number(name, value)
         return self
+
+
+def folder_name(label: str, seed: int) -> str:
+    """Return what the folder of a search is called: the label and the seed, where a folder can be called so."""
+    if re.fullmatch(r"[^./\\][^/\\]*", label) and len(label.encode()) <= 200:
+        return f"{label}-{seed}"
+    plain = re.sub(r"[^\w-]", "_", label).encode()[:100].decode(errors="ignore")
+    return f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}-{seed}"
 
 
 class QueriesSpec(Strict):
@@ -134,10 +145,11 @@ class SupernetStudySpec(Strict):
         labels = [strategy.label for strategy in self.searches.strategies]
         if len(set(labels)) < len(labels):
             raise ValueError("two searches have the same label: give them different ones")
-        if len(labels) * self.searches.seeds > MOST_TRIALS:
+        searches = len(labels) * self.searches.seeds
+        if searches > MOST_SEARCHES:
             raise ValueError(
-                f"{len(labels)} strategies with {self.searches.seeds:,} seeds are more than {MOST_TRIALS:,} "
-                "searches"
+                f"{len(labels)} strategies with {self.searches.seeds:,} seeds are {searches:,} searches; a "
+                f"study has at most {MOST_SEARCHES:,}"
             )
         if self.published and not self.source:
             raise ValueError("published figures need their source")
