@@ -20,6 +20,7 @@ from benchkit.base.errors import InputError
 __all__ = [
     "MEGABYTE",
     "check_regular",
+    "is_special",
     "read_bytes",
     "read_text",
     "replacing",
@@ -47,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         target = Path(os.path.realpath(path))
-        special = _is_special(target)
+        special = is_special(target)
         if special:
             folder = tempfile.mkdtemp()
             temporary = Path(folder) / path.name
@@ -75,8 +76,8 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_special(target: Path) -> bool:
-    """Return whether there is something that is neither a regular file nor a folder."""
+def is_special(target: Path) -> bool:
+    """Return whether there is something that is neither a regular file nor a folder, links followed."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:

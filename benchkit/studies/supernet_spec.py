@@ -86,7 +86,7 @@ class SearchesSpec(Strict):
 
 
 def folder_name(label: str, seed: int) -> str:
-    """Return what the folder of a search is called: the label and the seed, where a folder can be called so."""
+    """Return the name of a search's folder: its label and seed, where a folder can be called so."""
     if re.fullmatch(r"[^./\\][^/\\]*", label) and len(label.encode()) <= 200:
         return f"{label}-{seed}"
     plain = re.sub(r"[^\w-]", "_", label).encode()[:100].decode(errors="ignore")
