@@ -30,9 +30,7 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
 
     stem = out.with_suffix("") if out.suffix.removeprefix(".") in FORMATS else out
     if stem == out and is_special(out):
-        raise InputError(
-            f"{out} is no regular file: a figure is a file of its format, such as {out.name}.pdf"
-        )
+        raise InputError(f"{out} is no regular file: name a figure by its format, such as {out.name}.pdf")
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         return save_figure(figure, stem, formats)

@@ -2,14 +2,21 @@ r"""Names that users gave, as a figure shows them: as they are written, and no l
 
 Matplotlib reads what stands between two dollars as a formula, which ends in an error where it is none, and in
 some releases leaves a label that begins with ``_`` out of a legend. A name is text: ``$\alpha_1$`` is printed
-as these nine characters, as tables and pages print it too.
+as these ten characters, as tables and pages print it too. For a character that the font does not have, such
+as Chinese ones, there is a question mark; tables and pages have it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-__all__ = ["LONGEST_TEXT", "method_texts", "name_text"]
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+__all__ = ["FONT", "LONGEST_TEXT", "method_texts", "name_text"]
+
+FONT = "STIXGeneral"
+"""Font of all figures, a Times that comes with matplotlib."""
 
 LONGEST_TEXT = 36
 """Characters of a name that a figure shows: the narrowest column leaves no room for more."""
@@ -40,7 +47,14 @@ def method_texts(names: Iterable[str], longest: int = LONGEST_TEXT) -> dict[str,
     return found
 
 
+@cache
+def _signs() -> frozenset[int]:
+    """Return the characters that the font of all figures has."""
+    return frozenset(get_font(findfont(FontProperties(family=FONT))).get_charmap())
+
+
 def _cut(text: str, longest: int) -> str:
+    text = "".join(each if ord(each) in _signs() else "?" for each in text)
     if len(text) <= longest:
         return text
     head = (longest - 1) * 2 // 3

@@ -39,6 +39,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
+from benchkit.analysis.figure_text import FONT
 from benchkit.analysis.pgf import tex_texts, without_preamble
 from benchkit.base.files import replacing
 
@@ -79,7 +80,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 """Formats of figures, and what is left out of their metadata."""
 
-_FONT = "STIXGeneral"
+_FONT = FONT
 
 LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
 """A solid line, or (offset, on and off lengths in points)."""

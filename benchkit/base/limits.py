@@ -46,8 +46,8 @@ MOST_EVALUATIONS = 10_000_000
 MOST_JOBS = 1_024
 """Largest number of processes or threads that is asked for."""
 
-LONGEST_NAME = 200
-"""Number of characters of a name or label; what is longer fits into no figure and no file name."""
+LONGEST_NAME = 500
+"""Largest number of characters of a name or label."""
 
 _MOST = 1_000_000_000  # images, steps and other things that are only counted
 _LARGEST_SEED = 2**63 - 1  # files keep seeds in 64 bits

@@ -64,11 +64,9 @@ def ranged(name: str) -> AfterValidator:
 
 
 def printable(text: str) -> str:
-    """Refuse a name that nobody can see, or that no line, figure and file name has room for."""
-    if not text.strip() or text != text.strip() or not text.isprintable() or len(text) > LONGEST_NAME:
-        raise ValueError(
-            f"must be 1 to {LONGEST_NAME} printable characters with no space around them; got {shown(text)}"
-        )
+    """Refuse a name that nobody can see, or that no line has room for."""
+    if not text.strip() or not text.isprintable() or len(text) > LONGEST_NAME:
+        raise ValueError(f"must be 1 to {LONGEST_NAME} visible characters; got {shown(text)}")
     return text
 
 
