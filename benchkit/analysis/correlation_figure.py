@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.rank_correlation import correlate
 from benchkit.analysis.style import Look, legend_below, method_look, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
@@ -203,6 +204,7 @@ def _draw_points(ax: Axes, panel: ScatterInfo) -> None:
 
 def _titled(title: str) -> str:
     """Return a title in lines that fit over the narrowest panel; a training's name may be long."""
+    title = name_text(title, 3 * _TITLE)
     name, _, rest = title.partition(", ")
     if len(title) > _TITLE and max(len(name), len(rest)) <= _TITLE:
         return f"{name}\n{rest}"
@@ -239,6 +241,7 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         handles: list[Line2D | Patch] = []
         lowest = 0.0
         looks = method_looks(info.curves["strategy"])
+        texts = method_texts(info.curves["strategy"])
         for strategy, look in looks.items():
             curves = info.curves[info.curves["strategy"] == strategy]
             means = info.means[info.means["strategy"] == strategy]
@@ -248,7 +251,8 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
             if not single:
                 for _, curve in curves.groupby("training", sort=False):
                     ax.plot(curve["epoch"], curve["value"], color=look.color, lw=0.4, alpha=0.6)
-            label = f"{strategy} ($n$ = {_range(curves['n'])}), {100 * info.level:g} % interval over {over}"
+            label = f"{texts[strategy]} ($n$ = {_range(curves['n'])}), "
+            label += f"{100 * info.level:g} % interval over {over}"
             handles.append(_draw_curve(ax, drawn, look, textwrap.fill(label, int(_LEGEND * page.column))))
             lowest = min(lowest, float(curves["value"].min()), float(drawn["low"].min()))
         if info.ceiling is not None:

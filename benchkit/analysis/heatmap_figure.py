@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchkit.analysis.figure_text import name_text
 from benchkit.analysis.style import venue_style
 
 __all__ = ["HeatmapInfo", "draw_heatmap", "heatmap_info"]
@@ -184,5 +185,5 @@ def _luminance(share: float) -> float:
 
 def _wrapped(name: str) -> str:
     """Return a long name in lines, broken after its study or between its words."""
-    lines = name.replace(":", ":\n").split("\n")
+    lines = name_text(name, 4 * _NAME_WIDTH).replace(":", ":\n").split("\n")
     return "\n".join(each for line in lines for each in textwrap.wrap(line, _NAME_WIDTH) or [line])

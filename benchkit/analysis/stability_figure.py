@@ -36,6 +36,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from benchkit.analysis.figure_text import method_texts
 from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
@@ -203,7 +204,7 @@ def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
                 ax.label_outer()
         if grid:
             for ax, method in zip(axes[0], methods, strict=True):
-                ax.set_title(method)
+                ax.set_title(method_texts(methods)[method])
         figure.align_ylabels(axes)
         legend_below(figure, handles, most, handlelength=2.6)
     return figure
@@ -310,8 +311,9 @@ def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
     common = seeds.nunique() == 1
     handles: list[Artist] = []
     looks = method_looks(info.points["method"])
+    texts = method_texts(methods)
     for method in methods:
-        label = method if common else f"{method} ($n$ = {seeds[method]})"
+        label = texts[method] if common else f"{texts[method]} ($n$ = {seeds[method]})"
         handles.append(Line2D([], [], **_mean_style(looks[method], long), label=label))
     said = f", $n$ = {seeds.iloc[0]}" if common else ""
     if (seeds >= BAND_SEEDS).any():

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchkit.base.limits import check_fields
 from benchkit.building.final_presets import get_final_preset
 from benchkit.building.final_recipe import FinalRecipe
-from benchkit.spaces import InputError, get_space
+from benchkit.spaces import get_space
 from benchkit.spaces.sizes import network_size
 from benchkit.training.evaluate import settings_of
 from benchkit.training.kept_search import read_result
@@ -40,7 +41,7 @@ class FinalSettings:
 
     Raises
     ------
-    InputError : a negative seed.
+    InputError : a number out of its range (`benchkit.base.limits`).
     """
 
     architecture: str
@@ -70,8 +71,7 @@ class FinalSettings:
     size: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"a seed is a whole number of at least 0; got {self.seed}")
+        check_fields(self, but=("images",))  # here the name of a part of the data
 
     def recipe(self) -> FinalRecipe:
         """Return the preset's recipe with what was given over it.

@@ -46,11 +46,9 @@ def run_command(
 
     Interrupted, it goes on from its last finished training when the same command is given again.
     """
-    from benchkit.spaces import InputError, get_space
+    from benchkit.spaces import get_space
 
     get_space(space)  # an unknown name costs no import of torch
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
     numbers = _numbers(models)
     from benchkit.building.standalone_recipe import StandaloneRecipe
     from benchkit.building.table_build import BuildSettings

@@ -33,10 +33,11 @@ def measure(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Measure every choice of every position, and check the sums against whole networks."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError, get_space
 
     get_space(space)  # an unknown name costs no import of torch
-    if out.exists() and not replace:
+    if out.exists() and not is_special(out) and not replace:
         raise InputError(f"there is a file at {out} already: choose another, or give --replace")
     from benchkit.latency.measure import LatencySettings, measure_latency
 

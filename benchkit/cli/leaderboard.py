@@ -43,13 +43,6 @@ _FEW_SEEDS = 6
 """Below this many seeds no signed-rank test can reach 0.05."""
 
 
-def _check_jobs(jobs: int) -> None:
-    from benchkit.spaces import InputError
-
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
-
-
 @app.command("run")
 def run_study(
     study: Path | None = typer.Argument(None, metavar="[STUDY.yaml]", help="A study; or name a --preset."),
@@ -79,11 +72,9 @@ def run_study(
     if not isinstance(spec, StudySpec):
         if queries is not None:
             raise InputError(f"study {spec.name} trains supernets: no --queries")
-        _check_jobs(jobs)
         replaced = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds)
         return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
     spec = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds, queries)
-    _check_jobs(jobs)
     with progress_bar("trials") as update:
         directory = run(spec, out, jobs, backend, scheduler, update)
     if as_json:
@@ -265,7 +256,6 @@ def verify_study(
     """Run the trials again; exit 1 and name the first whose trace differs."""
     from benchkit.studies.verify import verify
 
-    _check_jobs(jobs)
     run_again: Any = verify
     if holds_supernets(directory):
         from benchkit.studies.supernet_study import verify_supernet_study as run_again

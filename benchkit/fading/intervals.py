@@ -44,6 +44,7 @@ from benchkit.analysis.rank_correlation import correlate
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import write_text
+from benchkit.base.limits import check_fields, check_number
 from benchkit.comparing.correlation import CheckpointScorer, CorrelationSettings, images_of
 from benchkit.comparing.truth import Truth, read_truths, table_of
 from benchkit.fading.kept import read_interval_result
@@ -135,6 +136,8 @@ def run_intervals(
     InputError : folders without finished PC-NAS searches that fit each other, checkpoints that are gone, no
         such table or device, or a number out of range.
     """
+    check_fields(settings)
+    check_number("threads", threads)
     where = parse_device(device)
     if settings.n < 2 or threads < 1 or settings.seed < 0:
         raise InputError(

@@ -28,7 +28,7 @@ from benchkit.base.frames import read_frame
 from benchkit.base.shapes import check_shape
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.base import Batch
-from benchkit.studies.supernet_spec import is_supernet_study, load_supernet_study
+from benchkit.studies.supernet_spec import folder_name, is_supernet_study, load_supernet_study
 from benchkit.training.evaluate import settings_of
 from benchkit.training.kept_search import TRAINING, read_manifest, read_result
 from benchkit.training.presets import get_preset
@@ -119,7 +119,7 @@ def _searches_of(folder: Path) -> list[tuple[Path, str]] | None:
         raise InputError(f"the study in {folder} has no searches of supernets")
     block = load_supernet_study(folder / "study.yaml").searches
     names = [(strategy.label, seed) for strategy in block.strategies for seed in range(block.seeds)]
-    return [(folder / "searches" / f"{label}-{seed}", label) for label, seed in names]
+    return [(folder / "searches" / folder_name(label, seed), label) for label, seed in names]
 
 
 def _story(folder: Path, label: str, most_probable: bool) -> Story | None:

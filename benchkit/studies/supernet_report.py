@@ -11,7 +11,7 @@ from benchkit.base.files import write_text
 from benchkit.base.frames import read_frame
 from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import SupernetStudySpec
+from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name
 from benchkit.studies.wording import describe_table, table_text
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.table import Table
@@ -48,7 +48,9 @@ def table_rows(spec: SupernetStudySpec, out: Path) -> pd.DataFrame:
     rows = []
     for strategy in spec.searches.strategies:
         for seed in range(spec.searches.seeds):
-            for dataset, valid, test in _found(table, out / "searches" / f"{strategy.label}-{seed}", spec):
+            for dataset, valid, test in _found(
+                table, out / "searches" / folder_name(strategy.label, seed), spec
+            ):
                 rows.append((SEARCHES, strategy.label, dataset, seed, valid, test))
     frame = pd.DataFrame(rows, columns=["block", "strategy", "dataset", "seed", "valid", "test"])
     if spec.queries is None:

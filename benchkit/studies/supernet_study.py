@@ -39,7 +39,7 @@ from benchkit.studies.cluster import cancelled, on_cluster
 from benchkit.studies.manifest import versions
 from benchkit.studies.runner import Progress, run
 from benchkit.studies.supernet_report import write_tables
-from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
+from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
 from benchkit.tables.catalogue import open_table
@@ -74,7 +74,7 @@ def searches_of(spec: SupernetStudySpec) -> dict[str, SearchSettings]:
                 options=dict(strategy.options),
                 **block.settings,
             )
-            found[f"{strategy.label}-{seed}"] = settings
+            found[folder_name(strategy.label, seed)] = settings
         settings.recipe(preset)
         # made once, so that a wrong option is reported before anything runs
         get_weight_sharing(strategy.name)(space, np.random.default_rng(0), **settings.options_of(preset))

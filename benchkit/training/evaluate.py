@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchkit.base.limits import check_number
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
 from benchkit.spaces import InputError, Space, get_space
@@ -89,8 +90,7 @@ def evaluate_search(
     settings = settings_of(folder)
     row = _row(get_space(settings.space), architecture, folder)
     recipe = settings.recipe(get_preset(settings.preset))
-    if fine_tune < 0:
-        raise InputError(f"fine-tuning takes a number of epochs of at least 0; got {fine_tune}")
+    check_number("fine_tune", fine_tune)
     rate = recipe.learning_rate / 10 if learning_rate is None else learning_rate
     tuning = replace(
         recipe,
