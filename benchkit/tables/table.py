@@ -209,8 +209,8 @@ class Table:
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets that the table has accuracies for, in the order of its columns."""
-        return list(dict.fromkeys(m.dataset for m in self.metrics if m.quantity == "accuracy"))
+        """The data sets that the table has columns for, in the order of its columns."""
+        return list(dict.fromkeys(m.dataset for m in self.metrics if m.dataset))
 
     def quantity(self, metric: Metric) -> Quantity:
         """Return the unit and the direction of a column.
@@ -230,12 +230,14 @@ class Table:
         several = (replace(metric, run=run) for run in range(_MOST_RUNS))
         return [each for each in several if each in self.metrics]
 
-    def epochs(self, dataset: str, split: str, schedule: int | None = None) -> list[int]:
-        """Return, ascending, the epochs at which the table has this data set's accuracy.
+    def epochs(
+        self, dataset: str, split: str | None, schedule: int | None = None, quantity: str = "accuracy"
+    ) -> list[int]:
+        """Return, ascending, the epochs at which the table has a quantity of this data set.
 
         Those at which a training schedule ends; with `schedule`, every point of that schedule's curve.
         """
-        wanted = (dataset, split, "accuracy", "")
+        wanted = (dataset, split, quantity, "")
         return sorted(
             {
                 m.epochs
