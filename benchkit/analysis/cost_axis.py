@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.style import method_looks
+from benchkit.base.measure import Measure
 
 __all__ = [
     "axis_label",
@@ -25,11 +26,13 @@ __all__ = [
     "marker_places",
     "method_handles",
     "plain_number",
+    "regret_floor",
     "scale_cost",
 ]
 
 _LABELS = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
 _MARKERS = 4
+_FINEST = 0.01  # percent points: one image of ten thousand
 
 
 def axis_label(axis: str) -> str:
@@ -100,6 +103,20 @@ def plain_number(value: float, _: int) -> str:
     exponent = int(np.floor(np.log10(abs(value))))
     factor = value / 10.0**exponent
     return rf"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:g}\cdot 10^{{{exponent}}}$"
+
+
+def regret_floor(smallest: float, highest: float, measure: Measure | None) -> float:
+    """Return the power of ten below which an axis of regrets is linear.
+
+    Parameters
+    ----------
+    smallest, highest : of the regrets above 0.
+    measure : what they are of; a hundredth of a percentage point is one image of ten thousand, and of other
+        quantities a thousandth of the largest regret is no longer told apart.
+    """
+    percent = measure is not None and measure.is_percent
+    finest = _FINEST if percent else 10.0 ** np.floor(np.log10(1e-3 * highest))
+    return float(max(finest, 10.0 ** np.floor(np.log10(smallest))))
 
 
 def legend_columns(width: float) -> int:

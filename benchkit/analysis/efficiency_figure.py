@@ -24,14 +24,15 @@ from benchkit.analysis.cost_axis import (
     marker_places,
     method_handles,
     plain_number,
+    regret_floor,
     scale_cost,
 )
 from benchkit.analysis.curves import regret_curve
 from benchkit.analysis.style import legend_below, method_looks, venue_style
+from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
 
-_FINEST = 0.01  # percent points: one image of ten thousand
 _PANELS_A_ROW = 3
 
 
@@ -44,12 +45,14 @@ class EfficiencyInfo(NamedTuple):
     axis : what x is, a cost column of traces.
     level : coverage of the band.
     split : the split that the regret is of, such as ``"validation"``; empty to leave it out.
+    measure : what the regret is of; None for several, whose units differ.
     """
 
     curves: pd.DataFrame
     axis: str
     level: float
     split: str
+    measure: Measure | None = ACCURACY
 
 
 def efficiency_info(
@@ -58,9 +61,10 @@ def efficiency_info(
     rng: np.random.Generator | None = None,
     split: str = "validation",
     level: float = 0.95,
+    measure: Measure | None = ACCURACY,
 ) -> EfficiencyInfo:
     """Return the curves of a sample-efficiency figure (see `regret_curve` for what they are)."""
-    return EfficiencyInfo(regret_curve(traces, axis, rng=rng, level=level), axis, level, split)
+    return EfficiencyInfo(regret_curve(traces, axis, rng=rng, level=level), axis, level, split, measure)
 
 
 def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
@@ -87,11 +91,11 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
         figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, dataset in zip(axes, datasets, strict=False):
-            _draw_panel(ax, curves[curves["dataset"] == dataset], strategies, info.axis)
+            _draw_panel(ax, curves[curves["dataset"] == dataset], strategies, info)
             ax.set_title(counted_title(dataset, curves), linespacing=1.1)
         for ax in axes[len(datasets) :]:
             ax.remove()
-        what = f"regret of the incumbent\n({info.split}, % points)" if info.split else "regret (% points)"
+        what = _regret_label(info)
         for ax in axes[: len(datasets) : columns]:
             ax.set_ylabel(what)
         for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
@@ -102,9 +106,19 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
     return figure
 
 
-def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], axis: str) -> None:
+def _regret_label(info: EfficiencyInfo) -> str:
+    measure = info.measure
+    if measure is None:
+        return "regret of the incumbent"
+    if measure == ACCURACY:
+        return f"regret of the incumbent\n({info.split}, % points)" if info.split else "regret (% points)"
+    about = [part for part in (measure.named(info.split), measure.difference) if part]
+    return f"regret of the incumbent\n({', '.join(about)})"
+
+
+def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], info: EfficiencyInfo) -> None:
     """Draw one data set's curves and set both scales."""
-    start = first_shown(axis, float(curves["x"].min()))
+    start = first_shown(info.axis, float(curves["x"].min()))
     shown = []
     for number, (strategy, look) in enumerate(method_looks(strategies).items()):
         curve = from_cost(curves[curves["strategy"] == strategy], start)
@@ -127,20 +141,20 @@ def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], axis: str
         )
     visible = pd.concat(shown)
     scale_cost(ax, float(visible["x"].min()), float(visible["x"].max()))
-    _scale_regret(ax, visible)
+    _scale_regret(ax, visible, info.measure)
     ax.grid(axis="y", which="major", color="0.9")
     ax.set_axisbelow(True)
     seaborn.despine(ax=ax)
 
 
-def _scale_regret(ax: Axes, curves: pd.DataFrame) -> None:
-    """Make the regret axis logarithmic, and linear below `_FINEST` where a curve gets to 0."""
+def _scale_regret(ax: Axes, curves: pd.DataFrame, measure: Measure | None) -> None:
+    """Make the regret axis logarithmic, and linear below `regret_floor` where a curve gets to 0."""
     lowest = float(curves["low"].fillna(curves["mean"]).min())
     highest = float(curves["high"].fillna(curves["mean"]).max())
     means = curves.loc[curves["mean"] > 0, "mean"]
     if len(means) == 0:
         return
-    floor = max(_FINEST, 10.0 ** np.floor(np.log10(float(means.min()))))
+    floor = regret_floor(float(means.min()), highest, measure)
     top = 1.15 * max(highest, floor)
     if lowest < floor:
         ax.set_yscale("symlog", linthresh=floor, linscale=0.4)

@@ -118,7 +118,7 @@ def reaching_costs(
     for (strategy, dataset), group in trials_by_group(traces, axis).items():
         aim = target[dataset] if isinstance(target, Mapping) else target
         if not np.isfinite(aim):
-            raise ValueError(f"a target is a regret in percent points, got {aim}")
+            raise ValueError(f"a target is a regret, a number of percent points or units, got {aim}")
         for cost, regret in group:
             met = np.flatnonzero(regret <= aim + _EQUAL)
             end = float(cost[-1]) if horizons is None else horizons[strategy, dataset]

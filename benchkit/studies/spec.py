@@ -47,8 +47,9 @@ __all__ = [
 ]
 
 TEXT_KEYS = frozenset(
-    {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution"}
-)
+    {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution",
+     "quantity"}
+)  # fmt: skip
 """Keys of a study whose values are text as it is written: a study named 1.10 is not named 1.1."""
 
 
@@ -101,17 +102,26 @@ class SearchSpec(Strict):
 
     Attributes
     ----------
-    split : ``valid``; ``test`` only for a table without validation accuracy.
-    epochs : the study's own fidelity.
+    split : ``valid``; ``test`` only for a table without validation; null for a column without split, such as
+        a latency: then nothing can be held out, and what is searched is what is reported.
+    epochs : the study's own fidelity; null for a column without epochs.
     score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
     fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
         for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
+    quantity : what is searched and reported; the table says in which direction it is better.
     """
 
-    split: Literal["valid", "test"]
-    epochs: Annotated[int, ranged("epochs")]
+    split: Literal["valid", "test"] | None
+    epochs: Annotated[int, ranged("epochs")] | None = None
     score: Literal["mean", "run"] | Annotated[int, ranged("run")]
     fidelities: Literal["schedules", "curve"] = "schedules"
+    quantity: str = Field(default="accuracy", min_length=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> SearchSpec:
+        if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
+            raise ValueError("a search on accuracy needs its split and its epochs")
+        return self
 
 
 class ReportSpec(Strict):
@@ -119,13 +129,14 @@ class ReportSpec(Strict):
 
     Attributes
     ----------
-    epochs : schedule of the reported figures.
+    epochs : schedule of the reported figures; null for columns without epochs.
     valid, test : which figure of that split: ``mean`` over the runs, the number of one run, or null for
         a split that the table does not have. Regret is measured on `valid`, on `test` where that is null.
+        Where the search has no split, `valid` is its column and `test` is null.
     datasets : reported data sets; null for the one searched on.
     """
 
-    epochs: Annotated[int, ranged("epochs")]
+    epochs: Annotated[int, ranged("epochs")] | None = None
     valid: Column | None = "mean"
     test: Column | None = "mean"
     datasets: Names | None = None
@@ -231,8 +242,23 @@ class StudySpec(Strict):
     constraint: ConstraintSpec | None = None
     notes: list[str] = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_split(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("search"), dict):
+            search, report = data["search"], data.get("report", {})
+            if "split" in search and search["split"] is None and isinstance(report, dict):
+                data = {**data, "report": {"test": None, **report}}
+        return data
+
     @model_validator(mode="after")
     def _labels(self) -> StudySpec:
+        if self.search.split is None and (self.report.test is not None or self.report.valid is None):
+            raise ValueError(
+                "a search without a split has no test: report its column as valid, and leave test out"
+            )
+        if self.search.quantity == "accuracy" and self.report.epochs is None:
+            raise ValueError("a report of accuracy needs its epochs")
         if self.report.datasets is not None and len(self.datasets) > 1:
             raise ValueError(
                 "report.datasets goes with one searched data set; with several, each is reported on its own"
@@ -255,6 +281,8 @@ class StudySpec(Strict):
         for key in ("best_of_k", "constraint"):
             if data[key] is None:
                 del data[key]  # a study without it is written, and hashed, as before there was one
+        if self.search.quantity == "accuracy":
+            del data["search"]["quantity"]  # the same
         return dump_yaml(data)
 
     def replaced(

@@ -83,13 +83,17 @@ class Table:
         facts = check.column_facts(self._data, self.path)
         self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
         self._quantities: dict[str, Quantity] = dict(QUANTITIES)
+        self._stated: dict[str, Quantity] = {}  # by column: two of one quantity may differ in their unit
         self.static: list[str] = []
         for field in self._data.schema:
             about = facts.get(field.name)
             if about is not None:
-                if "better" in about:
-                    named = Quantity(about["unit"], about["better"] == "higher")
-                    self._quantities[about["metric"]["quantity"]] = named
+                quantity = about["metric"].get("quantity", "accuracy")
+                usual = QUANTITIES.get(quantity)
+                if "better" in about or (usual is not None and about.get("unit", usual.unit) != usual.unit):
+                    better = about["better"] == "higher" if "better" in about else QUANTITIES[quantity][1]
+                    self._stated[field.name] = Quantity(about["unit"], better)
+                    self._quantities.setdefault(quantity, self._stated[field.name])
                 last = Metric(**about["metric"])
                 for point, epochs in enumerate(about.get("epochs", [last.epochs])):
                     metric = replace(last, epochs=epochs, schedule=last.schedule or last.epochs)
@@ -179,8 +183,8 @@ class Table:
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets that the table has accuracies for, in the order of its columns."""
-        return list(dict.fromkeys(m.dataset for m in self.metrics if m.quantity == "accuracy"))
+        """The data sets that the table has columns for, in the order of its columns."""
+        return list(dict.fromkeys(m.dataset for m in self.metrics if m.dataset))
 
     def quantity(self, metric: Metric) -> Quantity:
         """Return the unit and the direction of a column.
@@ -189,6 +193,8 @@ class Table:
         ------
         InputError : the table has no such quantity.
         """
+        if metric in self.metrics and self.metrics[metric][0] in self._stated:
+            return self._stated[self.metrics[metric][0]]
         if metric.quantity not in self._quantities:
             raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
         return self._quantities[metric.quantity]
@@ -197,12 +203,14 @@ class Table:
         """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
         return list(self._runs.get(replace(metric, run=None), ()))
 
-    def epochs(self, dataset: str, split: str, schedule: int | None = None) -> list[int]:
-        """Return, ascending, the epochs at which the table has this data set's accuracy.
+    def epochs(
+        self, dataset: str, split: str | None, schedule: int | None = None, quantity: str = "accuracy"
+    ) -> list[int]:
+        """Return, ascending, the epochs at which the table has a quantity of this data set.
 
         Those at which a training schedule ends; with `schedule`, every point of that schedule's curve.
         """
-        wanted = (dataset, split, "accuracy", "")
+        wanted = (dataset, split, quantity, "")
         return sorted(
             {
                 m.epochs
