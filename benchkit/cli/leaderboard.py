@@ -197,7 +197,10 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         "better than random search. Rows are in the order of rank."
     )
     if spec.seeds < _FEW_SEEDS:
-        legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
+        legend += f" With {spec.seeds} seeds p can say nothing."
+    measured = ("valid", "test", "regret")
+    if any((board[name].notna() & board[f"{name}_low"].isna()).any() for name in measured):
+        legend += " No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal."
     typer.echo(textwrap.fill(legend, width()))
     if spec.best_of_k is not None:
         _show_best_of_k(study)
@@ -220,23 +223,22 @@ def _show_best_of_k(study: Any) -> None:
         header, rows = best_of_k_layout(summary, str(dataset))
         show_rows(header, rows, title=f"{dataset}: best validation accuracy of K samples (%)")
     legend = (
-        "Mean over seeds [95 % interval]; below a method its gain over random search, in % points, with K "
-        "queries and with as many as the method had in all; of evolution, over one with a random start. "
+        "Mean over seeds [95 % interval, where it is resolvable]; below a method its gain over random "
+        "search, in % points, with K queries and with as many as the method had in all; of evolution, over "
+        "one with a random start. "
         "* p < 0.05, signed-rank test, Holm-corrected."
     )
     typer.echo("\n" + textwrap.fill(legend, width()))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
+    from benchkit.analysis.resolution import plain_text
+
     def number(name: str, form: str) -> str:
         return "" if row[name] != row[name] else format(row[name], form)
 
     def interval(name: str, digits: int) -> str:
-        if row[name] != row[name]:
-            return ""
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-        return f"{row[name]:.{digits}f}{spread}"
+        return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
     p_value = number("p_value", ".3f")
     return [

@@ -18,7 +18,18 @@ _KINDS = {
     "fading.json": ("divergence-mean", "function_space-mean", "correlation-mean", "floor"),
     "intervals.json": ("correlations", "scatter"),
 }
-_WORDS = ("layer", "operator", "measure", "law", "approximation", "start", "of", "training", "sample")
+_WORDS = (
+    "layer",
+    "operator",
+    "measure",
+    "law",
+    "approximation",
+    "start",
+    "of",
+    "training",
+    "sample",
+    "values",
+)
 
 
 def plot_fading(
