@@ -210,8 +210,8 @@ def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
             markeredgewidth=0,
             label=line.label,
         )
-        for x, y in line.single:
-            ax.plot(x, y, color=look.color, linestyle="", marker=".", markersize=3, alpha=0.5)
+        if line.single:
+            ax.scatter(*zip(*line.single, strict=True), s=3, color=look.color, linewidth=0, alpha=0.5)
     if panel.level is not None:
         label, value = panel.level
         ax.axhline(value, color="0.3", linestyle=(0, (1.0, 1.2)), label=label)

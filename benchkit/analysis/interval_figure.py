@@ -179,5 +179,5 @@ def _over_seeds(training: str, rows: pd.DataFrame) -> Line:
         for at, text in zip(x, means["values"], strict=True)
         for value in values_of(text)
     )
-    said = f"mean of {seeds} seeds, a dot each" if single else f"mean and 95 % interval of {seeds} seeds"
+    said = f"mean of {seeds} seeds (dots)" if single else f"mean and 95 % interval of {seeds} seeds"
     return Line(f"{training}, {said}", x, mean, low, high, look, single=single)
