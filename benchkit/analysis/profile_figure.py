@@ -93,9 +93,8 @@ def draw_profiles(info: ProfileInfo, venue: str = "neurips") -> Figure:
 def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
     for number, (strategy, look) in enumerate(method_looks(info.strategies).items()):
         rows = info.profiles[info.profiles["strategy"] == strategy]
-        ax.fill_between(
-            rows["threshold"], rows["low"], rows["high"], color=look.color, alpha=0.12, linewidth=0
-        )
+        low, high = (rows[end].fillna(rows["share"]) for end in ("low", "high"))
+        ax.fill_between(rows["threshold"], low, high, color=look.color, alpha=0.12, linewidth=0)
         every = max(1, len(rows) // 6)
         ax.plot(
             rows["threshold"],

@@ -122,7 +122,7 @@ def intervals_command(
         }
     )
     typer.echo()
-    show_rows(["training", "sample", "measure", "seeds", "mean [95 % interval]"], rows)
+    show_rows(["training", "sample", "measure", "seeds", "mean [95 % interval], or (the values)"], rows)
     typer.echo(f"\nresults: {out}")
     return None
 
@@ -166,14 +166,18 @@ def _show(result: dict[str, Any], out: Path) -> None:
         {"study": f"{result['space']} on {result['data']}, posteriors by Laplace, a model's parameters"}
     )
     typer.echo()
-    show_rows(["K", *columns], rows, "mean over random sets of K models [95 % interval]")
+    title = "mean over random sets of K models [95 % interval], or (the values) of fewer than 5 sets"
+    show_rows(["K", *columns], rows, title)
     typer.echo(f"\nresults: {out}")
 
 
 def _cell(row: dict[str, Any] | None, factor: float) -> str:
+    from benchkit.analysis.training_mean import values_of
+
     if row is None or row["mean"] is None:
         return ""
     mean = f"{factor * row['mean']:,.4g}"
     if row["low"] is None:
-        return mean
+        values = ", ".join(f"{factor * value:,.4g}" for value in values_of(row.get("values")))
+        return f"{mean} ({values})" if values else mean
     return f"{mean} [{factor * row['low']:,.4g}, {factor * row['high']:,.4g}]"

@@ -131,6 +131,8 @@ def _facts(lookup: LatencyLookup) -> dict[str, Any]:
 
 
 def _check(lookup: LatencyLookup) -> list[str]:
+    from benchkit.analysis.resolution import figure_text
+
     check = lookup.check
     if check is None:
         return ["none"]
@@ -142,7 +144,6 @@ def _check(lookup: LatencyLookup) -> list[str]:
     }
     lines = [f"{len(check.architectures)} whole networks, seed {check.seed}; 95 % intervals over them"]
     for name, (figure, unit) in figures.items():
-        ends = (figure.value, figure.low, figure.high)
-        value, low, high = ("-" if end is None else f"{end:.3g}" for end in ends)
-        lines.append(f"{name} {value}{unit} [{low}, {high}]")
+        shown, _, interval = figure_text(figure.value, figure.low, figure.high, ".3g").partition(" ")
+        lines.append(f"{name} {shown}{unit if figure.value is not None else ''} {interval}".rstrip())
     return lines

@@ -199,7 +199,10 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         "share of seeds better than random search. Rows are in the order of rank."
     )
     if spec.seeds < _FEW_SEEDS:
-        legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
+        legend += f" With {spec.seeds} seeds p can say nothing."
+    measured = ("valid", "test", "regret")
+    if any((board[name].notna() & board[f"{name}_low"].isna()).any() for name in measured):
+        legend += " No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal."
     typer.echo(textwrap.fill(legend, width()))
     if spec.best_of_k is not None:
         _show_best_of_k(study, measure)
@@ -241,7 +244,7 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
         what = measure.labelled(f"best {measure.named('valid')} of K samples")
         show_rows(header, rows, title=f"{dataset}: {what}")
     legend = (
-        "Mean over seeds [95 % interval]; below a method its gain over random search"
+        "Mean over seeds [95 % interval, where it is resolvable]; below a method its gain over random search"
         f"{f', in {measure.difference},' if measure.difference else ''} with K "
         "queries and with as many as the method had in all; of evolution, over one with a random start. "
         "* p < 0.05, signed-rank test, Holm-corrected."
@@ -250,15 +253,13 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
 
 
 def _cells(row: dict[str, Any], digits: int, regrets: int) -> list[str]:
+    from benchkit.analysis.resolution import plain_text
+
     def number(name: str, form: str) -> str:
         return "" if row[name] != row[name] else format(row[name], form)
 
     def interval(name: str, digits: int) -> str:
-        if row[name] != row[name]:
-            return ""
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-        return f"{row[name]:.{digits}f}{spread}"
+        return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
     p_value = number("p_value", ".3f")
     return [

@@ -35,7 +35,7 @@ CORRELATIONS: dict[str, type] = {
 
 CORRELATIONS_MEAN: dict[str, type] = {
     **{"epoch": int, "images": int, "truth": str, "fraction": float, "measure": str},
-    **{"mean": float, "low": float, "high": float},
+    **{"mean": float, "low": float, "high": float, "values?": object},
 }
 """Columns of ``correlations-mean.csv`` that are read."""
 

@@ -6,7 +6,7 @@ mean of all, and the test accuracy of that best one with its inherited weights (
 The folder
 ----------
 ``samples.csv``        a row for each search and n: method, search, seed, n, best, mean, test, parameters
-``samples-mean.csv``   the same over seeds, with sd and 95 % interval
+``samples-mean.csv``   the same over seeds, with sd and 95 % interval, or the values of fewer than five
 ``samples.png, .pdf``  expected best of n against n
 ``manifest.json``      which searches, by the digests of their traces
 """
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchkit.analysis.resolution import PERCENT, POSITIVE, Bounds
 from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
@@ -35,6 +36,8 @@ from benchkit.training.kept_search import TRACE, read_manifest
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["compare_samples"]
+
+_BOUNDS: dict[str, Bounds] = {**dict.fromkeys(("best", "mean", "test"), PERCENT), "parameters": POSITIVE}
 
 
 def compare_samples(
@@ -117,9 +120,8 @@ def compare_samples(
 def _means(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds of every figure, a row for each method, n and figure."""
     long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
-    return mean_over_trainings(long, ("method", "n", "figure")).sort_values(
-        ["method", "figure", "n"], ignore_index=True
-    )
+    means = mean_over_trainings(long, ("method", "n", "figure"), bounds=_BOUNDS, by="figure")
+    return means.sort_values(["method", "figure", "n"], ignore_index=True)
 
 
 def _check_alike(settings: dict[Path, SearchSettings]) -> None:

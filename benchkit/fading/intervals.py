@@ -10,7 +10,8 @@ The folder of a study
 ``intervals.json``        what is compared and how; claims the folder
 ``parts/``                scores, while the study runs
 ``correlations.csv``      a row a seed, training, interval, sample and measure, with 95 % bootstrap intervals
-                          over architectures; ``correlations-mean.csv``: over seeds (Student's)
+                          over architectures; ``correlations-mean.csv``: over seeds, with 95 % intervals
+                          from five seeds on, the values of fewer
 ``differences.csv``       PC-NAS less one-shot of the same seed; ``differences-mean.csv``: over seeds
 ``pool.csv``              partial models, potentials and architectures left after every interval
 ``scatter.csv``           the candidates after the last interval
@@ -41,6 +42,7 @@ import pandas as pd
 
 from benchkit.analysis.interval_figure import draw_intervals, interval_info
 from benchkit.analysis.rank_correlation import correlate
+from benchkit.analysis.resolution import CORRELATION, Bounds
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import write_text
@@ -62,6 +64,7 @@ __all__ = ["IntervalSettings", "run_intervals"]
 
 MEASURES = ("kendall_tau", "pearson")
 _KEYS = ("training", "interval", "epoch", "sample", "measure")
+_DIFFERENCE: Bounds = (-2.0, 2.0)  # of two correlations
 
 
 @dataclass(frozen=True)
@@ -270,9 +273,9 @@ def _frames(study: _Study, saved: list[list[Saved]], store: PartStore) -> dict[s
     differences = _differences(correlations)
     return {
         "correlations": correlations,
-        "correlations-mean": _over_seeds(correlations, _KEYS),
+        "correlations-mean": _over_seeds(correlations, _KEYS, CORRELATION),
         "differences": differences,
-        "differences-mean": _over_seeds(differences, _KEYS[1:]),
+        "differences-mean": _over_seeds(differences, _KEYS[1:], _DIFFERENCE),
         "pool": pd.DataFrame(
             pools,
             columns=[
@@ -300,10 +303,11 @@ def _differences(correlations: pd.DataFrame) -> pd.DataFrame:
     return both.assign(value=both["value_pcnas"] - both["value_one_shot"])
 
 
-def _over_seeds(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def _over_seeds(frame: pd.DataFrame, keys: Sequence[str], bounds: Bounds) -> pd.DataFrame:
     """Return the mean over seeds; what is called a training there is a seed here."""
     named = frame.rename(columns={"training": "kind"}).rename(columns={"seed": "training"})
-    means = mean_over_trainings(named, ["kind" if key == "training" else key for key in keys])
+    kinds = ["kind" if key == "training" else key for key in keys]
+    means = mean_over_trainings(named, kinds, bounds=bounds)
     return means.rename(columns={"kind": "training", "trainings": "seeds"})
 
 

@@ -99,7 +99,7 @@ class Layer(_Strict):
 
 
 class Measure(_Strict):
-    """A figure of the check with its 95 % bootstrap interval; None where it is not defined."""
+    """A figure of the check with its 95 % bootstrap interval; None where undefined or not resolvable."""
 
     value: float | None
     low: float | None

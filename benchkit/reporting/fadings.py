@@ -70,7 +70,7 @@ def _models(
         about = (
             f"{plain(first.ylabel)} against the {plain(first.xlabel)}: mean over "
             f"{settings['subspaces']} random sets of K models (fewer where there are no more) with "
-            "Student's 95 % interval."
+            "Student's 95 % interval, of five sets or more."
         )
         figures.append(
             _figure(first, about, filters, views, command("plot", "fading", name, "--out", "fading.pdf"))
@@ -198,7 +198,7 @@ def _view(keys: Sequence[str], panel: Panel) -> dict[str, Any]:
 
 
 def _scaled(panel: Panel, series: Sequence[Series]) -> Axis:
-    """Return the axis of y: logarithmic where the means span decades; intervals may pass the bounds."""
+    """Return the axis of y: logarithmic where the means span decades."""
     title = plain(panel.ylabel)
     if not series:
         return Axis(title)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchkit.analysis.published_table import markdown_row
+from benchkit.analysis.resolution import FEWEST, ceiling_text, figure_text, plain_text
 from benchkit.base.errors import blamed_on
 from benchkit.base.files import MEGABYTE, read_text
 from benchkit.base.frames import read_frame
@@ -48,10 +48,7 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
 
 def interval_text(mean: float, low: float, high: float, form: str = ".2f") -> str:
     """Return a mean with its interval; the mean alone where there is no interval, nothing for NaN."""
-    if np.isnan(mean):
-        return ""
-    spread = "" if np.isnan(low) else f" [{low:{form}}, {high:{form}}]"
-    return f"{mean:{form}}{spread}"
+    return plain_text(mean, low, high, form)
 
 
 def _correlation(folder: Path) -> str:
@@ -67,17 +64,20 @@ def _correlation(folder: Path) -> str:
     rows = []
     for (truth, fraction), group in frame.groupby(["truth", "fraction"], sort=False):
         by_training = group.set_index("training")
-        cells = [_cell(by_training, training) for training in trainings]
+        cells = [_cell(by_training, training, write=figure_text) for training in trainings]
         if len(mean):
             cells.append(_cell(mean, (truth, fraction), "mean"))
+        cells.append(_cell(ceiling, (truth, fraction), write=ceiling_text))
         share = "all" if fraction == 1 else f"{100 * fraction:g} %"
-        rows.append([_SPLITS.get(str(truth), str(truth)), share, *cells, _cell(ceiling, (truth, fraction))])
+        rows.append([_SPLITS.get(str(truth), str(truth)), share, *cells])
     table = about["table"]
+    several = len(trainings)
+    means = f"; of the mean: Student, over {several} trainings" if several >= FEWEST else ""
     return (
         f"Tau-b of inherited accuracy ({frame['images'].iloc[0]:,} images, after epoch "
         f"{frame['epoch'].iloc[0]}) and the {about['dataset']} accuracy of table {table['name']} (SHA-256 "
-        f"{table['sha256'][:12]}), {about['n']:,} architectures [95 % over architectures; of the "
-        f"mean: Student, over {len(trainings)} trainings].\n\n{markdown_table(header, rows)}"
+        f"{table['sha256'][:12]}), {about['n']:,} architectures [95 % over architectures{means}]."
+        f"\n\n{markdown_table(header, rows)}"
     )
 
 
@@ -95,11 +95,17 @@ def _mean_rows(path: Path, shown: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _cell(frame: pd.DataFrame, key: Any, value: str = "value", form: str = ".2f") -> str:
+def _cell(
+    frame: pd.DataFrame,
+    key: Any,
+    value: str = "value",
+    form: str = ".2f",
+    write: Callable[[float, float, float, str], str] = plain_text,
+) -> str:
     if key not in frame.index:
         return ""
     row: Any = frame.loc[key]
-    return interval_text(row[value], row["low"], row["high"], form)
+    return write(row[value], row["low"], row["high"], form)
 
 
 def _searches(folder: Path) -> str:
@@ -132,7 +138,7 @@ def _fading(folder: Path) -> str:
     ]
     return (
         f"Space {about['space']}, mean over {about['subspaces']} sets of K models that share weights [95 %, "
-        f"Student]; {start} start, Laplace posteriors of whole models.\n\n"
+        f"Student, where it is resolvable]; {start} start, Laplace posteriors of whole models.\n\n"
         f"{markdown_table(['K', *columns], rows)}"
     )
 

@@ -115,7 +115,7 @@ class SearchSpec(Strict):
     epochs: Annotated[int, ranged("epochs")] | None = None
     score: Literal["mean", "run"] | Annotated[int, ranged("run")]
     fidelities: Literal["schedules", "curve"] = "schedules"
-    quantity: str = Field(default="accuracy", min_length=1)
+    quantity: Name = "accuracy"
 
     @model_validator(mode="after")
     def _complete(self) -> SearchSpec:
