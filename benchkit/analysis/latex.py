@@ -140,7 +140,8 @@ def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
 
 def _unresolved(frame: pd.DataFrame) -> str:
     """Return what a mean without an interval means, where there is one."""
-    if not any((frame[m.column].notna() & frame[f"{m.column}_low"].isna()).any() for m in _MEASURES):
+    measured = ("valid", "test", "regret")
+    if not any((frame[name].notna() & frame[f"{name}_low"].isna()).any() for name in measured):
         return ""
     if (frame["n"] < FEWEST).all():
         return rf" Fewer than {FEWEST} trials resolve no interval."
