@@ -156,7 +156,7 @@ class StrategySpec(Strict):
 
     name: Name
     label: Name = ""  # that of its name, unless it is given
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     note: str = ""
 
     @model_validator(mode="before")
@@ -183,7 +183,7 @@ class StudySpec(Strict):
     strategies: Annotated[list[StrategySpec], BeforeValidator(unique)]
     best_of_k: BestOfKSpec | None = None
     constraint: ConstraintSpec | None = None
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
