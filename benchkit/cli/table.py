@@ -154,8 +154,11 @@ def import_table(
 
 def _free(target: Path, replace: bool) -> Path:
     """Return `target` if it may be written: studies verify against the table that they ran on."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError
 
+    if is_special(target):
+        raise InputError(f"a table is a regular file, and {target} is none")
     if target.exists() and not replace:
         raise InputError(f"there is a table at {target} already: choose another --as, or give --replace")
     return target
