@@ -193,8 +193,9 @@ class Table:
         ------
         InputError : the table has no such quantity.
         """
-        if metric in self.metrics and self.metrics[metric][0] in self._stated:
-            return self._stated[self.metrics[metric][0]]
+        stored = metric if metric in self.metrics else next(iter(self.runs(metric)), metric)
+        if stored in self.metrics and self.metrics[stored][0] in self._stated:
+            return self._stated[self.metrics[stored][0]]
         if metric.quantity not in self._quantities:
             raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
         return self._quantities[metric.quantity]

@@ -111,6 +111,17 @@ def test_a_study_reads_the_mean_of_scores_and_of_seconds(home: Path, tmp_path: P
     assert trials["regret"].tolist() == [0]
 
 
+def test_a_mean_has_the_unit_of_its_runs(tmp_path: Path) -> None:
+    """Two data sets may state one quantity in different units."""
+    speed = [Metric("d", None, None, run, "fps") for run in range(2)]
+    other = [Metric("e", None, None, run, "fps") for run in range(2)]
+    columns = {each: Column(np.ones(6), unit="1/s", better="higher") for each in speed}
+    columns |= {each: Column(np.ones(6), unit="1/min", better="higher") for each in other}
+    table = table_of(tmp_path / "t.arrow", columns)
+    units = {m.dataset: table.quantity(m).unit for m in table.available if m.run is None}
+    assert units == {"d": "1/s", "e": "1/min"}
+
+
 def test_a_table_may_have_any_number_of_runs(tmp_path: Path) -> None:
     columns = {run(MEAN, number): Column(np.full(6, 2.0 * number + 1)) for number in (40, 3, 17)}
     table = table_of(tmp_path / "t.arrow", columns)
