@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import (
+from pydantic import Field, (
     BaseModel,
     BeforeValidator,
     ValidationError,
