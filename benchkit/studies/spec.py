@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, (
+from pydantic import (
     BaseModel,
     BeforeValidator,
+    Field,
     ValidationError,
     model_validator,
 )
