@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from benchkit import __version__
 from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
@@ -70,7 +70,7 @@ def compare_samples(
                 f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
             )
     manifest = {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "first": list(first),
         "searches": [_identity(path, settings[path]) for path in settings],
     }

@@ -36,6 +36,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.fading_figure import draw_study, study_info
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
@@ -190,7 +191,7 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
 def _manifest(identity: dict[str, Any], laboratory: Laboratory) -> dict[str, Any]:
     names = ("numpy", "pandas", "scipy", "torch")
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "fading": identity,
         "device": str(laboratory.device),
         "python": platform.python_version(),
