@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
 from benchkit.comparing.columns import columns_of, matrix_of
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.comparing.matrix_files import holds_matrix, read_matrix
-from benchkit.comparing.study_columns import distinct_names, read_settings
+from benchkit.comparing.study_columns import distinct_names
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
@@ -174,16 +177,14 @@ class _Study:
 
 
 def _read(folder: Path, name: str, split: str) -> _Study:
-    import pandas as pd
-
     settings, result = read_settings(folder)
     truths = {each["split"]: each for each in result["truths"]}
     if split not in truths:
         raise InputError(f"the study in {folder} has no {split} accuracy; it has {', '.join(truths)}")
-    try:
-        scatter, correlations, ceiling = (
-            pd.read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
-        )
+    scatter = read_frame(folder / "scatter.csv", SCATTER, "points")
+    correlations = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    with blamed_on(f"the study in {folder}"):
         mine = correlations[correlations["truth"] == split]
         newest = mine[mine["epoch"] == mine.groupby("training")["epoch"].transform("max")]
         return _Study(
@@ -195,8 +196,6 @@ def _read(folder: Path, name: str, split: str) -> _Study:
             newest[newest["images"] == newest.groupby("training")["images"].transform("max")],
             ceiling[ceiling["truth"] == split],
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
 
 
 def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInfo]:

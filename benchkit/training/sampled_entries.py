@@ -94,7 +94,7 @@ def _longest(table: Table, dataset: str, split: str) -> Metric | None:
     """Return the accuracy after the longest schedule: the mean over runs, or else of the first run."""
     found = [
         metric
-        for metric in table.metrics
+        for metric in table.available
         if (metric.dataset, metric.split, metric.quantity) == (dataset, split, "accuracy")
         and not metric.variant
         and metric.schedule is None

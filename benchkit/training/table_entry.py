@@ -37,7 +37,7 @@ def table_entry(space: Space, architecture: Architecture) -> dict[str, Any] | No
 def _longest(table: Table) -> list[Metric]:
     """Return the mean accuracies on validation and test images after the longest schedule, in table order."""
     found: dict[tuple[str, str], Metric] = {}
-    for metric in table.metrics:
+    for metric in table.available:
         plain = metric.quantity == "accuracy" and not metric.variant and metric.schedule is None
         if not plain or metric.run is not None or metric.split not in ("valid", "test"):
             continue
