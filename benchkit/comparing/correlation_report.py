@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.correlation_figure import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.noise_ceiling import noise_ceiling
 from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
@@ -269,7 +270,7 @@ def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _manifest(study: Study, scored: Sequence[Scored], device: str) -> dict[str, Any]:
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "correlation": study.settings,
         "checkpoints": study.checkpoints(),
         "device": device,

@@ -76,7 +76,6 @@ def fetch_images(name: str) -> Path:
     if name not in DIRECT:
         raise unknown("data set", name, [*DIRECT, *ELSEWHERE], "data fetch")
     import pooch
-    from requests.exceptions import RequestException
 
     download = DIRECT[name]
     folder = images_directory().parent / "downloads" / name
@@ -89,6 +88,6 @@ def fetch_images(name: str) -> Path:
                 f"{url} does not have the published MD5 {md5}: try again, or get it another way and use "
                 f"benchkit data import"
             ) from error
-        except (OSError, RequestException) as error:
+        except OSError as error:  # those of requests, too
             raise InputError(f"cannot download {url}: {error}") from error
     return folder / next(iter(download.files)) if len(download.files) == 1 else folder

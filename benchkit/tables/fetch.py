@@ -26,7 +26,6 @@ def fetch(name: str) -> Path:
     if name not in DIRECT:
         raise unknown("file", name, [*DIRECT, *ELSEWHERE], "table fetch")
     import pooch
-    from requests.exceptions import RequestException
 
     download = DIRECT[name]
     try:
@@ -42,6 +41,6 @@ def fetch(name: str) -> Path:
             f"{download.url} does not have the published SHA-256 {download.sha256[:12]}...: try again, or "
             f"get it another way and use benchkit table import"
         ) from error
-    except (OSError, RequestException) as error:
+    except OSError as error:  # those of requests, too
         raise InputError(f"cannot download {download.url}: {error}") from error
     return Path(path)

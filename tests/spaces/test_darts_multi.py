@@ -68,7 +68,7 @@ def test_an_edges_bit_says_whether_it_carries_anything() -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rows_and_sets_of_operations_are_one_to_one(seed: int) -> None:
     held = np.random.default_rng(seed).random((3, 28, 8)) < 0.2
     rows = SPACE.rows(held)
@@ -79,7 +79,7 @@ def test_rows_and_sets_of_operations_are_one_to_one(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_darts_lies_in_it_with_its_own_text(seed: int) -> None:
     rows = SINGLE.sample(np.random.default_rng(seed), 5)
     embedded = SPACE.embed(rows)
