@@ -30,6 +30,7 @@ MOST_ROWS = 2_000_000
 
 MOST_COLUMNS = 10_000
 _LONGEST_LINE = 1_000_000
+_MOST_SHARED = 10_000
 _SEPARATORS = (",", ";", "\t", "|")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?[,;|\t]*', re.IGNORECASE)  # as spreadsheets write it
@@ -174,6 +175,7 @@ def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: 
     unnamed = {place: False for place, name in enumerate(header) if not name}
     width = 0  # cells of a row; more than names where every row ends in a separator
     line = before + reader.line_num
+    same: dict[str, str] = {}  # an option is kept once, not once a row
     remark, marked = None, False  # the error for a row that is passed over; whether rows begin with '#'
     for row in reader:
         first, line = line + 1, before + reader.line_num
@@ -193,7 +195,8 @@ def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: 
             raise InputError(f"{sheet.path} has more than {MOST_ROWS:,} rows, the most that are read")
         sheet.lines.append(first)
         for place, cells in kept:
-            cells.append(row[place].strip())
+            cell = row[place].strip()
+            cells.append(same.setdefault(cell, cell) if len(same) < _MOST_SHARED else same.get(cell, cell))
         for place in unnamed:
             unnamed[place] |= bool(row[place].strip())
     if remark is not None and marked:  # what looks like a remark may be a row that is cut short

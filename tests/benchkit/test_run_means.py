@@ -157,6 +157,6 @@ def test_a_column_without_a_direction_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must say whether a higher or a lower value is better"):
         table_of(tmp_path / "t.arrow", {Metric("d", None, None, quantity="fps"): Column(np.ones(6))})
     same = {Metric("d.valid", None, 1, quantity="loss"): Column(np.ones(6))}
-    with pytest.raises(InputError, match="two columns are named d.valid.1ep.loss"):
+    with pytest.raises(InputError, match=r"two columns are named d\.valid\.1ep\.loss"):
         table_of(tmp_path / "t.arrow", {**same, Metric("d", "valid", 1, quantity="loss"): Column(np.ones(6))})
     assert list(tmp_path.iterdir()) == []
