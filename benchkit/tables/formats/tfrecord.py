@@ -96,8 +96,8 @@ def read_records(
                     if start + end > size:
                         raise _truncated(path, number + 1, start + at, size)
                     raise InputError(
-                        f"{path}, record {number + 1} (byte {start + at}): {length:,} bytes, where no record of "
-                        f"NAS-Bench-101 has {_LONGEST_RECORD:,}"
+                        f"{path}, record {number + 1} (byte {start + at}): {length:,} bytes, but a record of "
+                        f"NAS-Bench-101 has at most {_LONGEST_RECORD:,}"
                     )
                 if start + end > size:
                     raise _truncated(path, number + 1, start + at, size)
