@@ -1,4 +1,4 @@
-"""Ranges of numbers, and what an error quotes: nothing undefined, nothing without an end, nothing too long."""
+"""Ranges of numbers and types of options: nothing undefined, nothing without an end."""
 
 from __future__ import annotations
 

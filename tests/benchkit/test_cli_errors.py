@@ -205,9 +205,7 @@ def test_a_directory_without_results(refused: Refused, done: StudyDirectory, tmp
         assert "holds no study" in refused("leaderboard", command, tmp_path / "none")
         assert "holds no study" in refused("leaderboard", command, tmp_path)
     assert "--jobs must be" in refused("leaderboard", "verify", done.path, "--jobs", 0)
-    assert "--sample must be a whole number from 1" in refused(
-        "leaderboard", "verify", done.path, "--sample", 0
-    )
+    assert "--sample must be a whole" in refused("leaderboard", "verify", done.path, "--sample", 0)
     done.leaderboard.unlink()
     assert "has no leaderboard.csv" in refused("leaderboard", "show", done.path)
     assert "has no leaderboard.csv" in refused("leaderboard", "show", done.path, "--format", "csv")

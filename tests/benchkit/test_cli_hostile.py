@@ -1,4 +1,4 @@
-"""Every command with arguments that nobody means: one line and exit code 2, never a traceback or a long wait."""
+"""Every command with arguments that nobody means: one line and exit code 2, never a traceback."""
 
 from __future__ import annotations
 

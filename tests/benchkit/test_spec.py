@@ -100,7 +100,7 @@ def test_an_unknown_preset_lists_those_there_are() -> None:
         ({"seeds": 2147483648}, "seeds: must be a whole number from 1 to 1,000,000; got 2147483648"),
         (
             {"seeds": 300_000},
-            "2 strategies on 2 data sets .* 1,200,000 trials; a study has at most 1,000,000",
+            "2 strategies on 2 data sets .* 1,200,000 trials; .* at most 1,000,000",
         ),
         ({"name": 7}, "name: .*string"),
         ({"datasets": "cifar10"}, "datasets: .*list"),
@@ -117,7 +117,7 @@ def test_an_unknown_preset_lists_those_there_are() -> None:
         ({"search": {"split": "val", "epochs": 200, "score": "mean"}}, "search.split: .*'valid' or 'test'"),
         (
             {"search": {"split": "valid", "epochs": 0, "score": "mean"}},
-            "search.epochs: must be a whole number from 1 .*got 0",
+            "search.epochs: must be .*got 0",
         ),
         ({"search": {"split": "valid", "epochs": 200, "score": "best"}}, "search.score: .*'best'"),
         ({"search": {"split": "valid", "epochs": 200, "score": -1}}, "search.score: "),
