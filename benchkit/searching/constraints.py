@@ -5,9 +5,9 @@ A user limits costs by name:
 ==========  ========  =================================================================================
 cost        unit      what it is
 ==========  ========  =================================================================================
-latency     ms        the sum of a look-up table (`benchkit.latency`), or a table's ``latency_seconds``
-params      millions  a table's ``parameters``, or counted (`benchkit.spaces.counts`)
-flops       millions  a table's ``flops``, or counted: multiply-adds of one image
+latency     ms        the sum of a look-up table (`benchkit.latency`), or a table's column
+params      millions  a table's column, or counted (`benchkit.spaces.counts`)
+flops       millions  a table's column, or counted: multiply-adds of one image
 ==========  ========  =================================================================================
 
 Deviations and choices
@@ -16,9 +16,11 @@ Deviations and choices
 - In a search over inherited weights, parameters and multiply-adds are those of the supernet's own network and
   images. Latency is what the look-up table was measured on, which may well be the network of the final size:
   that is the one to be fast.
-- In a study on a table, the table's own column is taken, unless a look-up table is named. Where there is no
-  column, parameters and multiply-adds are counted for the published network on the classes and image size of
-  a published data set.
+- In a study on a table, the table's own column is taken (`benchkit.tables.costs` finds it by name and unit),
+  unless a look-up table is named. Where there is no column, parameters and multiply-adds are counted for the
+  published network on the classes and image size of a published data set; what cannot be counted is taken
+  from the column of another data set.
+- An entry whose cost a table does not have is not feasible: nobody knows that it keeps the limit.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from benchkit.spaces.sizes import network_size
 from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.rejection import AllOf, infeasible, parts_of
 from benchkit.strategies.size_limits import CountConstraint
-from benchkit.tables.metric import Metric
+from benchkit.tables.costs import CostColumn, costs_of, find_cost
 from benchkit.tables.table import Table
 
 __all__ = [
@@ -56,7 +58,6 @@ __all__ = [
 COSTS = {"latency": "ms", "params": "millions", "flops": "millions"}
 """Cost -> the unit in which it is limited."""
 
-_COLUMNS = {"latency": ("latency_seconds", 1e3), "params": ("parameters", 1e-6), "flops": ("flops", 1e-6)}
 _FIGURES: Mapping[str, Any] = {"params": "parameters", "flops": "flops"}
 
 
@@ -91,39 +92,25 @@ class TableConstraint:
     Parameters
     ----------
     table : read while the constraint is made, and not kept.
-    dataset : whose column it is.
-    cost : a key of `COSTS`.
-    limit : in its unit.
-
-    Raises
-    ------
-    InputError : the table has no such column.
+    column : that of the cost.
+    limit : in the column's unit.
     """
 
-    def __init__(self, table: Table, dataset: str, cost: str, limit: float) -> None:
-        quantity, factor = _COLUMNS[cost]
-        self.cost, self.unit, self.limit = cost, COSTS[cost], limit
-        self.column = Metric(dataset, None, None, quantity=quantity)
-        self._values = table.values(self.column) * factor
-        self._lookup, self._name = table.lookup, table.name
+    def __init__(self, table: Table, column: CostColumn, limit: float) -> None:
+        self.cost, self.unit, self.limit = column.cost, column.unit, limit
+        self.source = column.source
+        self._values = column.values
+        self._lookup = table.lookup
 
     def values(self, batch: Batch) -> npt.NDArray[np.float64]:
-        """Return float64[n]: the entries of int8[n, d].
+        """Return float64[n]: the entries of int8[n, d]; infinity where the table does not have the cost.
 
         Raises
         ------
-        InputError : the table does not hold an architecture, or has no entry for it.
+        ArchitectureError : the table does not hold an architecture.
         """
         found: npt.NDArray[np.float64] = self._values[self._lookup.locate(batch)]
-        missing = np.isnan(found)
-        if missing.any():
-            first = self._lookup.space.format(batch[int(missing.argmax())])
-            present = int((~np.isnan(self._values)).sum())
-            raise InputError(
-                f"table {self._name} has no {self.column} for {first} ({present:,} of "
-                f"{len(self._values):,} entries have it), so it cannot be limited"
-            )
-        return found
+        return np.where(np.isnan(found), np.inf, found)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Return bool[n]: which rows keep the limit."""
@@ -199,22 +186,30 @@ def table_constraint(
     """
     if lookup is not None:
         return _latency(table.base_space, lookup, limit)
-    column = Metric(dataset, None, None, quantity=_COLUMNS[cost][0])
-    if column in table:
-        return TableConstraint(table, dataset, cost, limit)
+    if cost in costs_of(table, dataset, elsewhere=False):
+        return TableConstraint(table, find_cost(table, cost, dataset, elsewhere=False), limit)
+    fact = PUBLISHED.get(dataset)
+    others = cost in costs_of(table, dataset)
+    if cost != "latency" and fact is not None and fact.size is not None:
+        space, (side, _, channels) = table.base_space, fact.size
+        try:
+            size = network_size(space).options()  # says so where the space has no network
+        except InputError:
+            if not others:
+                raise
+        else:
+            return CountConstraint(cost, _FIGURES[cost], limit, space, fact.classes, side, channels, size)
+    if others:
+        return TableConstraint(table, find_cost(table, cost, dataset), limit)
     if cost == "latency":
         raise InputError(
-            f"table {table.name} has no {column}: name a latency look-up table (benchkit latency measure)"
+            f"table {table.name} has no latency of {dataset}: name a latency look-up table (benchkit latency "
+            "measure)"
         )
-    fact = PUBLISHED.get(dataset)
-    if fact is None or fact.size is None:
-        raise InputError(
-            f"table {table.name} has no {column}, and the classes and image size of {dataset} are not "
-            f"known, so {cost} cannot be counted either"
-        )
-    space, (side, _, channels) = table.base_space, fact.size
-    size = network_size(space).options()  # says so where the space has no network
-    return CountConstraint(cost, _FIGURES[cost], limit, space, fact.classes, side, channels, size)
+    raise InputError(
+        f"table {table.name} has no column of {cost}, and the classes and image size of {dataset} are not "
+        f"known, so {cost} cannot be counted either"
+    )
 
 
 def _latency(space: Space, lookup: LatencyLookup | None, limit: float) -> LatencyConstraint:
@@ -258,7 +253,7 @@ def _source(part: Constraint) -> Any:
     if isinstance(part, LatencyConstraint):
         return {"latency look-up table": part.lookup.identity()}
     if isinstance(part, TableConstraint):
-        return {"column": str(part.column)}
+        return {"column": part.source}
     if isinstance(part, CountConstraint):
         facts = {"classes": part.classes, "image_size": part.image_size, "size": dict(part.size)}
         return {"counted": {**facts, "image_channels": part.image_channels}}

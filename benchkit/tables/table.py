@@ -120,14 +120,18 @@ class Table:
         self.base_space = space_from_json(self.metadata["space"])
         self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
         self._quantities: dict[str, Quantity] = dict(QUANTITIES)
+        self._stated: dict[str, Quantity] = {}  # by column: two of one quantity may differ in their unit
         self.static: list[str] = []
         for field in self._data.schema:
             parts = (field.metadata or {}).get(METADATA_KEY)
             if parts is not None:
                 about = json.loads(parts)
-                if "better" in about:
-                    named = Quantity(about["unit"], about["better"] == "higher")
-                    self._quantities[about["metric"]["quantity"]] = named
+                quantity = about["metric"]["quantity"]
+                usual = QUANTITIES.get(quantity)
+                if "better" in about or (usual is not None and about.get("unit", usual.unit) != usual.unit):
+                    better = about["better"] == "higher" if "better" in about else QUANTITIES[quantity][1]
+                    self._stated[field.name] = Quantity(about["unit"], better)
+                    self._quantities.setdefault(quantity, self._stated[field.name])
                 last = Metric(**about["metric"])
                 for point, epochs in enumerate(about.get("epochs", [last.epochs])):
                     metric = replace(last, epochs=epochs, schedule=last.schedule or last.epochs)
@@ -215,6 +219,8 @@ class Table:
         ------
         InputError : the table has no such quantity.
         """
+        if metric in self.metrics and self.metrics[metric][0] in self._stated:
+            return self._stated[self.metrics[metric][0]]
         if metric.quantity not in self._quantities:
             raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
         return self._quantities[metric.quantity]

@@ -134,7 +134,8 @@ def write_table(
         arrays.append(column.to_arrow(order))
         about: dict[str, Any] = {
             "metric": metric.to_json(),
-            "unit": column.unit or QUANTITIES[metric.quantity].unit,
+            "unit": column.unit
+            or (QUANTITIES[metric.quantity].unit if metric.quantity in QUANTITIES else ""),
             "note": column.note,
         }
         if column.better:

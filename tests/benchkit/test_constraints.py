@@ -72,7 +72,7 @@ def test_a_column_comes_before_a_count_and_a_look_up_table_before_both() -> None
 
 
 def test_a_latency_that_nothing_gives_is_refused() -> None:
-    with pytest.raises(InputError, match=r"has no cifar10.latency_seconds: name a latency look-up table"):
+    with pytest.raises(InputError, match=r"has no latency of cifar10: name a latency look-up table"):
         table_constraint(open_table("nasbench-macro"), "cifar10", "latency", 5.0)
 
 
@@ -90,13 +90,35 @@ def partial_table(folder: Path) -> Table:
     return Table(path)
 
 
-def test_a_missing_entry_is_an_error(tmp_path: Path) -> None:
+def test_an_entry_without_the_cost_is_not_feasible(tmp_path: Path) -> None:
     table = partial_table(tmp_path)
     constraint = table_constraint(table, "d", "params", 3.0)
-    assert constraint.feasible(table.rows[:2]).tolist() == [True, False]
-    third = table.base_space.format(table.rows[2])
-    with pytest.raises(InputError, match=rf"has no d.parameters for {third} \(2 of 3 entries have it\)"):
-        constraint.feasible(table.rows)
+    assert constraint.feasible(table.rows).tolist() == [True, False, False]
+    assert constraint.values(table.rows).tolist() == [2.0, 4.0, np.inf]
+    with pytest.raises(InputError, match=r"the smallest has 2\)"):
+        feasible_entries(table, table_constraint(table, "d", "params", 1.0))
+
+
+def test_the_cost_of_a_column_by_another_name_is_limited(tmp_path: Path) -> None:
+    space = CategoricalSpace("toy", {"a": list("xyz")})
+    columns = {
+        Metric("cifar10", "valid", 10): Column(np.array([50.0, 60.0, 70.0])),
+        Metric("", None, None, quantity="latency"): Column(
+            np.array([4.0, 5.0, 6.0]), unit="ms", better="lower"
+        ),
+        Metric("svhn", None, None, quantity="params"): Column(
+            np.array([1.0, 2, 3]), unit="M", better="lower"
+        ),
+    }
+    path = tmp_path / "named.arrow"
+    write_table(path, TableSource("named", space, "", "", "", {}), space.at(np.arange(3)), columns)
+    table = Table(path)
+    latency = table_constraint(table, "cifar10", "latency", 5.0)
+    assert latency.feasible(table.rows).tolist() == [True, True, False]
+    assert describe_constraint(latency)[0]["source"] == {"column": ".latency"}
+    params = table_constraint(table, "mnist", "params", 1.0)  # a chain of choices cannot be counted
+    assert params.feasible(table.rows).tolist() == [True, False, False]
+    assert describe_constraint(params)[0]["source"] == {"column": "svhn.params, for want of one on mnist"}
 
 
 def test_a_data_set_that_is_not_known_cannot_be_counted(tmp_path: Path) -> None:
