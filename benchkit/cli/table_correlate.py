@@ -29,7 +29,8 @@ def correlate_command(
         metavar="TABLE|DIR...", help="Table, by name or path; or folders of finished benchkit correlate."
     ),
     columns: str | None = typer.Option(
-        None, help="DATASET/SPLIT/EPOCHS, with /QUANTITY (if not accuracy) and /RUN; TRAINING[/EPOCH] of a folder."
+        None,
+        help="DATASET/SPLIT/EPOCHS, then /QUANTITY, /RUN; TRAINING or TRAINING/EPOCH of a folder.",
     ),
     every: bool = typer.Option(False, "--all", help="Every mean and last checkpoint (the default)."),
     measure: str = typer.Option(
@@ -113,8 +114,8 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
         typer.echo()
     if about["lower_is_better"]:
         said = (
-            f"Lower is better in {', '.join(about['lower_is_better'])}: turned round, so that 1 means that both "
-            "columns call the same architectures better."
+            f"Lower is better in {', '.join(about['lower_is_better'])}: turned round, so that 1 means that "
+            "both columns call the same architectures better."
         )
         typer.echo(textwrap.fill(said, width()))
     table = about["table"]

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchkit.comparing.correlation_scores import COLUMNS
-from benchkit.comparing.truth import ANY_SPLIT
 from benchkit.comparing.table_columns import Columns, TableColumns, Values, label_of
+from benchkit.comparing.truth import ANY_SPLIT
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
@@ -144,7 +144,9 @@ def _read(folder: Path) -> _Study:
         scores = pd.read_parquet(path, columns=list(COLUMNS))
         path = folder / "scatter.csv"
         kept = pd.read_csv(path).drop_duplicates("architecture").set_index("architecture")
-        truths = {label_of(_metric(each)): kept[f"table_{each['split'] or ANY_SPLIT}"] for each in result["truths"]}
+        truths = {
+            label_of(_metric(each)): kept[f"table_{each['split'] or ANY_SPLIT}"] for each in result["truths"]
+        }
         quantities = {label_of(_metric(each)): _quantity(each) for each in result["truths"]}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}") from error

@@ -1,9 +1,9 @@
 """Columns of a table, by their names.
 
 A column is named ``DATASET/SPLIT/EPOCHS``, the mean over runs as a rule, or with ``/RUN`` at its end a single
-run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule. What is no accuracy has its quantity
-before the run, and what does not apply is left out: ``cifar10/valid/200/loss``, ``cifar10/latency_seconds``.
-The names that ``table info`` prints serve, too.
+run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule. What is no accuracy has its
+quantity before the run, and what does not apply is left out: ``cifar10/valid/200/loss``,
+``cifar10/latency_seconds``. The names that ``table info`` prints serve, too.
 
 Choices
 -------
@@ -59,7 +59,7 @@ class TableColumns:
 
     Attributes
     ----------
-    means : names of those that are taken where none are named; of a column with a single run, the name of that.
+    means : names of those that are taken where none are named; of a column with a single run, that run.
     """
 
     def __init__(self, table: Table) -> None:

@@ -6,7 +6,9 @@ side against better on the other: `Truth.ranked` turns a quantity round whose lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,17 @@ from benchkit.tables.end_columns import end_columns, longest
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 from benchkit.tables.table import Table
 
-__all__ = ["ANY_SPLIT", "Truth", "named", "quantity_of", "read_truth", "read_truths", "table_of", "with_unit"]
+__all__ = [
+    "ANY_SPLIT",
+    "Truth",
+    "named",
+    "quantity_of",
+    "read_truth",
+    "read_truths",
+    "table_of",
+    "truth_label",
+    "with_unit",
+]
 
 Values = npt.NDArray[np.float64]
 
@@ -58,11 +70,6 @@ class Truth:
         """float64[r, entries], larger is better."""
         return self.runs if self.quantity.higher_is_better else -self.runs
 
-    @property
-    def label(self) -> str:
-        """What an axis says, such as ``validation accuracy (%)``."""
-        return with_unit(named(self.split, self.metric.quantity), self.quantity.unit)
-
     def at(self, entries: npt.NDArray[np.integer]) -> Truth:
         """Return the truth of some entries alone."""
         return Truth(self.metric, self.mean[entries], self.runs[:, entries], self.quantity)
@@ -76,6 +83,18 @@ def named(split: str, quantity: str) -> str:
 def with_unit(words: str, unit: str) -> str:
     """Return words with the unit behind them, where there is one."""
     return f"{words} ({unit})" if unit else words
+
+
+def truth_label(truth: Mapping[str, Any]) -> str:
+    """Return what an axis says of a truth, in two lines.
+
+    Parameters
+    ----------
+    truth : the parts of its `Metric` and its unit, as ``result.json`` keeps them.
+    """
+    words = named(truth["split"] or ANY_SPLIT, truth.get("quantity", "accuracy"))
+    after = "alone" if truth["epochs"] is None else f"after {truth['epochs']} epochs alone"
+    return with_unit(f"{truth['dataset']} {words}\n{after}".strip(), truth.get("unit", "%"))
 
 
 def table_of(space: Space, name: str | None) -> Table:
@@ -147,7 +166,8 @@ def read_truths(
     if not truths:
         having = list(dict.fromkeys(metric.dataset for metric in end_columns(table, quantity=quantity)))
         raise InputError(
-            f"table {table.name} has no {word} on {dataset}: give --dataset, one of {', '.join(having) or 'none'}"
+            f"table {table.name} has no {word} on {dataset}: give --dataset, one of "
+            f"{', '.join(having) or 'none'}"
         )
     return truths
 

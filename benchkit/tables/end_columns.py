@@ -1,7 +1,7 @@
 """Which columns of a table say what trained architectures are worth: those at the ends of schedules.
 
-A figure is the mean over runs (`Table`); where a table has one run and no mean, it is that run, and its metric
-says so.
+A figure is the mean over runs (`Table`); where a table has one run and no mean, it is that run, and its
+metric says so.
 """
 
 from __future__ import annotations
