@@ -115,19 +115,22 @@ def table_of(space: Space, name: str | None) -> Table:
 
 
 def quantity_of(table: Table, quantity: str | None) -> str:
-    """Return the quantity to read: the one that is given, else accuracy, else the table's only other one.
+    """Return the quantity to read: the given one, else accuracy, else the only one of validation or test.
 
     Raises
     ------
     InputError : the table has several quantities and no accuracy, or not the one that is given.
     """
     known = list(dict.fromkeys(metric.quantity for metric in table.metrics))
+    on_images = list(dict.fromkeys(m.quantity for m in table.metrics if m.split in ("valid", "test")))
     if quantity is not None:
         if quantity not in known:
             raise unknown("quantity", quantity, known, f"table {table.name}")
         return quantity
-    if "accuracy" in known or len(known) == 1:
-        return "accuracy" if "accuracy" in known else known[0]
+    if "accuracy" in known:
+        return "accuracy"
+    if len(on_images or known) == 1:
+        return (on_images or known)[0]
     raise InputError(f"table {table.name} has no accuracy: give --quantity, one of {', '.join(known)}")
 
 
