@@ -119,7 +119,7 @@ def plot_correlation(
     quantities = {study.truth.get("quantity", "accuracy") for study in studies}
     if len(quantities) > 1:
         raise InputError(
-            f"the studies rank by {' and '.join(sorted(quantities))}: draw those of one quantity"
+            f"the studies rank by {' and '.join(sorted(quantities))}: draw them one by one"
         )
     shared = _shared_ceiling(studies)
     try:
