@@ -20,6 +20,7 @@ import pandas as pd
 from benchkit.analysis.intervals import mean_interval
 from benchkit.analysis.latex import bold_best, comments, escape
 from benchkit.analysis.ranking import holm, signed_rank_p
+from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = [
     "SUMMARY_COLUMNS",
@@ -58,7 +59,8 @@ def best_steps(traces: pd.DataFrame, windows: Iterable[Window]) -> pd.DataFrame:
 
     Parameters
     ----------
-    traces : a row an evaluation: strategy, dataset, seed, step (0, 1, ... within a trial), score in percent.
+    traces : a row an evaluation: strategy, dataset, seed, step (0, 1, ... within a trial), score (the
+        higher the better).
 
     Among equal scores the first step counts.
 
@@ -92,24 +94,26 @@ def best_of_k_summary(
     rng: np.random.Generator,
     level: float = 0.95,
     resamples: int = 10_000,
+    measure: Measure = ACCURACY,
 ) -> pd.DataFrame:
     """Return a row a cell and data set, with the columns `SUMMARY_COLUMNS`.
 
     Parameters
     ----------
-    values : row, column, dataset, seed, and the percent accuracies valid and test of the best of the cell
-        (test may be missing).
+    values : row, column, dataset, seed, and valid and test of the best of the cell (test may be missing).
     baselines : row -> the rows of random search with the same K, and with the same queries in all.
     rng : for the bootstrap only.
     level, resamples : of the intervals, see `mean_interval`.
+    measure : what valid and test are of.
 
     Notes
     -----
     A gain is the mean over seeds of a row's validation accuracy minus the baseline's of the same column and
-    seed, in percentage points. P-values are of the two-sided signed-rank test of the same differences (see
-    `benchkit.analysis.ranking` for what pairing means), corrected by Holm over all rows, columns and both
-    baselines of a data set. A baseline's own row has neither. Every interval has its own resamples, drawn in
-    the order of the rows.
+    seed, in percentage points; of a quantity whose lower values are better the baseline's minus the row's, so
+    that a gain above 0 is always a better row. P-values are of the two-sided signed-rank test of the same
+    differences (see `benchkit.analysis.ranking` for what pairing means), corrected by Holm over all rows,
+    columns and both baselines of a data set. A baseline's own row has neither. Every
+    interval has its own resamples, drawn in the order of the rows.
     """
     order = list(dict.fromkeys(values["row"])), list(dict.fromkeys(values["column"]))
     summary = []
@@ -128,6 +132,7 @@ def best_of_k_summary(
                 entry |= _interval(split, cell[split], rng, level, resamples)
             for name, baseline in zip(("gain", "fair_gain"), baselines.get(row, ()), strict=False):
                 pair = cell[["valid"]].join(cells[baseline, column]["valid"].rename("other"), how="inner")
+                pair = pair if measure.higher_is_better else -pair
                 entry |= _interval(name, pair["valid"] - pair["other"], rng, level, resamples)
                 p = signed_rank_p(-pair["valid"], -pair["other"])
                 tests.append((entry, "p_value" if name == "gain" else "fair_p_value", p))
@@ -145,26 +150,31 @@ def _interval(
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
-def best_of_k_layout(summary: pd.DataFrame, dataset: str) -> tuple[list[str], list[list[str]]]:
+def best_of_k_layout(
+    summary: pd.DataFrame, dataset: str, measure: Measure = ACCURACY
+) -> tuple[list[str], list[list[str]]]:
     """Return one data set's table as (header, rows) of text: a row a method, a column each K and evolution.
 
-    A cell is the mean validation accuracy with its interval; below each method stand its gains over random
-    search with the same K, and with the same queries in all, each with its interval, and * where the
+    A cell is the mean of the best with its interval, or without where it is not resolvable (fewer than five
+    seeds, or all of them equal: `benchkit.analysis.resolution`); below each method stand its gains over
+    random search with the same K, and with the same queries in all, each with its interval, and * where the
     corrected p-value is below 0.05.
     """
     here = summary[summary["dataset"] == dataset]
+    values = measure.decimals(here["valid"])
+    gains = measure.difference_decimals([*here["gain"], *here["fair_gain"]], percent=2)
     columns = list(dict.fromkeys(here["column"]))
     rows = []
     for method in dict.fromkeys(here["row"]):
         cells = here[here["row"] == method].set_index("column").reindex(columns)
-        rows.append([method, *_texts(cells, "valid", None)])
+        rows.append([method, *_texts(cells, "valid", None, values)])
         if cells["gain"].notna().any():
-            rows.append(["  over the same K", *_texts(cells, "gain", "p_value")])
-            rows.append(["  over the same queries", *_texts(cells, "fair_gain", "fair_p_value")])
+            rows.append(["  over the same K", *_texts(cells, "gain", "p_value", gains)])
+            rows.append(["  over the same queries", *_texts(cells, "fair_gain", "fair_p_value", gains)])
     return ["best of", *columns], rows
 
 
-def _texts(cells: pd.DataFrame, name: str, p_value: str | None) -> list[str]:
+def _texts(cells: pd.DataFrame, name: str, p_value: str | None, digits: int) -> list[str]:
     sign = "" if p_value is None else "+"
     texts = []
     for _, cell in cells.iterrows():
@@ -172,14 +182,18 @@ def _texts(cells: pd.DataFrame, name: str, p_value: str | None) -> list[str]:
         if np.isnan(mean):
             texts.append("")
             continue
-        ends = "" if np.isnan(low) else f" [{low:{sign}.2f}, {high:{sign}.2f}]"
+        ends = "" if np.isnan(low) else f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
         star = "*" if p_value is not None and float(cell[p_value]) < 0.05 else ""
-        texts.append(f"{mean:{sign}.2f}{star}{ends}")
+        texts.append(f"{mean:{sign}.{digits}f}{star}{ends}")
     return texts
 
 
 def best_of_k_latex(
-    summary: pd.DataFrame, caption: str = "", source: str = "", remarks: Sequence[str] = ()
+    summary: pd.DataFrame,
+    caption: str = "",
+    source: str = "",
+    remarks: Sequence[str] = (),
+    measure: Measure = ACCURACY,
 ) -> str:
     """Return `best_of_k_layout` of every data set as one LaTeX table; needs the package ``booktabs``.
 
@@ -188,16 +202,21 @@ def best_of_k_latex(
     caption : what the table is of, put before the explanation.
     source : whose numbers these are, plain text; ends the caption.
     remarks : comments above the table, which LaTeX does not print.
+    measure : what the values are of.
 
     The best mean of a data set and column is bold, and so is every other that prints the same.
     """
-    header, _ = best_of_k_layout(summary, str(summary["dataset"].iloc[0]))
+    header, _ = best_of_k_layout(summary, str(summary["dataset"].iloc[0]), measure)
+    what = measure.labelled(measure.named("valid"))
+    unit = "percentage points" if measure.is_percent else escape(measure.unit)
+    unit = f" in {unit}" if unit else ""
     few, most = int(summary["n"].min()), int(summary["n"].max())
     n = f"{most}" if few == most else f"{few} to {most}"
     text = (
-        f"{escape(caption)} Best validation accuracy (\\%) of $K$ samples, mean over $n$ = {n} seeds with "
-        r"its 95\,\% bootstrap interval; gains over random search in percentage points; * $p < 0.05$, "
+        f"{escape(caption)} Best {escape(what)} of $K$ samples, mean over "
+        rf"$n$ = {n} seeds with its 95\,\% bootstrap interval; gains over random search{unit}; * $p < 0.05$, "
         "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set. Best of a column in bold."
+        f"{' No interval: fewer than five seeds, or all of them equal.' if _unresolved(summary) else ''}"
         f"{f' {escape(source)}.' if source else ''}"
     ).strip()
     lines = [
@@ -215,18 +234,24 @@ def best_of_k_latex(
     ]
     for dataset in dict.fromkeys(summary["dataset"]):
         head = rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(str(dataset))}}}}} \\"
-        lines += [r"\midrule", head, *_latex_rows(summary, str(dataset))]
+        lines += [r"\midrule", head, *_latex_rows(summary, str(dataset), measure)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
 
 
-def _latex_rows(summary: pd.DataFrame, dataset: str) -> list[str]:
+def _unresolved(summary: pd.DataFrame) -> bool:
+    names = ("valid", "gain", "fair_gain")
+    return any((summary[name].notna() & summary[f"{name}_low"].isna()).any() for name in names)
+
+
+def _latex_rows(summary: pd.DataFrame, dataset: str, measure: Measure) -> list[str]:
     """Return the lines of one data set, the best mean of each column in bold."""
-    header, rows = best_of_k_layout(summary, dataset)
+    header, rows = best_of_k_layout(summary, dataset, measure)
     cells = [[_latex_cell(text) for text in row] for row in rows]
     methods = [line for line, row in zip(cells, rows, strict=True) if not row[0].startswith(" ")]
     for column in range(1, len(header)):
         parts = [line[column].partition(" ") for line in methods]  # the mean, and its interval
-        bold = bold_best([mean for mean, _, _ in parts], [float(mean or "nan") for mean, _, _ in parts])
+        means = [mean for mean, _, _ in parts]
+        bold = bold_best(means, [float(mean or "nan") for mean in means], measure.higher_is_better)
         for line, mean, (_, space, interval) in zip(methods, bold, parts, strict=True):
             line[column] = mean + space + interval
     return [" & ".join(line) + r" \\" for line in cells]

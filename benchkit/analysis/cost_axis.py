@@ -12,7 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.style import method_looks
+from benchkit.base.measure import Measure
 
 __all__ = [
     "axis_label",
@@ -24,11 +26,13 @@ __all__ = [
     "marker_places",
     "method_handles",
     "plain_number",
+    "regret_floor",
     "scale_cost",
 ]
 
 _LABELS = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
 _MARKERS = 4
+_FINEST = 0.01  # percent points: one image of ten thousand
 
 
 def axis_label(axis: str) -> str:
@@ -101,6 +105,20 @@ def plain_number(value: float, _: int) -> str:
     return rf"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:g}\cdot 10^{{{exponent}}}$"
 
 
+def regret_floor(smallest: float, highest: float, measure: Measure | None) -> float:
+    """Return the power of ten below which an axis of regrets is linear.
+
+    Parameters
+    ----------
+    smallest, highest : of the regrets above 0.
+    measure : what they are of; a hundredth of a percentage point is one image of ten thousand, and of other
+        quantities a thousandth of the largest regret is no longer told apart.
+    """
+    percent = measure is not None and measure.is_percent
+    finest = _FINEST if percent else 10.0 ** np.floor(np.log10(1e-3 * highest))
+    return float(max(finest, 10.0 ** np.floor(np.log10(smallest))))
+
+
 def legend_columns(width: float) -> int:
     """Return how many entries fit beside each other in a figure of that width in inches."""
     return max(2, int(width / 1.35))
@@ -118,6 +136,7 @@ def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -
     same = curves["n"].nunique() == 1
     common = same or _same_within_panels(curves)
     handles: list[Line2D | Patch] = []
+    texts = method_texts(strategies)
     for strategy, look in method_looks(strategies).items():
         n = _range(curves.loc[curves["strategy"] == strategy, "n"])
         handles.append(
@@ -129,7 +148,7 @@ def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -
                 marker=look.marker,
                 markeredgecolor="white",
                 markeredgewidth=0.3,
-                label=strategy if common else f"{strategy} ($n$ = {n})",
+                label=texts[strategy] if common else f"{texts[strategy]} ($n$ = {n})",
             )
         )
     text = rf"{band}, $n$ = {_range(curves['n'])}" if same else band
@@ -145,8 +164,8 @@ def counted_title(panel: str, curves: pd.DataFrame) -> str:
     curves : a frame with the columns dataset and n.
     """
     if curves["n"].nunique() == 1 or not _same_within_panels(curves):
-        return panel
-    return f"{panel}, $n$ = {_range(curves.loc[curves['dataset'] == panel, 'n'])}"
+        return name_text(panel)
+    return f"{name_text(panel)}, $n$ = {_range(curves.loc[curves['dataset'] == panel, 'n'])}"
 
 
 def _same_within_panels(curves: pd.DataFrame) -> bool:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchkit.analysis.resolution import FEWEST
+from benchkit.base.measure import ACCURACY, Measure
+
 __all__ = ["bold_best", "comments", "escape", "leaderboard_latex"]
 
 _SPECIAL = {
@@ -24,19 +27,30 @@ _SPECIAL = {
 }
 
 
-class _Measure(NamedTuple):
-    """A column with an interval, and whether its best is the highest."""
+class _Column(NamedTuple):
+    """A column with an interval, whether its best is the highest, and its decimals."""
 
     column: str
     heading: str
     highest: bool
+    decimals: int
 
 
-_MEASURES = (
-    _Measure("valid", r"Valid (\%)", True),
-    _Measure("test", r"Test (\%)", True),
-    _Measure("regret", r"Regret (\% pt)", False),
-)
+def _columns(frame: pd.DataFrame, measure: Measure) -> list[_Column]:
+    """Return the columns that have values; a split that a quantity does not have is not named."""
+    values = measure.decimals([*frame["valid"], *frame["test"]])
+    regrets = measure.difference_decimals(frame["regret"], percent=2)
+    unit = "% pt" if measure.is_percent else measure.unit
+    whole = measure.words[:1].upper() + measure.words[1:]
+    valid, test = ("Valid", "Test") if frame["test"].notna().any() or measure == ACCURACY else (whole, "")
+    columns = [
+        _Column("valid", escape(measure.labelled(valid)), measure.higher_is_better, values),
+        _Column("test", escape(measure.labelled(test)), measure.higher_is_better, values),
+        _Column("regret", escape(f"Regret ({unit})" if unit else "Regret"), False, regrets),
+    ]
+    return [column for column in columns if frame[column.column].notna().any()]
+
+
 _MISSING = "--"
 
 
@@ -57,6 +71,7 @@ def leaderboard_latex(
     alpha: float = 0.05,
     source: str = "",
     remarks: Sequence[str] = (),
+    measure: Measure = ACCURACY,
 ) -> str:
     """Return a leaderboard as LaTeX; the preamble needs the package ``booktabs``.
 
@@ -68,6 +83,7 @@ def leaderboard_latex(
     alpha : that it was made with.
     source : whose numbers these are (table, SHA-256, seeds, budget), plain text; ends the caption.
     remarks : comments above the table, which LaTeX does not print.
+    measure : what valid and test are of.
 
     The best mean of a data set is bold, and so is every other that prints the same; what is not
     significantly worse than the best is underlined, unless it is bold. Missing values are dashes.
@@ -78,14 +94,14 @@ def leaderboard_latex(
     """
     if len(frame) == 0:
         raise ValueError("the leaderboard has no rows")
-    measures = [m for m in _MEASURES if frame[m.column].notna().any()]
+    measures = _columns(frame, measure)
     headings = ["Strategy", "$n$", *(m.heading for m in measures), "Rank", "Queries", "Wins", "$p$"]
     marked = _Near(near, alpha)
     lines = [
         *comments(remarks),
         r"\begin{table*}[t]",
         r"\centering",
-        rf"\caption{{{_caption(frame, level)}{marked.caption()}{_sentence(source)}}}",
+        rf"\caption{{{_caption(frame, level, measure)}{marked.caption()}{_sentence(source)}}}",
         r"\label{tab:leaderboard}",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{4pt}",
@@ -110,16 +126,26 @@ def leaderboard_latex(
     return "\n".join(lines) + "\n"
 
 
-def _caption(frame: pd.DataFrame, level: float) -> str:
+def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
     fewest, most = int(frame["n"].min()), int(frame["n"].max())
     trials = f"{most}" if fewest == most else f"{fewest} to {most}"
     return (
-        rf"Mean over $n$ = {trials} trials with its {100 * level:g}\,\% bootstrap interval. "
+        rf"{_of(measure)}Mean over $n$ = {trials} trials with its {100 * level:g}\,\% bootstrap interval. "
         r"Regret: distance to the table's optimum. Rank: average over seeds. "
         r"Wins: share of seeds with a lower regret than random search, ties count half; "
         r"$p$: Wilcoxon signed-rank test of the same, Holm-corrected over the strategies of a data set. "
-        r"Best in bold."
+        rf"Best in bold.{_unresolved(frame)}"
     )
+
+
+def _unresolved(frame: pd.DataFrame) -> str:
+    """Return what a mean without an interval means, where there is one."""
+    measured = ("valid", "test", "regret")
+    if not any((frame[name].notna() & frame[f"{name}_low"].isna()).any() for name in measured):
+        return ""
+    if (frame["n"] < FEWEST).all():
+        return rf" Fewer than {FEWEST} trials resolve no interval."
+    return rf" No interval: fewer than {FEWEST} trials, or all of them equal."
 
 
 class _Near:
@@ -154,12 +180,20 @@ def _sentence(text: str) -> str:
     return f" {escape(text)}." if text else ""
 
 
-def _with_interval(block: pd.DataFrame, measure: _Measure, near: set[str]) -> list[str]:
+def _of(measure: Measure) -> str:
+    """Return what the numbers are of, for a caption; accuracy is what nobody has to be told."""
+    if measure == ACCURACY:
+        return ""
+    direction = "higher" if measure.higher_is_better else "lower"
+    return escape(f"{measure.words[:1].upper()}{measure.words[1:]}, {direction} is better. ")
+
+
+def _with_interval(block: pd.DataFrame, measure: _Column, near: set[str]) -> list[str]:
     """Return a cell a row: the mean, then its interval in small print."""
-    column = measure.column
-    means = [_number(mean, 2) for mean in block[column]]
+    column, digits = measure.column, measure.decimals
+    means = [_number(mean, digits) for mean in block[column]]
     ends = [
-        "" if math.isnan(low) else rf" {{\scriptsize [{low:.2f}, {high:.2f}]}}"
+        "" if math.isnan(low) else rf" {{\scriptsize [{low:.{digits}f}, {high:.{digits}f}]}}"
         for low, high in zip(block[f"{column}_low"], block[f"{column}_high"], strict=True)
     ]
     bold = bold_best(means, block[column], measure.highest)

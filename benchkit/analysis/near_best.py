@@ -23,22 +23,23 @@ from scipy import stats
 
 from benchkit.analysis.frames import check_trials
 from benchkit.analysis.ranking import holm, signed_rank_p
+from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["NEAR_BEST_COLUMNS", "near_best"]
 
 NEAR_BEST_COLUMNS = ("dataset", "strategy", "measure", "n", "best", "p_value", "not_worse")
-_MEASURES = {"valid": -1.0, "test": -1.0, "regret": 1.0}
-"""Measure -> what makes lower values the better ones."""
+_MEASURES = ("valid", "test", "regret")
 _DECIMALS = 9  # as in `benchkit.analysis.ranking`
 
 
-def near_best(trials: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+def near_best(trials: pd.DataFrame, alpha: float = 0.05, measure: Measure = ACCURACY) -> pd.DataFrame:
     """Compare every strategy with the best one of its data set.
 
     Parameters
     ----------
     trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.frames`).
     alpha : level of the tests of one data set and measure together.
+    measure : what valid and test are of.
 
     Returns
     -------
@@ -58,11 +59,12 @@ def near_best(trials: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for dataset in dict.fromkeys(trials["dataset"]):
         here = trials[trials["dataset"] == dataset]
-        for measure, sign in _MEASURES.items():
-            table = sign * here.pivot(index="seed", columns="strategy", values=measure).astype(float)
+        for column in _MEASURES:
+            sign = 1.0 if column == "regret" else -float(measure.sign)  # lower is better
+            table = sign * here.pivot(index="seed", columns="strategy", values=column).astype(float)
             table = table.dropna(axis="columns", how="all")
             if table.shape[1] > 0:
-                rows += [{"dataset": dataset, "measure": measure, **row} for row in _compared(table, alpha)]
+                rows += [{"dataset": dataset, "measure": column, **row} for row in _compared(table, alpha)]
     return pd.DataFrame(rows, columns=list(NEAR_BEST_COLUMNS))
 
 

@@ -43,9 +43,10 @@ class ReachingInfo(NamedTuple):
     ----------
     curves : columns strategy, dataset, x (cost), n (trials), share, low, high (0 to 1), at_risk (trials).
     censored : columns strategy, dataset, x, share: a row for each trial that was censored before the horizon.
-    target : regret in percent points.
+    target : regret, in percent points or in `unit`.
     axis : what x is, a cost column of traces.
     level : coverage of the band.
+    unit : unit of the target; empty for percent points, and for pure numbers.
     """
 
     curves: pd.DataFrame
@@ -53,6 +54,7 @@ class ReachingInfo(NamedTuple):
     target: float
     axis: str
     level: float
+    unit: str = ""
 
 
 def reaching_info(
@@ -62,6 +64,7 @@ def reaching_info(
     budgets: Mapping[str, float] | None = None,
     level: float = 0.95,
     own_ends: bool = False,
+    unit: str = "",
 ) -> ReachingInfo:
     """Return the curves of a figure of reached shares.
 
@@ -70,6 +73,7 @@ def reaching_info(
     traces, target, axis, budgets : see `benchkit.analysis.reaching.reaching_costs`.
     own_ends : see `benchkit.analysis.reaching.follow_up`.
     level : coverage of the band (pointwise, see `benchkit.analysis.kaplan_meier`).
+    unit : unit of the target, see `ReachingInfo`.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def reaching_info(
             there = curve.share[np.searchsorted(curve.cost, np.sort(cut), side="right") - 1]
             marks.append(pd.DataFrame({**about, "x": np.sort(cut), "share": there}))
     return ReachingInfo(
-        pd.concat(curves, ignore_index=True), pd.concat(marks, ignore_index=True), target, axis, level
+        pd.concat(curves, ignore_index=True), pd.concat(marks, ignore_index=True), target, axis, level, unit
     )
 
 
@@ -128,7 +132,7 @@ def draw_reaching(info: ReachingInfo, venue: str = "neurips") -> Figure:
         for ax in axes[len(datasets) :]:
             ax.remove()
         for ax in axes[: len(datasets) : columns]:
-            ax.set_ylabel(f"trials that reached a\nregret of {info.target:g} (%)")
+            ax.set_ylabel(f"trials that reached a\nregret of {f'{info.target:g} {info.unit}'.strip()} (%)")
         for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
             ax.set_xlabel(axis_label(info.axis))
         band = f"Kaplan–Meier, {100 * info.level:g} % band"

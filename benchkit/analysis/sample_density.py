@@ -25,6 +25,7 @@ from matplotlib.patches import Patch
 from scipy import stats
 
 from benchkit.analysis.style import method_look, venue_style
+from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["DensityCurve", "DensityInfo", "density_frame", "density_info", "draw_density"]
 
@@ -41,9 +42,9 @@ class DensityCurve(NamedTuple):
     ----------
     label : its name.
     n : number of samples.
-    mean : of all samples, percent.
-    below : share of samples left of the figure.
-    density : float64[points], share of samples a percentage point, at the figure's x.
+    mean : mean of all samples.
+    below : share of samples beyond the figure, on its worse side.
+    density : float64[points], share of samples a unit, at the figure's x.
     """
 
     label: str
@@ -54,17 +55,20 @@ class DensityCurve(NamedTuple):
 
 
 class DensityInfo(NamedTuple):
-    """What the figure shows: `x` in percent, the `curves`, the baseline first, and a `title`."""
+    """What the figure shows: `x`, the `curves`, the baseline first, a `title`, and what the values are of."""
 
     x: npt.NDArray[np.float64]
     curves: tuple[DensityCurve, ...]
     title: str
+    measure: Measure = ACCURACY
 
 
-def density_info(samples: Mapping[str, npt.NDArray[np.float64]], title: str = "") -> DensityInfo:
-    """Return the densities of each label's accuracies in percent; the first label is the baseline.
+def density_info(
+    samples: Mapping[str, npt.NDArray[np.float64]], title: str = "", measure: Measure = ACCURACY
+) -> DensityInfo:
+    """Return the densities of each label's values; the first label is the baseline.
 
-    The figure reaches from the baseline's fifth percentile to the best of all samples.
+    The figure reaches from the best of all samples to the baseline's worst twentieth.
 
     Raises
     ------
@@ -76,31 +80,45 @@ def density_info(samples: Mapping[str, npt.NDArray[np.float64]], title: str = ""
         if len(values) < 2:
             raise ValueError(f"a density needs at least 2 samples, {label} has {len(values)}")
     baseline = next(iter(samples.values()))
-    low, high = float(np.quantile(baseline, _TAIL)), max(float(values.max()) for values in samples.values())
+    if measure.higher_is_better:
+        worst = float(np.quantile(baseline, _TAIL))
+        low, high = worst, max(float(values.max()) for values in samples.values())
+    else:
+        worst = float(np.quantile(baseline, 1 - _TAIL))
+        low, high = min(float(values.min()) for values in samples.values()), worst
     margin = 0.02 * max(high - low, 1e-6)
     x = np.linspace(low, high + margin, _POINTS)
+    if not measure.higher_is_better:
+        x = np.linspace(low - margin, high, _POINTS)
+    finest = 0.01 if measure.is_percent else 1e-3 * float(x[-1] - x[0])
     curves = tuple(
         DensityCurve(
-            label, len(values), float(values.mean()), float((values < low).mean()), _density(values, x)
+            label,
+            len(values),
+            float(values.mean()),
+            float((measure.sign * values < measure.sign * worst).mean()),
+            _density(values, x, finest),
         )
         for label, values in samples.items()
     )
-    return DensityInfo(x, curves, title)
+    return DensityInfo(x, curves, title, measure)
 
 
-def _density(values: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the Gaussian kernel density of a sample at x; equal values are given a width of 0.01 points."""
+def _density(
+    values: npt.NDArray[np.float64], x: npt.NDArray[np.float64], finest: float
+) -> npt.NDArray[np.float64]:
+    """Return the Gaussian kernel density of a sample at x; equal values are given the finest width."""
     deviation = float(values.std(ddof=1))
     lower, upper = np.quantile(values, [0.25, 0.75])
     spread = min([each for each in (deviation, float(upper - lower) / 1.34) if each > 0], default=0.0)
-    width = max(0.9 * spread * len(values) ** -0.2, 0.01)
+    width = max(0.9 * spread * len(values) ** -0.2, finest)
     if deviation == 0:
         return np.asarray(stats.norm.pdf(x, values[0], width))
     return np.asarray(stats.gaussian_kde(values, bw_method=width / deviation)(x))
 
 
 def density_frame(info: DensityInfo) -> pd.DataFrame:
-    """Return the figure's numbers: a row for each sampler and accuracy, percent."""
+    """Return the figure's numbers: a row for each sampler and value of x."""
     return pd.concat(
         [
             pd.DataFrame(
@@ -109,7 +127,7 @@ def density_frame(info: DensityInfo) -> pd.DataFrame:
                     "n": curve.n,
                     "mean": curve.mean,
                     "below": curve.below,
-                    "accuracy": info.x,
+                    info.measure.quantity: info.x,
                     "density": curve.density,
                 }
             )
@@ -135,20 +153,23 @@ def draw_density(info: DensityInfo, venue: str = "neurips") -> Figure:
         figure = Figure(figsize=(page.text, 1.6 * rows + 0.55), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for ax, curve in zip(axes.ravel(), samplers, strict=False):
-            _draw_panel(ax, info.x, baseline, curve)
+            _draw_panel(ax, info, baseline, curve)
         for ax in axes.ravel()[len(samplers) :]:
             ax.remove()
         axes[0, 0].set_ylim(bottom=0)
         for ax in axes.ravel()[max(0, len(samplers) - columns) : len(samplers)]:
-            ax.set_xlabel("validation accuracy (%)")
+            ax.set_xlabel(info.measure.labelled(info.measure.named("valid")))
             ax.tick_params(labelbottom=True)  # also where the row below it is shorter
         for ax in axes[:, 0]:
-            ax.set_ylabel("density (1 / % point)")
+            unit = "% point" if info.measure.is_percent else info.measure.unit
+            ax.set_ylabel(f"density (1 / {unit})" if unit else "density")
         figure.suptitle(info.title, fontsize="medium")
         look = method_look(baseline.label)
         handles = [
             Patch(
-                facecolor=look.color, alpha=_PALE, label=f"{baseline.label}: {', '.join(_facts(baseline))}"
+                facecolor=look.color,
+                alpha=_PALE,
+                label=f"{baseline.label}: {', '.join(_facts(baseline, info))}",
             ),
             Line2D([], [], color=method_look(samplers[0].label).color, label="the panel's sampler"),
         ]
@@ -156,14 +177,21 @@ def draw_density(info: DensityInfo, venue: str = "neurips") -> Figure:
     return figure
 
 
-def _draw_panel(ax: Axes, x: npt.NDArray[np.float64], baseline: DensityCurve, curve: DensityCurve) -> None:
+def _draw_panel(ax: Axes, info: DensityInfo, baseline: DensityCurve, curve: DensityCurve) -> None:
+    x = info.x
     ax.fill_between(x, baseline.density, color=method_look(baseline.label).color, alpha=_PALE, linewidth=0)
     ax.plot(x, curve.density, color=method_look(curve.label).color)
     ax.set_xlim(float(x[0]), float(x[-1]))
     ax.set_title(curve.label)
-    ax.text(0.03, 0.97, "\n".join(_facts(curve)), transform=ax.transAxes, va="top", fontsize="small")
+    ax.text(0.03, 0.97, "\n".join(_facts(curve, info)), transform=ax.transAxes, va="top", fontsize="small")
     seaborn.despine(ax=ax)
 
 
-def _facts(curve: DensityCurve) -> list[str]:
-    return [f"$n$ = {curve.n:,}", f"mean {curve.mean:.2f}", f"{100 * curve.below:.1f} % further left"]
+def _facts(curve: DensityCurve, info: DensityInfo) -> list[str]:
+    digits = info.measure.decimals([each.mean for each in info.curves])
+    side = "left" if info.measure.higher_is_better else "right"
+    return [
+        f"$n$ = {curve.n:,}",
+        f"mean {curve.mean:.{digits}f}",
+        f"{100 * curve.below:.1f} % further {side}",
+    ]

@@ -30,6 +30,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from benchkit.analysis.cost_axis import logarithmic_ticks, plain_number
+from benchkit.analysis.figure_text import method_texts
 from benchkit.analysis.pareto import pareto_front
 from benchkit.analysis.score_scale import ScoreScale, score_scale
 from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
@@ -321,8 +322,10 @@ def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
         handles.append(Line2D([], [], label=f"Pareto front ({len(info.front)})", **_FRONT))
     handles.append(Line2D([], [], label=_best_label(info), **_BEST))
     looks = method_looks(info.paths["strategy"].astype(str))
+    texts = method_texts(looks)
     for strategy, ways in info.paths.groupby("strategy", sort=False):
         seeds = list(dict.fromkeys(ways["seed"].astype(int)))
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-        handles.append(Line2D([], [], label=f"{strategy}, {which}", **_line(looks[str(strategy)])))
+        label = f"{texts[str(strategy)]}, {which}"
+        handles.append(Line2D([], [], label=label, **_line(looks[str(strategy)])))
     return handles

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.limits import check_number
 from benchkit.building.built_table import BuiltTable, write_built
 from benchkit.building.run_journal import RunJournal
 from benchkit.building.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
@@ -152,8 +153,8 @@ def build_table(
     InputError : a setting that cannot be used, a loss that is not finite, or a full disk.
     KeyboardInterrupt : finished trainings are kept; the same call goes on from there.
     """
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1, got {seeds}")
+    check_number("seeds", seeds, "--seeds")
+    check_number("jobs", jobs, "--jobs")
     space = get_space(settings.space)
     rows = space.validate(rows)
     parse_device(settings.device)

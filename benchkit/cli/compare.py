@@ -23,7 +23,12 @@ def compare_command(
     directories: list[Path] = typer.Argument(metavar="DIR...", help="Directories of finished studies."),
     datasets: str | None = typer.Option(None, help="Only these data sets: x,y."),
     baseline: str = typer.Option("random-search", help="Strategy whose mean regret is the unit."),
-    rope: float = typer.Option(0.1, help="Regrets this close (percent points) are practically the same."),
+    rope: float | None = typer.Option(
+        None,
+        help="Regrets this close are practically the same; by default 0.1 percent points, of what is not in "
+        "percent 0.",
+        show_default=False,
+    ),
     out: Path | None = typer.Option(None, help="Folder for the tables as CSV."),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -46,14 +51,14 @@ def compare_command(
             write_text(out / f"{name}.csv", text)
     if as_json:
         document = {name: as_records(frame) for name, frame in tables.items()}
-        return show_json({"tables": found.tables, "rope": rope, **document, "notes": found.notes})
-    _show(found, baseline, rope)
+        return show_json({"tables": found.tables, "rope": found.rope, **document, "notes": found.notes})
+    _show(found, baseline)
     if out is not None:
         typer.echo("\n" + "\n".join(str(out / f"{name}.csv") for name in tables))
     return None
 
 
-def _show(found: Comparison, baseline: str, rope: float) -> None:
+def _show(found: Comparison, baseline: str) -> None:
     if len(found.aggregates):
         show_rows(
             ["strategy", "n", "IQM", "", "median", "mean", "gap", f"P(beats {baseline})", ""],
@@ -62,6 +67,8 @@ def _show(found: Comparison, baseline: str, rope: float) -> None:
         )
         typer.echo()
     for dataset, pairs in found.pairs.groupby("dataset", sort=False):
+        measure = found.measure
+        digits = 3 if measure is None else measure.difference_decimals(pairs["difference"])
         order = {name: place for place, name in enumerate(dict.fromkeys(pairs["row"]))}
         upper = pairs[pairs["row"].map(order) < pairs["column"].map(order)]
         show_rows(
@@ -79,7 +86,7 @@ def _show(found: Comparison, baseline: str, rope: float) -> None:
             ],
             [
                 [
-                    *(str(row["row"]), str(row["column"]), f"{row['n']}", f"{row['difference']:.3f}"),
+                    *(str(row["row"]), str(row["column"]), f"{row['n']}", f"{row['difference']:.{digits}f}"),
                     *(f"{row['wins']:.2f}", f"[{row['wins_low']:.2f}, {row['wins_high']:.2f}]"),
                     *(_p(row["p_holm"]), f"{row['probably_better']:.2f}"),
                     *(f"{row['probably_equal']:.2f}", f"{row['probably_worse']:.2f}"),
@@ -95,11 +102,13 @@ def _show(found: Comparison, baseline: str, rope: float) -> None:
         if average:
             typer.echo(textwrap.fill(f"average ranks: {average}", width()))
         typer.echo()
+    unit = "" if found.measure is None else found.measure.difference.replace("%", "percent")
+    unit = f" {unit}" if unit else ""
     words = (
         "Aggregates: 95 % intervals of the stratified bootstrap over seeds. IQM: interquartile mean; gap: "
         "optimality gap, lower is better. Pairs: sorted by mean regret; wins: share of shared seeds, with "
         "Wilson's 95 % interval; p: signed-rank test, Holm's correction over all pairs of the data set; "
-        f"P: posterior of the Bayesian signed-rank test, the same within {rope:g} percent points."
+        f"P: posterior of the Bayesian signed-rank test, the same within {found.rope:g}{unit}."
     )
     typer.echo(textwrap.fill(words, width()))
     for name, table in found.tables.items():
@@ -144,7 +153,7 @@ def _plain(value: float) -> str:
 
 
 def _interval(low: float, high: float, digits: int) -> str:
-    return "" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return "not resolvable" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _p(value: float) -> str:

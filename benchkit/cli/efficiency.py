@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from benchkit.base.measure import ACCURACY
 from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def efficiency_command(
     ),
     targets: str | None = typer.Option(
         None,
-        help="Regrets to reach, in percent points, with commas; baseline is what the baseline's median trial "
-        "ends with. By default 1,0.5,0.2,baseline.",
+        help="Regrets to reach, in percent points or the quantity's unit, with commas; baseline is what the "
+        "baseline's median trial ends with. By default 1,0.5,0.2,baseline; else baseline.",
         show_default=False,
     ),
     baseline: str = typer.Option("random-search", help="Strategy that speed-ups are over."),
@@ -94,6 +95,7 @@ def _document(found: StudyEfficiency) -> dict[str, Any]:
         "axis": study.axis,
         "limit": study.limit,
         "regret_on": study.split,
+        "measure": study.measure._asdict(),
         "baseline": found.baseline,
         "efficiency": found.efficiency.to_dict(orient="records"),
         "reaching": found.reaching.to_dict(orient="records"),
@@ -106,18 +108,25 @@ def _show(found: StudyEfficiency) -> None:
     table = study.manifest["table"]
     typer.echo(f"{study.spec.name}: {study.spec.title or study.spec.table}")
     limited = "" if study.limit is None else f", budget {study.limit:,g} {unit}"
+    measure = study.measure
+    regret = f"regret in {measure.difference}" if measure.difference else "regret"
+    on = study.split if measure == ACCURACY else measure.named(study.split)
     identity = (
-        f"table {table['name']} (sha256 {table['sha256'][:12]}){limited}; regret in % points "
-        f"({study.split}), mean [95 % interval]"
+        f"table {table['name']} (sha256 {table['sha256'][:12]}){limited}; {regret} "
+        f"({on}), mean [95 % interval]"
     )
     typer.echo(textwrap.fill(identity, width()) + "\n")
     if found.efficiency.empty:
         text = "Some trials end before others have an evaluation: there is no budget to compare all at."
         typer.echo(textwrap.fill(text, width()) + "\n")
     for dataset, rows in found.efficiency.groupby("dataset", sort=False):
-        _show_efficiency(str(dataset), rows.to_dict(orient="records"), unit)
+        decimals = measure.difference_decimals([*rows["area"], *rows["regret"]])
+        _show_efficiency(str(dataset), rows.to_dict(orient="records"), unit, decimals)
     for (where, target, kind), rows in found.reaching.groupby(["dataset", "target", "target_is"], sort=False):
-        of = f", where the median trial of {found.baseline} ends" if kind else ""
+        whose = (
+            "the median of all trials" if kind == "all trials" else f"the median trial of {found.baseline}"
+        )
+        of = f", where {whose} ends" if kind else ""
         title = f"{where}: cost of a regret of {target:.4g}{of} ({unit})"
         _show_reaching(title, rows.to_dict(orient="records"), digits)
     text = "" if found.efficiency.empty else "Area: mean regret of the incumbent while the budget is spent. "
@@ -137,6 +146,7 @@ def _show(found: StudyEfficiency) -> None:
             f"The study did not limit {study.axis.replace('_', ' ')}: trials end at different costs, and "
             f"count as censored there ({early} in these tables)."
         )
+    text += " An interval is left out where it is not resolvable: of fewer than 5 trials, or of equal ones."
     typer.echo(textwrap.fill(text, width()))
 
 
@@ -151,7 +161,7 @@ def _plain(cost: float) -> str:
     return f"{cost:,.0f}" if cost > 1e4 else f"{cost:,.6g}"
 
 
-def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str) -> None:
+def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str, digits: int) -> None:
     """Print the area up to the last budget and the regret at each, a row a strategy."""
     from benchkit.studies.efficiency import SHARES
 
@@ -166,8 +176,8 @@ def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str) -
         [
             name,
             str(group[0]["n"]),
-            _with_interval(group[-1], "area", 3),
-            *(_with_interval(row, "regret", 3) for row in group),
+            _with_interval(group[-1], "area", digits),
+            *(_with_interval(row, "regret", digits) for row in group),
         ]
         for name, group in by_strategy.items()
     ]
@@ -199,9 +209,9 @@ def _narrow(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _with_interval(row: Mapping[Hashable, Any], name: str, digits: int) -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"{value:.{digits}f}{spread}"
+    from benchkit.analysis.resolution import plain_text
+
+    return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
 
 def _median(row: Mapping[Hashable, Any], digits: int) -> str:

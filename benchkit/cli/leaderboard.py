@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from benchkit.base.measure import ACCURACY, Measure
 from benchkit.cli.chains import chains_command
 from benchkit.cli.compare import compare_command
 from benchkit.cli.efficiency import efficiency_command
@@ -43,13 +44,6 @@ _FEW_SEEDS = 6
 """Below this many seeds no signed-rank test can reach 0.05."""
 
 
-def _check_jobs(jobs: int) -> None:
-    from benchkit.spaces import InputError
-
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
-
-
 @app.command("run")
 def run_study(
     study: Path | None = typer.Argument(None, metavar="[STUDY.yaml]", help="A study; or name a --preset."),
@@ -79,11 +73,9 @@ def run_study(
     if not isinstance(spec, StudySpec):
         if queries is not None:
             raise InputError(f"study {spec.name} trains supernets: no --queries")
-        _check_jobs(jobs)
         replaced = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds)
         return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
     spec = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds, queries)
-    _check_jobs(jobs)
     with progress_bar("trials") as update:
         directory = run(spec, out, jobs, backend, scheduler, update)
     if as_json:
@@ -97,6 +89,7 @@ def run_study(
 
 def _document(directory: Path) -> dict[str, Any]:
     from benchkit.studies.store import StudyDirectory
+    from benchkit.studies.wording import study_measure
 
     study = StudyDirectory(directory)
     manifest = study.read_manifest()
@@ -105,6 +98,8 @@ def _document(directory: Path) -> dict[str, Any]:
         "table": manifest["table"],
         "not_applicable": manifest["not_applicable"],
         "remarks": manifest.get("remarks", {}),
+        "studied": manifest.get("studied", {}),
+        "measure": study_measure(manifest)._asdict(),
         "constraint": manifest.get("constraint", {}),
         "leaderboard": study.read_leaderboard().to_dict(orient="records"),
         **(
@@ -159,9 +154,13 @@ def show(
 
 
 def _show_table(study: Any, manifest: dict[str, Any]) -> None:
+    from benchkit.studies.wording import after_epochs, study_measure
+
     spec = study.spec()
     board = study.read_leaderboard()
     table = manifest["table"]
+    measure = study_measure(manifest)
+    see = spec.search
     budget = (
         f"{spec.budget.queries:g} queries"
         if spec.budget.queries is not None
@@ -170,8 +169,7 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     typer.echo(f"{spec.name}: {spec.title or spec.table}")
     typer.echo(
         f"table {table['name']} ({table['entries']:,} entries, sha256 {table['sha256'][:12]}), "
-        f"budget {budget}, search sees {spec.search.split} at {spec.search.epochs} epochs, "
-        f"score {spec.search.score}"
+        f"budget {budget}, search sees {_seen(spec)}{after_epochs(see.epochs, 'at')}, score {see.score}"
     )
     limits = manifest.get("constraint", {})
     for dataset, limit in limits.items():
@@ -180,9 +178,11 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
             f"{limit['feasible']:,} of {limit['entries']:,} entries keep"
         )
     best = "the best within the limit" if limits else "the table's optimum"
-    typer.echo(f"accuracy in %, mean [95 % interval over seeds]; regret to {best} in % points\n")
+    typer.echo(f"{_values_text(measure)}, mean [95 % interval over seeds]; {_regret_text(measure, best)}\n")
     for dataset, rows in board.groupby("dataset", sort=False):
-        cells = [_cells(dict(row)) for _, row in rows.iterrows()]
+        digits = measure.decimals([*rows["valid"], *rows["test"]])
+        regrets = measure.difference_decimals(rows["regret"])
+        cells = [_cells(dict(row), digits, regrets) for _, row in rows.iterrows()]
         if width() >= _WIDE:
             show_rows(_HEADER, cells, title=str(dataset))
         else:  # what was found, then what it took; each interval below its mean
@@ -191,16 +191,21 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
             typer.echo()
             show_rows([*_HEADER[:2], *_HEADER[6:]], [[*row[:2], *row[6:]] for row in cells])
         typer.echo()
+    query = "A query is an evaluation."
+    if see.epochs is not None:
+        query = f"A query is an evaluation at {see.epochs} epochs; one at fewer counts as its share."
     legend = (
-        f"A query is an evaluation at {spec.search.epochs} epochs; one at fewer counts as its share. Seconds "
-        "are simulated. Distinct: different architectures, and up to isomorphism. Wins: share of seeds "
-        "better than random search. Rows are in the order of rank."
+        f"{query} Seconds are simulated. Distinct: different architectures, and up to isomorphism. Wins: "
+        "share of seeds better than random search. Rows are in the order of rank."
     )
     if spec.seeds < _FEW_SEEDS:
-        legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
+        legend += f" With {spec.seeds} seeds p can say nothing."
+    measured = ("valid", "test", "regret")
+    if any((board[name].notna() & board[f"{name}_low"].isna()).any() for name in measured):
+        legend += " No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal."
     typer.echo(textwrap.fill(legend, width()))
     if spec.best_of_k is not None:
-        _show_best_of_k(study)
+        _show_best_of_k(study, measure)
     for label, reason in manifest["not_applicable"].items():
         typer.echo(f"not applicable: {label}: {reason}")
     for label, remark in manifest.get("remarks", {}).items():
@@ -211,40 +216,58 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         typer.echo(f"table: {warning}")
 
 
-def _show_best_of_k(study: Any) -> None:
+def _seen(spec: Any) -> str:
+    """Return what a search sees: its split, and its quantity where that is not accuracy."""
+    see = spec.search
+    words = [see.split, "" if see.quantity == "accuracy" else see.quantity.replace("_", " ")]
+    return " ".join(word for word in words if word)
+
+
+def _values_text(measure: Measure) -> str:
+    if measure == ACCURACY:
+        return "accuracy in %"
+    unit = f" in {measure.unit}" if measure.unit else ""
+    return f"{measure.words}{unit}, {'higher' if measure.higher_is_better else 'lower'} is better"
+
+
+def _regret_text(measure: Measure, best: str) -> str:
+    return f"regret to {best}{f' in {measure.difference}' if measure.difference else ''}"
+
+
+def _show_best_of_k(study: Any, measure: Measure) -> None:
     from benchkit.analysis.best_of_k import best_of_k_layout
 
     summary = study.read_best_of_k()
     for dataset in dict.fromkeys(summary["dataset"]):
         typer.echo()
-        header, rows = best_of_k_layout(summary, str(dataset))
-        show_rows(header, rows, title=f"{dataset}: best validation accuracy of K samples (%)")
+        header, rows = best_of_k_layout(summary, str(dataset), measure)
+        what = measure.labelled(f"best {measure.named('valid')} of K samples")
+        show_rows(header, rows, title=f"{dataset}: {what}")
     legend = (
-        "Mean over seeds [95 % interval]; below a method its gain over random search, in % points, with K "
+        "Mean over seeds [95 % interval, where it is resolvable]; below a method its gain over random search"
+        f"{f', in {measure.difference},' if measure.difference else ''} with K "
         "queries and with as many as the method had in all; of evolution, over one with a random start. "
         "* p < 0.05, signed-rank test, Holm-corrected."
     )
     typer.echo("\n" + textwrap.fill(legend, width()))
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any], digits: int, regrets: int) -> list[str]:
+    from benchkit.analysis.resolution import plain_text
+
     def number(name: str, form: str) -> str:
         return "" if row[name] != row[name] else format(row[name], form)
 
     def interval(name: str, digits: int) -> str:
-        if row[name] != row[name]:
-            return ""
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-        return f"{row[name]:.{digits}f}{spread}"
+        return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
     p_value = number("p_value", ".3f")
     return [
         row["strategy"],
         number("n", ".0f"),
-        interval("valid", 2),
-        interval("test", 2),
-        interval("regret", 3),
+        interval("valid", digits),
+        interval("test", digits),
+        interval("regret", regrets),
         number("rank", ".2f"),
         number("queries", ".1f"),
         number("seconds", ",.0f"),
@@ -265,7 +288,6 @@ def verify_study(
     """Run the trials again; exit 1 and name the first whose trace differs."""
     from benchkit.studies.verify import verify
 
-    _check_jobs(jobs)
     run_again: Any = verify
     if holds_supernets(directory):
         from benchkit.studies.supernet_study import verify_supernet_study as run_again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,9 @@ def query(
     if as_json:
         return show_json(answer)
     reduction = "mean over runs" if run is None else f"run {run}"
+    if metric not in table.metrics:  # computed here
+        there = sum(not math.isnan(table.query_all(each, row)) for each in table.runs(metric))
+        reduction = f"mean over {there} run{'s' if there != 1 else ''}"
     typer.echo(f"{value:g} {answer['unit']}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
     return None
 
@@ -183,14 +187,19 @@ def import_table(
     if name is None:
         raise InputError("a CSV file needs --as NAME")
     target = _free(imported_path(name), replace)
-    import_csv(path, load_mapping(columns), target, name, space)
-    return _imported(name, target, as_json)
+    notes = import_csv(path, load_mapping(columns), target, name, space)
+    for note in notes:
+        typer.echo(f"{path}: {note}", err=True)
+    return _imported(name, target, as_json, {"notes": list(notes)})
 
 
 def _free(target: Path, replace: bool) -> Path:
     """Return `target` if it may be written: studies verify against the table that they ran on."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError
 
+    if is_special(target):
+        raise InputError(f"a table is a regular file, and {target} is none")
     if target.exists() and not replace:
         raise InputError(f"there is a table at {target} already: choose another --as, or give --replace")
     return target
@@ -218,12 +227,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _imported(name: str, target: Path, as_json: bool) -> None:
+def _imported(name: str, target: Path, as_json: bool, more: dict[str, Any] | None = None) -> None:
     from benchkit.tables import open_table
 
     table = open_table(name)
     if as_json:
-        return show_json({"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256})
+        facts = {"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256}
+        return show_json({**facts, **(more or {})})
     typer.echo(f"table {name}: {len(table):,} architectures of {table.base_space.name}, kept at {target}")
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
         share = float(str(fraction))
         at_k = bool(rows["k"].notna().all())
         both_ways = share < 1 or at_k
-        noisy = set(rows["row"][rows["ceiling"].notna()])
+        noisy = set(rows["row"][rows["ceiling"].notna() | (rows["row"] == rows["column"])])
         once: set[frozenset[str]] = set()
         shown = []
         for row in rows.to_dict(orient="records"):
@@ -102,9 +103,8 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
                     "(run against run)" if pair[0] == pair[1] else pair[1],
                     *([f"{row['k']:.0f}"] if at_k else []),
                     f"{row['n']:,}",
-                    _figure(row["value"]),
-                    f"[{_figure(row['low'])}, {_figure(row['high'])}]",
-                    "" if row["ceiling"] != row["ceiling"] else _figure(row["ceiling"]),
+                    *_figures(row, ceiling=pair[0] == pair[1] and not at_k),
+                    _ceiling(row["ceiling"], pair[0] in noisy),
                 ]
             )
         header = ["truth", "against", *(["k"] if at_k else []), "n", "value", "", "ceiling"]
@@ -121,8 +121,8 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
     table = about["table"]
     words = (
         f"Intervals: 95 %, bootstrap over architectures ({about['resamples']:,} samples). Ceiling: run "
-        f"against run of the truth. Table {table['name']}, sha256 {table['sha256'][:12]}, "
-        f"{about['n']:,} architectures."
+        f"against run of the truth, not resolvable where it may be 0. Table {table['name']}, sha256 "
+        f"{table['sha256'][:12]}, {about['n']:,} architectures."
     )
     typer.echo(textwrap.fill(words, width()))
 
@@ -136,5 +136,20 @@ def _unit_of_regret(about: dict[str, Any], rows: set[Any]) -> str:
     return " (percent points)" if unit == "%" else f" ({unit})" if unit else ""
 
 
-def _figure(value: float) -> str:
-    return "undefined" if value != value else f"{value:.3f}"
+def _figures(row: dict[Hashable, Any], ceiling: bool) -> tuple[str, str]:
+    """Return a value, and its interval, or in words why there is none."""
+    from benchkit.analysis.resolution import UNRESOLVED, ceiling_text, figure_text
+
+    text = (ceiling_text if ceiling else figure_text)(row["value"], row["low"], row["high"], ".3f")
+    if text.startswith(UNRESOLVED):
+        return UNRESOLVED, text.removeprefix(UNRESOLVED).strip()
+    value, _, interval = text.partition(" ")
+    return value, interval.strip("()")
+
+
+def _ceiling(value: float, known: bool) -> str:
+    from benchkit.analysis.resolution import UNRESOLVED
+
+    if value == value:
+        return f"{value:.3f}"
+    return UNRESOLVED if known else ""

@@ -23,7 +23,6 @@ Choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,8 +32,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchkit.base.limits import check_fields, check_number
 from benchkit.comparing.correlation_report import Scored, Study, write_report
 from benchkit.comparing.correlation_scores import ScoreStore
+from benchkit.comparing.kept_study import read_finished
 from benchkit.comparing.truth import Truth, quantity_of, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
@@ -119,8 +120,8 @@ def run_correlation(
         or device, more architectures or images than there are, or a folder of something else.
     """
     where = parse_device(device)
-    if threads < 1:
-        raise InputError(f"the number of threads must be at least 1, got {threads}")
+    check_fields(settings)
+    check_number("threads", threads)
     trainings = find_trainings(settings.checkpoints, settings.every)
     facts = trainings[0].facts
     _check_agrees(settings, trainings[0])
@@ -228,8 +229,6 @@ class CheckpointScorer:
 
 
 def _seeds(seed: int) -> list[np.random.SeedSequence]:
-    if seed < 0:
-        raise InputError(f"a seed is a whole number of at least 0; got {seed}")
     return np.random.SeedSequence(seed).spawn(3)
 
 
@@ -247,8 +246,6 @@ def _check_agrees(settings: CorrelationSettings, training: Trained) -> None:
         get_weight_sharing(name)
         if name != facts["strategy"]:
             raise InputError(f"checkpoint {path} was trained by {facts['strategy']}, not by {name}")
-    if settings.scoring_batch < 1:
-        raise InputError(f"the batch size of scoring must be at least 1, got {settings.scoring_batch}")
     name, network = settings.data or facts["data"]["name"], facts["network"]
     about = about_image_set(name)
     if about["classes"] != network["classes"]:
@@ -319,12 +316,11 @@ def _numbers_of_images(settings: CorrelationSettings, available: int) -> tuple[i
 
 def _finished(folder: Path, study: Study) -> dict[str, Any] | None:
     """Return the result of a study that has seen the same checkpoints already."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    found = read_finished(folder)
+    if found is None:
         return None
-    return result if manifest.get("checkpoints") == study.checkpoints() else None
+    manifest, result = found
+    return result if manifest["checkpoints"] == study.checkpoints() else None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import pandas as pd
 from benchkit.analysis.correlation_figure import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.noise_ceiling import noise_ceiling
 from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
+from benchkit.analysis.resolution import CORRELATION
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import replacing, write_text
@@ -85,7 +86,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Write everything but the claim into the folder of a study, and return its result."""
     correlations = _correlations(study, scored)
-    means = mean_over_trainings(correlations, _WHAT)
+    means = mean_over_trainings(correlations, _WHAT, bounds=CORRELATION)
     ceiling = _ceiling(study)
     last = [each for each in scored if each.saved is each.training.saved[-1]]
     best = _top_k(study, last)
@@ -172,7 +173,7 @@ def _ceiling(study: Study) -> pd.DataFrame:
             piece = noise_ceiling(truth.ranked_runs, study.rng(), FRACTIONS)
             piece.insert(0, "truth", truth.split)
             pieces.append(piece)
-    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high"]
+    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high", "resolved"]
     return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=columns)
 
 

@@ -14,7 +14,6 @@ Choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.correlation_scores import COLUMNS
+from benchkit.base.columnar import read_parquet
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
+from benchkit.comparing.kept_study import SCATTER, SCORES, read_settings
 from benchkit.comparing.table_columns import Columns, TableColumns, Values, label_of
 from benchkit.comparing.truth import ANY_SPLIT
 from benchkit.spaces import InputError, unknown
@@ -32,7 +34,7 @@ from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of_studies", "distinct_names", "read_settings"]
+__all__ = ["columns_of_studies", "distinct_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,10 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
     InputError : a folder without a finished study, studies that are held against different tables, or no such
         column.
     """
-    studies = {name: _read(folder) for name, folder in distinct_names(folders).items()}
+    studies = {}
+    for name, folder in distinct_names(folders).items():
+        with blamed_on(f"the study in {folder}"):
+            studies[name] = _read(folder)
     first, *others = studies.values()
     for other in others:
         if other.settings["table"]["sha256"] != first.settings["table"]["sha256"]:
@@ -118,38 +123,18 @@ def distinct_names(folders: Sequence[Path]) -> dict[str, Path]:
     return {str(folder): folder for folder in folders}
 
 
-def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ``correlation.json`` and ``result.json`` of a finished study.
-
-    Raises
-    ------
-    InputError : there is none, or a file cannot be read.
-    """
-    paths = (folder / "correlation.json", folder / "result.json")
-    if not all(path.is_file() for path in paths):
-        raise InputError(f"{folder} holds no finished study of benchkit correlate")
-    try:
-        settings, result = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
-    return settings, result
-
-
 def _read(folder: Path) -> _Study:
     import pandas as pd
 
     settings, result = read_settings(folder)
-    path = folder / "scores.parquet"
-    try:
-        scores = pd.read_parquet(path, columns=list(COLUMNS))
-        path = folder / "scatter.csv"
-        kept = pd.read_csv(path).drop_duplicates("architecture").set_index("architecture")
+    scores = read_parquet(folder / "scores.parquet", SCORES, "scores").to_pandas()
+    kept = read_frame(folder / "scatter.csv", SCATTER, "points")
+    kept = kept.drop_duplicates("architecture").set_index("architecture")
+    with blamed_on(f"the study in {folder}"):
         truths = {
             label_of(_metric(each)): kept[f"table_{each['split'] or ANY_SPLIT}"] for each in result["truths"]
         }
         quantities = {label_of(_metric(each)): _quantity(each) for each in result["truths"]}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
     supernets: dict[str, pd.Series[float]] = {}
     last: list[str] = []
     for training, mine in scores.groupby("training", sort=False, observed=True):
@@ -223,7 +208,8 @@ class _TruthColumns:
             self.notes = (f"table {about['name']} of the study is not here: no noise ceilings",)
             return
         self._columns = TableColumns(table)
-        self._rows = table.locate(np.stack([table.base_space.parse(each) for each in architectures]))
+        with blamed_on("the studies"):  # architectures of another space
+            self._rows = table.locate(np.stack([table.base_space.parse(each) for each in architectures]))
 
     def __contains__(self, name: str) -> bool:
         return name in self._kept or (self._columns is not None and name in self._columns)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.base.files import write_text
+from benchkit.base.json_text import read_json
+from benchkit.base.shapes import COUNT, check_shape
 from benchkit.images.folder import FileList, FolderListing, list_folder
 from benchkit.images.reduce import stratified
 from benchkit.images.splits import split
@@ -31,6 +33,10 @@ USUAL_SIZE = 224
 """Height and width of the crops of ImageNet, where nothing else is asked for."""
 
 _FORMAT = "benchkit streamed images 1"
+_ABOUT = {
+    **{"name": str, "sha256": str, "folder": str, "licence": str, "class_names": [str]},
+    **{"train": COUNT, "test": COUNT, "source": str},
+}
 _KEYS = ("name", "sha256", "folder", "licence", "class_names", "train", "test")
 
 
@@ -134,16 +140,11 @@ def read_streamed_about(path: Path) -> dict[str, Any]:
     ------
     InputError : not such a file, or a damaged one.
     """
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: import its folder again") from error
+    about = read_json(path, "data set")
     known = isinstance(about, dict) and about.get("format") == _FORMAT and all(key in about for key in _KEYS)
     if not known:
         raise InputError(f"{path} is not of the format {_FORMAT!r}: import its folder again")
-    result: dict[str, Any] = about
+    result: dict[str, Any] = check_shape(about, _ABOUT, f"data set {path}")
     return result
 
 

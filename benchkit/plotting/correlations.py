@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
 from benchkit.comparing.columns import columns_of, describe_columns, matrix_of
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.comparing.matrix_files import holds_matrix, read_matrix
-from benchkit.comparing.study_columns import distinct_names, read_settings
+from benchkit.comparing.study_columns import distinct_names
 from benchkit.comparing.truth import ANY_SPLIT, named, truth_label, with_unit
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
@@ -118,9 +121,7 @@ def plot_correlation(
     )
     quantities = {study.truth.get("quantity", "accuracy") for study in studies}
     if len(quantities) > 1:
-        raise InputError(
-            f"the studies rank by {' and '.join(sorted(quantities))}: draw them one by one"
-        )
+        raise InputError(f"the studies rank by {' and '.join(sorted(quantities))}: draw them one by one")
     shared = _shared_ceiling(studies)
     try:
         panels = [
@@ -189,18 +190,16 @@ class _Study:
 
 
 def _read(folder: Path, name: str, split: str) -> _Study:
-    import pandas as pd
-
     settings, result = read_settings(folder)
     truths = {each["split"] or ANY_SPLIT: each for each in result["truths"]}
     split = ANY_SPLIT if ANY_SPLIT in truths else split
     if split not in truths:
         what = result["truths"][0].get("quantity", "accuracy").replace("_", " ")
         raise InputError(f"the study in {folder} has no {split} {what}; it has {', '.join(truths)}")
-    try:
-        scatter, correlations, ceiling = (
-            pd.read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
-        )
+    scatter = read_frame(folder / "scatter.csv", SCATTER, "points")
+    correlations = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    with blamed_on(f"the study in {folder}"):
         mine = correlations[correlations["truth"] == split]
         newest = mine[mine["epoch"] == mine.groupby("training")["epoch"].transform("max")]
         return _Study(
@@ -212,8 +211,6 @@ def _read(folder: Path, name: str, split: str) -> _Study:
             newest[newest["images"] == newest.groupby("training")["images"].transform("max")],
             ceiling[ceiling["truth"] == split],
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
 
 
 def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInfo]:

@@ -30,6 +30,7 @@ from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
+from benchkit.studies.wording import after_epochs
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.costs import CostColumn, find_cost
 from benchkit.tables.end_columns import end_columns
@@ -239,7 +240,8 @@ def _paths(
             parts.append(part[drawn])
     see = spec.search
     notes = [
-        f"the searches saw {see.split} accuracy on {searched} at {see.epochs} epochs (score {see.score}); "
+        f"the searches saw {' '.join(part for part in (see.split, see.quantity) if part)} on {searched}"
+        f"{after_epochs(see.epochs, 'at')} (score {see.score}); "
         f"shown is {truth.metric}"
     ]
     if lost:

@@ -51,12 +51,17 @@ def plot_efficiency(
     studies = _studies(folders, axis)
     traces, panels, _ = _together(studies, datasets)
     splits = sorted({study.split for study in studies.values()})
+    measures = {study.measure for study in studies.values()}
+    measure = next(iter(measures)) if len(measures) == 1 else None
     try:
-        info = efficiency_info(traces, _axis_of(studies), split=splits[0] if len(splits) == 1 else "")
+        split = splits[0] if len(splits) == 1 else ""
+        info = efficiency_info(traces, _axis_of(studies), split=split, measure=measure)
         figure = draw_efficiency(info, venue)
     except ValueError as error:
         raise InputError(str(error)) from error
     notes = ["regret is on the split that each study reports: test or validation"] if len(splits) > 1 else []
+    if measure is None:
+        notes.append("the studies are of different quantities: each panel's regret is in its own unit")
     return write_plot(figure, out, {"": _named(info.curves, panels)}, formats, notes)
 
 
@@ -74,7 +79,7 @@ def plot_reaching(
     Parameters
     ----------
     folders, out, axis, datasets : see `plot_efficiency`.
-    target : regret in percent points.
+    target : regret in percent points, or in the unit of the studies' quantity.
 
     Raises
     ------
@@ -86,10 +91,18 @@ def plot_reaching(
     traces, panels, limits = _together(studies, datasets)
     if len({limit is None for limit in limits.values()}) != 1:
         raise InputError("the studies limited different costs: draw those with one kind of budget together")
+    measures = {study.measure for study in studies.values()}
+    if len(measures) > 1:
+        raise InputError(
+            "the studies are of different quantities, in which one target means different things"
+        )
+    measure = next(iter(measures))
+    unit = "" if measure.is_percent else measure.unit
     budgets = {title: limit for title, limit in limits.items() if limit is not None}
     try:
         against = _axis_of(studies)
-        info = reaching_info(traces, target, against, budgets or None, own_ends=against == "real_seconds")
+        own = against == "real_seconds"
+        info = reaching_info(traces, target, against, budgets or None, own_ends=own, unit=unit)
         if not info.curves["share"].gt(0).any():
             raise InputError(f"no trial reached a regret of {target:g}: take a larger --target")
         figure = draw_reaching(info, venue)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.measure import ACCURACY, Measure
 from benchkit.reporting.charts import Axis, Series, lines_table, view_data
 from benchkit.reporting.origin import command, facts_of, kept_files
 from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
@@ -23,7 +24,7 @@ from benchkit.studies.efficiency import SHARES
 from benchkit.studies.report import leaderboard_of
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.wording import numbers_of
+from benchkit.studies.wording import numbers_of, reported, study_measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,14 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard_section"]
 
 _POINTS = 160
-_FINEST = 0.01  # percent points: one image of ten thousand
-_COLUMNS = (
+_BEFORE = (
     Column("strategy", False),
     Column("data set", False),
     Column("n", about="trials, one a seed"),
-    Column("valid", about="validation accuracy of what was recommended, %"),
-    Column("test", about="test accuracy of the same, %; nothing is chosen by it"),
-    Column("regret", about="to the table's best entry, % points"),
+)
+_AFTER = (
     Column("rank", about="average over seeds, by regret"),
     Column("queries", about="spent, mean a trial"),
     Column("seconds", about="simulated, mean a trial"),
@@ -48,6 +47,20 @@ _COLUMNS = (
     Column("p", about="signed-rank test against random search, Holm-corrected"),
 )
 _RANK = 6
+
+
+def _columns(spec: StudySpec, measure: Measure) -> tuple[Column, ...]:
+    """Return the columns, the measured ones by their quantity and unit."""
+    unit, points = (f", {each}" if each else "" for each in (measure.unit, measure.difference))
+    valid = "valid" if spec.search.split else measure.words
+    first = measure.named("valid" if spec.search.split else None)
+    return (
+        *_BEFORE,
+        Column(valid, about=f"{first} of what was recommended{unit}"),
+        Column("test", about=f"{measure.named('test')} of the same{unit}; nothing is chosen by it"),
+        Column("regret", about=f"to the table's best entry{points}"),
+        *_AFTER,
+    )
 
 
 def leaderboard_section(folder: Path, name: str) -> Section:
@@ -65,13 +78,14 @@ def leaderboard_section(folder: Path, name: str) -> Section:
     spec = directory.spec()
     manifest = directory.read_manifest()
     directory.read_trials()
+    measure = study_measure(manifest)
     notes = _notes(spec, manifest)
     boards: dict[float, pd.DataFrame] = {1.0: directory.read_leaderboard()}
     figures: tuple[Figure, ...] = ()
     if directory.traces.is_file():
         table = study_table(spec, str(manifest["table"].get("sha256")))
         shares = tuple(share for share in SHARES if share < 1)
-        for share, trials in trials_at(directory, table, shares).items():
+        for share, trials in trials_at(directory, table, shares, measure).items():
             if len(trials):
                 boards[share] = leaderboard_of(trials)
         if table is None:
@@ -79,14 +93,14 @@ def leaderboard_section(folder: Path, name: str) -> Section:
                 f"Table {spec.table} with this SHA-256 is not on the machine that made this page: at a "
                 "share of the budget numbers that need it are missing."
             )
-        figures = (_curves(directory, spec, name),)
+        figures = (_curves(directory, spec, measure, name),)
     else:
         notes.append("The traces were not kept: there are no curves, and the whole budget only.")
     return Section(
         title=spec.title or spec.name,
         kind="Leaderboard",
-        lead=(f"{numbers_of(spec, manifest['table'])}.",),
-        tables=(_table(spec, boards, name),),
+        lead=(f"{numbers_of(spec, manifest['table'], manifest.get('studied'))}.",),
+        tables=(_table(spec, measure, boards, name),),
         figures=figures,
         notes=tuple(notes),
         facts=facts_of(manifest),
@@ -119,16 +133,26 @@ def _budget_text(spec: StudySpec, share: float) -> str:
     return f"{100 * share:g} %: {share * float(spec.budget.simulated_seconds or 0):,.6g} simulated seconds"
 
 
-def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> DataTable:
+def _table(spec: StudySpec, measure: Measure, boards: Mapping[float, pd.DataFrame], name: str) -> DataTable:
     rows = []
+    digits = {
+        dataset: (
+            measure.decimals([*group["valid"], *group["test"]]),
+            measure.difference_decimals(group["regret"]),
+        )
+        for dataset, group in boards[1.0].groupby("dataset", sort=False)
+    }
     shares = sorted(boards, reverse=True)
     for share in shares:
         records: Any = boards[share].to_dict(orient="records")
         for row in records:
-            rows.append(Row(_cells(row), (str(row["dataset"]), f"{share:g}")))
+            rows.append(Row(_cells(row, *digits[row["dataset"]]), (str(row["dataset"]), f"{share:g}")))
     datasets = list(dict.fromkeys(row.keys[0] for row in rows))
     single = len(shares) == 1
-    caption = "Accuracy in %, regret in % points: mean [95 % bootstrap interval over n seeds]."
+    caption = (
+        f"{_caption(measure)}: mean [95 % bootstrap interval over n seeds; none of fewer than five seeds, or "
+        "of seeds that are all equal]."
+    )
     if not single:
         caption += " At a share of the budget each search counts with its incumbent then."
     budgets = choice(
@@ -136,7 +160,7 @@ def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> 
     )
     return DataTable(
         caption=caption,
-        columns=_COLUMNS,
+        columns=_columns(spec, measure),
         rows=tuple(rows),
         filters=(choice("Data set", datasets, everything="all"), budgets),
         sorted_by=_RANK if len(datasets) == 1 else None,  # else by data set first
@@ -154,7 +178,15 @@ def _table(spec: StudySpec, boards: Mapping[float, pd.DataFrame], name: str) -> 
     )
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _caption(measure: Measure) -> str:
+    if measure == ACCURACY:
+        return "Accuracy in %, regret in % points"
+    unit = f" in {measure.unit}" if measure.unit else ""
+    words = measure.words[:1].upper() + measure.words[1:]
+    return f"{words}{unit} ({'higher' if measure.higher_is_better else 'lower'} is better), and regret"
+
+
+def _cells(row: Mapping[str, Any], digits: int, regrets: int) -> tuple[Cell, ...]:
     def ranged(column: str, form: str) -> Cell:
         return number_cell(row[column], form, row[f"{column}_low"], row[f"{column}_high"])
 
@@ -165,9 +197,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
         Cell(str(row["strategy"]), str(row["strategy"])),
         Cell(str(row["dataset"]), str(row["dataset"])),
         number_cell(row["n"], ".0f"),
-        ranged("valid", ".2f"),
-        ranged("test", ".2f"),
-        ranged("regret", ".3f"),
+        ranged("valid", f".{digits}f"),
+        ranged("test", f".{digits}f"),
+        ranged("regret", f".{regrets}f"),
         number_cell(row["rank"], ".2f"),
         number_cell(row["queries"], ",.1f"),
         number_cell(row["seconds"], ",.0f"),
@@ -178,7 +210,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
+def _curves(directory: StudyDirectory, spec: StudySpec, measure: Measure, name: str) -> Figure:
     """Return the regret of the incumbent against both costs, a view a data set and cost."""
     traces = directory.read_traces()
     limited = "queries" if spec.budget.queries is not None else "seconds"
@@ -188,15 +220,18 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
     axes = sorted(titles, key=lambda axis: axis != limited)
     axes = [axis for axis in axes if axis in traces and traces[axis].notna().all()]
     views = [
-        _view(traces[traces["dataset"] == dataset], dataset, axis, titles[axis])
+        _view(traces[traces["dataset"] == dataset], dataset, axis, titles[axis], measure)
         for dataset in spec.datasets
         for axis in axes
     ]
-    split = "validation" if spec.report.valid is not None else "test"
+    split = reported(spec)
+    of = ", ".join(
+        part for part in (split if measure == ACCURACY else measure.named(split), measure.difference) if part
+    )
     filters = (choice("Data set", spec.datasets), choice("Against", axes, [titles[axis] for axis in axes]))
     about = (
-        f"Regret of the incumbent ({split}, % points) against what was spent: mean over seeds with "
-        "a pointwise 95 % bootstrap band. Lower is better."
+        f"Regret of the incumbent ({of}) against what was spent: mean over seeds with "
+        "a pointwise 95 % bootstrap band; of fewer than five seeds each is a thin line. Lower is better."
     )
     return Figure(
         kind="lines",
@@ -204,7 +239,7 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
         about=about,
         data={"views": views},
         filters=filters,
-        table=lines_table(about, filters, views, "spent", "regret (% points)"),
+        table=lines_table(about, filters, views, "spent", measure.difference_labelled("regret")),
         commands=tuple(
             command("plot", "efficiency", name, "--axis", axis.replace("_", "-"), "--out", "efficiency.pdf")
             for axis in axes
@@ -212,9 +247,9 @@ def _curves(directory: StudyDirectory, spec: StudySpec, name: str) -> Figure:
     )
 
 
-def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str, Any]:
+def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Measure) -> dict[str, Any]:
     from benchkit.analysis.cost_axis import first_shown, from_cost, logarithmic_ticks
-    from benchkit.analysis.curves import regret_curve
+    from benchkit.analysis.curves import few_trials, regret_curve
     from benchkit.analysis.style import method_looks
 
     curves = regret_curve(traces, axis, _grid(traces, axis))
@@ -226,15 +261,15 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
             kept.append((str(label), curve))
     kept.sort(key=lambda pair: float(pair[1]["mean"].iloc[-1]))
     looks = method_looks(label for label, _ in kept)
-    series = [
-        Series(
-            label,
-            f"{int(curve['n'].iloc[0])} seeds",
-            looks[label],
-            *(curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high")),
-        )
-        for label, curve in kept
-    ]
+    single = few_trials(traces, axis)
+    series = []
+    for label, curve in kept:
+        columns = (curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high"))
+        series.append(Series(label, f"{int(curve['n'].iloc[0])} seeds", looks[label], *columns))
+        for cost, regret in single.get((label, dataset), []):
+            shown = cost >= start
+            none = np.full(int(shown.sum()), np.nan)
+            series.append(Series(label, "1 seed", None, cost[shown], regret[shown], none, none))
     ends = [float(end) for _, curve in kept for end in (curve["x"].iloc[0], curve["x"].iloc[-1])]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     wide = low > 0 and high > 5 * low
@@ -244,7 +279,7 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str) -> dict[str
         (low, high) if high > low else None,
         tuple(tick for tick in logarithmic_ticks(low, high) if low <= tick <= high) if wide else (),
     )
-    return view_data((dataset, axis), across, _regret_axis(series), series, step=True)
+    return view_data((dataset, axis), across, _regret_axis(series, measure), series, step=True)
 
 
 def _grid(traces: pd.DataFrame, axis: str) -> npt.NDArray[np.float64]:
@@ -260,11 +295,11 @@ def _grid(traces: pd.DataFrame, axis: str) -> npt.NDArray[np.float64]:
     return grid
 
 
-def _regret_axis(series: list[Series]) -> Axis:
+def _regret_axis(series: list[Series], measure: Measure) -> Axis:
     """Return a logarithmic axis, which is linear near 0 where a curve or a band gets there."""
-    from benchkit.analysis.cost_axis import logarithmic_ticks
+    from benchkit.analysis.cost_axis import logarithmic_ticks, regret_floor
 
-    title = "regret (% points)"
+    title = measure.difference_labelled("regret")
     if not series:
         return Axis(title)
     mean = np.concatenate([each.mean for each in series])
@@ -272,7 +307,7 @@ def _regret_axis(series: list[Series]) -> Axis:
     high = np.concatenate([np.where(np.isnan(each.high), each.mean, each.high) for each in series])
     if not (mean > 0).any():
         return Axis(title)
-    floor = max(_FINEST, 10.0 ** np.floor(np.log10(mean[mean > 0].min())))
+    floor = regret_floor(float(mean[mean > 0].min()), float(high.max()), measure)
     top = 1.15 * max(float(high.max()), floor)
     if low.min() < floor:
         ticks = (0.0, *(tick for tick in logarithmic_ticks(floor, top) if floor <= tick <= top))

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit import __version__
+from benchkit.base.errors import blamed_on
 from benchkit.base.files import write_text
 from benchkit.reporting.origin import command, short_names
 from benchkit.reporting.parts import Section
@@ -62,7 +63,8 @@ def sections_of(folders: Sequence[Path]) -> list[Section]:
     """
     found = []
     for folder, name in zip(folders, short_names(folders), strict=True):
-        found += _reader(folder)(folder, name)
+        with blamed_on(f"the study in {folder}"):
+            found += _reader(folder)(folder, name)
     return found
 
 

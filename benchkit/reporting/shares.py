@@ -8,7 +8,7 @@ Deviations and choices
 - At the whole budget the leaderboard is the study's own. A strategy may recommend what was not its incumbent;
   at a share there is the incumbent only.
 - Without the study's table (another machine, another version) the regret stands in the traces, and the
-  accuracy that it is of follows from it, validation mostly; the other accuracy and the numbers of distinct
+  figure that it is of follows from it, validation mostly; the other figure and the numbers of distinct
   architectures are missing, and so are data sets that were reported but not searched on.
 - A strategy with a trial that has no evaluation by then has no row.
 """
@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.measure import ACCURACY, Measure
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.trial import Optima, Trial, report_metrics
+from benchkit.studies.studied import Optima, report_metrics
+from benchkit.studies.trial import Trial
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.table import Table
 
@@ -44,7 +46,10 @@ def study_table(spec: StudySpec, sha256: str) -> Table | None:
 
 
 def trials_at(
-    directory: StudyDirectory, table: Table | None, shares: tuple[float, ...]
+    directory: StudyDirectory,
+    table: Table | None,
+    shares: tuple[float, ...],
+    measure: Measure = ACCURACY,
 ) -> dict[float, pd.DataFrame]:
     """Return a frame of trials (see `benchkit.analysis.frames`) for each share of the budget.
 
@@ -53,12 +58,13 @@ def trials_at(
     directory : of a finished study with its traces.
     table : what `study_table` returns.
     shares : in (0, 1).
+    measure : what the study reports.
     """
     import pandas as pd
 
     rows: dict[float, list[dict[str, Any]]] = {share: [] for share in shares}
     early: dict[float, set[tuple[str, str]]] = {share: set() for share in shares}
-    found = _without(directory, shares) if table is None else _with(directory, table, shares)
+    found = _without(directory, shares, measure) if table is None else _with(directory, table, shares)
     for share, row in found:
         if row["regret"] is None:
             early[share].add((row["strategy"], row["dataset"]))
@@ -119,7 +125,7 @@ def _with(
                 empty = np.full(len(batch), np.nan)
                 valids = empty if valid is None else np.asarray(table.query(batch, valid), dtype=np.float64)
                 tests = empty if test is None else np.asarray(table.query(batch, test), dtype=np.float64)
-                regrets = optimum(judged) - (valids if valid is not None else tests)
+                regrets = optimum.regret(judged, valids if valid is not None else tests)
                 for number, (trial, trace, place, kinds) in enumerate(began):
                     yield (
                         share,
@@ -138,14 +144,16 @@ def _with(
                     )
 
 
-def _without(directory: StudyDirectory, shares: tuple[float, ...]) -> Iterator[tuple[float, dict[str, Any]]]:
+def _without(
+    directory: StudyDirectory, shares: tuple[float, ...], measure: Measure
+) -> Iterator[tuple[float, dict[str, Any]]]:
     """Yield the same of the data sets that were searched on, from traces and trials alone."""
     spec = directory.spec()
     axis, limit = _budget(spec)
     trials = directory.read_trials()
     judged = "valid" if spec.report.valid is not None else "test"  # which regret is of
     best = {
-        str(dataset): float((rows[judged] + rows["regret"]).iloc[0])
+        str(dataset): float((rows[judged] + measure.sign * rows["regret"]).iloc[0])
         for dataset, rows in trials[trials["dataset"] == trials["searched_on"]].groupby("dataset", sort=False)
     }
     key: Any  # to pandas' stubs, labels are no more than hashable
@@ -167,7 +175,7 @@ def _without(directory: StudyDirectory, shares: tuple[float, ...]) -> Iterator[t
                     "dataset": str(dataset),
                     "seed": int(seed),
                     **dict.fromkeys(("valid", "test"), np.nan),
-                    judged: best[dataset] - regret,
+                    judged: best[dataset] - measure.sign * regret,
                     "regret": regret,
                     "queries": float(trace["queries"].iloc[place]),
                     "seconds": float(trace["seconds"].iloc[place]),

@@ -226,19 +226,29 @@ def _joined(parts: list[Constraint]) -> Constraint | None:
     return AllOf(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
-def feasible_entries(table: Table, constraint: Constraint) -> npt.NDArray[np.bool_]:
+def feasible_entries(
+    table: Table, constraint: Constraint, among: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.bool_]:
     """Return bool[len(table)]: which entries keep a constraint.
+
+    Parameters
+    ----------
+    among : bool[len(table)], the entries that count; None is all.
 
     Raises
     ------
     InputError : none does; the line names the limit and the smallest value.
     """
-    rows = table.rows
+    rows = table.rows if among is None else table.rows[among]
     keeps = constraint.feasible(rows)
     if not keeps.any():
         smallest = [float(part.values(rows).min()) for part in parts_of(constraint)]
         raise infeasible(constraint, smallest, f"table {table.name}")
-    return keeps
+    if among is None:
+        return keeps
+    whole = np.zeros(len(table), dtype=np.bool_)
+    whole[among] = keeps
+    return whole
 
 
 def describe_constraint(constraint: Constraint) -> list[dict[str, Any]]:

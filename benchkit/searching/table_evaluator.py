@@ -3,6 +3,16 @@
 The evaluator is given the score columns and the seconds, and nothing else: it holds no table, so a
 search cannot read a test column (unless the study names one, for a table that has no validation).
 
+A search always hears that higher is better: of a quantity whose lower values are the better ones, such as a
+loss or a perplexity, scores are the negative of the table's values.
+
+A column without a number of epochs, such as a latency, is seen at the one fidelity 1.
+
+Gaps
+----
+Where a column has no value for some entries, the space is restricted to those that have one. Lower fidelities
+and simulated seconds are offered where all of these entries have them.
+
 Simulated seconds
 -----------------
 An evaluation at e epochs costs the table's recorded training seconds of one run at that schedule; where
@@ -19,13 +29,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.searching.entries import Entries, entries_with
 from benchkit.spaces import InputError, unknown
 from benchkit.spaces.base import Batch
 from benchkit.tables.arrow_file import to_percent
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Evaluation", "Ladder", "Score", "TableEvaluator"]
+__all__ = ["Evaluation", "Ladder", "Score", "TableEvaluator", "score_columns", "seconds_column"]
 
 Score = Literal["mean", "run"] | int
 """``mean`` over the runs, ``run``: one of the runs drawn at each query, or the number of one run."""
@@ -40,7 +51,8 @@ class Evaluation:
 
     Attributes
     ----------
-    scores : float64[n], accuracy in percent.
+    scores : float64[n], higher is better: accuracy in percent, or another quantity in its own unit, negated
+        where lower values are the better ones.
     seconds : float64[n], simulated seconds; None where the table has no times.
     """
 
@@ -54,48 +66,69 @@ class TableEvaluator:
     Parameters
     ----------
     table : read while the evaluator is made, and not kept.
-    dataset, split, epochs : what a query at the study's own fidelity reads.
+    dataset, split, epochs : what a query at the study's own fidelity reads; split and epochs are None where
+        the column has none.
     score : see `Score`. With ``run`` only the fidelities that have separate runs are offered.
     rng : draws the run of each query; used by ``run`` alone.
     ladder : where lower fidelities come from: ``schedules`` (networks trained for fewer epochs, each to
         the end of its own schedule) or ``curve`` (the epochs inside the one schedule).
+    quantity : what is measured.
+    entries : those that the search sees, which have this column; None is all that have it.
 
     Raises
     ------
-    InputError : the table does not have such a column; ``run`` where there are no separate runs; a
-        test split where the table has validation accuracy.
+    InputError : the table does not have such a column; ``run`` where there are no separate runs; another
+        split than validation where the table has that.
     """
 
     def __init__(
         self,
         table: Table,
         dataset: str,
-        split: str,
-        epochs: int,
+        split: str | None,
+        epochs: int | None,
         score: Score,
         rng: np.random.Generator,
         ladder: Ladder = "schedules",
+        quantity: str = "accuracy",
+        entries: Entries | None = None,
     ) -> None:
-        if split != "valid" and table.epochs(dataset, "valid"):
-            raise InputError(f"search on table {table.name} must see split 'valid', not {split!r}")
-        self._lookup = table.lookup
+        if split != "valid" and any(
+            (metric.dataset, metric.split, metric.quantity, metric.variant)
+            == (dataset, "valid", quantity, "")
+            for metric in table.metrics
+        ):
+            given = "no split" if split is None else repr(split)
+            raise InputError(f"search on table {table.name} must see split 'valid', not {given}")
+        schedule = epochs if ladder == "curve" else None
+        self.full_fidelity = 1 if epochs is None else epochs
+        lower = [] if epochs is None else table.epochs(dataset, split, schedule, quantity)
+        of_fidelity: dict[int, list[Metric]] = {}
+        for fidelity in sorted({*(each for each in lower if each <= self.full_fidelity), self.full_fidelity}):
+            own = Metric(dataset, split, fidelity if epochs else None, quantity=quantity, schedule=schedule)
+            of_fidelity[fidelity] = score_columns(table, own, score, required=fidelity == self.full_fidelity)
+        seen = entries_with(table, (tuple(of_fidelity[self.full_fidelity]),)) if entries is None else entries
+        self._locate = seen.locate
         self._rng = rng
         self._draws = score == "run"
-        self.full_fidelity = epochs
-        self.space = table.space
+        self._sign = 1 if table.quantity(of_fidelity[self.full_fidelity][0]).higher_is_better else -1
+        self.space = seen.space
         self._scores: dict[int, list[npt.NDArray[np.floating[Any]]]] = {}
         self._seconds: dict[int, npt.NDArray[np.float64]] = {}
-        schedule = epochs if ladder == "curve" else None
-        for fidelity in sorted({*table.epochs(dataset, split, schedule), epochs}):
-            if fidelity > epochs:
+        timed = _complete(_train_seconds(table, dataset, epochs, schedule), seen) is not None
+        for fidelity, columns in of_fidelity.items():
+            if (
+                not columns
+                or np.all([np.isnan(table.raw(each)[seen.mask]) for each in columns], axis=0).any()
+            ):
                 continue
-            mean = Metric(dataset, split, fidelity, schedule=schedule)
-            columns = _columns(table, mean, score, required=fidelity == epochs)
-            if columns:
-                self._scores[fidelity] = [table.raw(metric) for metric in columns]
-                seconds = _train_seconds(table, dataset, fidelity, schedule or fidelity)
-                if seconds is not None:
-                    self._seconds[fidelity] = seconds
+            at = fidelity if epochs else None
+            seconds = _complete(_train_seconds(table, dataset, at, schedule), seen) if timed else None
+            if timed and seconds is None:
+                continue
+            self._scores[fidelity] = [table.raw(metric) for metric in columns]
+            if seconds is not None:
+                self._seconds[fidelity] = seconds
 
     @property
     def fidelities(self) -> tuple[int, ...]:
@@ -106,26 +139,29 @@ class TableEvaluator:
     def has_seconds(self) -> bool:
         return len(self._seconds) == len(self._scores)
 
+    @property
+    def most_seconds(self) -> float:
+        """The seconds of the evaluation that takes longest; infinity where there are none."""
+        return max((float(np.nanmax(each)) for each in self._seconds.values()), default=np.inf)
+
     def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
         """Return scores and seconds for int8[n, d].
 
         Raises
         ------
-        InputError : an architecture that is not in the table's space, a fidelity that is not in
-            `fidelities`, or a missing entry.
+        InputError : an architecture that is not in `space`, or a fidelity that is not in `fidelities`.
         """
         epochs = self.full_fidelity if fidelity is None else fidelity
         if epochs not in self._scores:
             raise unknown("fidelity", epochs, self.fidelities, "this search")
-        rows = self._lookup.locate(batch)
+        rows = self._locate(batch)
         columns = self._scores[epochs]
         if self._draws:
             scores = self._draw(to_percent(np.array([column[rows] for column in columns])))
         else:
             scores = to_percent(columns[0][rows])
-        if np.isnan(scores).any():
-            first = self.space.format(np.asarray(batch)[int(np.isnan(scores).argmax())])
-            raise InputError(f"the table has no {epochs}-epoch score for {first}")
+        if self._sign < 0:
+            scores = -scores
         seconds = self._seconds.get(epochs)
         return Evaluation(scores, None if seconds is None else seconds[rows])
 
@@ -138,42 +174,68 @@ class TableEvaluator:
         return scores
 
 
-def _columns(table: Table, mean: Metric, score: Score, required: bool) -> list[Metric]:
-    """Return the columns that `score` reads; empty where a lower fidelity does not have them."""
+def score_columns(table: Table, mean: Metric, score: Score, required: bool = True) -> list[Metric]:
+    """Return the columns that `score` reads; empty where they are not required and the table lacks them.
+
+    Parameters
+    ----------
+    mean : the column of the mean over runs.
+
+    Raises
+    ------
+    InputError : the table has no such column.
+    """
     runs = table.runs(mean)
     if score == "run":
         if required and len(runs) < 2:
+            at = "" if mean.epochs is None else f" at {mean.epochs} epochs"
+            what = " ".join(part for part in (mean.dataset, mean.split) if part)
             raise InputError(
-                f"table {table.name} has no separate runs of {mean.dataset} {mean.split} at "
-                f"{mean.epochs} epochs; use score: mean" + (" or score: 0" if runs else "")
+                f"table {table.name} has no separate runs of {what}{at}; use score: mean"
+                + (" or score: 0" if runs else "")
             )
         return runs if len(runs) > 1 else []
     wanted = mean if score == "mean" else replace(mean, run=int(score))
     if wanted not in table and not required:
         return []
-    gaps = int(np.isnan(table.values(wanted)).sum())  # raises, with advice, where there is no such column
-    if gaps and required:
-        raise InputError(
-            f"table {table.name} has no {wanted} for {gaps:,} of {len(table):,} architectures, so a search "
-            f"cannot rely on it; use another score: mean, run, or the number of a run that all have"
-        )
-    return [] if gaps else [wanted]
+    table.values(wanted)  # raises, with advice, where there is no such column
+    return [wanted]
 
 
-def _train_seconds(table: Table, dataset: str, epochs: int, schedule: int) -> npt.NDArray[np.float64] | None:
+def _train_seconds(
+    table: Table, dataset: str, epochs: int | None, schedule: int | None = None
+) -> npt.NDArray[np.float64] | None:
     """Return float64[len(table)]: seconds of `epochs` of a schedule; None where no times are known.
 
-    Mean over the runs, taken from that schedule's own seconds, or else from the shortest longer one, in
-    proportion.
+    Those of `seconds_column`, in proportion.
     """
-    mean = Metric(dataset, None, schedule, quantity="train_seconds")
+    column = seconds_column(table, dataset, epochs, schedule)
+    if column is None:
+        return None
+    values = table.values(column)
+    return values if epochs is None or column.epochs is None else values * (epochs / column.epochs)
+
+
+def seconds_column(
+    table: Table, dataset: str, epochs: int | None, schedule: int | None = None
+) -> Metric | None:
+    """Return the column of training seconds: mean over runs, of that schedule, else the shortest longer one.
+
+    For results without epochs it is the column of seconds without epochs. None where there is none.
+    """
+    mean = Metric(dataset, None, None, quantity="train_seconds")
+    if epochs is None:
+        return mean if mean in table else None
     longer = sorted(
         metric.epochs
-        for metric in table.metrics
+        for metric in table.available
         if metric.epochs is not None
-        and metric.epochs >= schedule
+        and metric.epochs >= (schedule or epochs)
         and metric == replace(mean, epochs=metric.epochs)  # the mean over runs, of a whole schedule
     )
-    if not longer:
-        return None
-    return table.values(replace(mean, epochs=longer[0])) * (epochs / longer[0])
+    return replace(mean, epochs=longer[0]) if longer else None
+
+
+def _complete(seconds: npt.NDArray[np.float64] | None, seen: Entries) -> npt.NDArray[np.float64] | None:
+    """Return seconds that all entries have; None for others."""
+    return None if seconds is None or np.isnan(seconds[seen.mask]).any() else seconds

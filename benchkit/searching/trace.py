@@ -23,8 +23,9 @@ class Trace:
     Attributes
     ----------
     batch : int8[n, d], the architectures.
-    scores : float64[n], percent, as the search saw them.
-    fidelity : int32[n], epochs.
+    scores : float64[n], as the search heard them: higher is better. Accuracy is in percent; another quantity
+        in its own unit, negated where lower values are the better ones.
+    fidelity : int32[n], epochs; 1 where the quantity has none.
     queries : float64[n], spent so far, this evaluation included, in full-cost equivalents.
     seconds : float64[n], simulated seconds spent so far; NaN where the table has no times.
     """

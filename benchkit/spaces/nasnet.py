@@ -74,7 +74,7 @@ CONVOLUTIONS = {
 }
 """(kernel size, dilation, times in a row) of every operation that is a depthwise and a 1 x 1 convolution."""
 
-_TERM = re.compile(r"([^|~+]+)~(\d)")
+_TERM = re.compile(r"([^|~+]+)~([0-9])")
 
 
 class TwoCells(Space):

@@ -26,6 +26,7 @@ import pandas as pd
 
 from benchkit.analysis.best_of_k import Window, best_of_k_latex, best_of_k_summary, best_steps
 from benchkit.base.files import write_text
+from benchkit.base.measure import ACCURACY, Measure
 from benchkit.figure_files import write_plot
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
@@ -33,7 +34,8 @@ from benchkit.strategies import get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
 from benchkit.studies.spec import BestOfKSpec, StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.trial import Trial, build_evaluator, build_strategy, report_metrics
+from benchkit.studies.studied import report_metrics, studied_entries
+from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 from benchkit.studies.wording import describe_table, numbers_of
 from benchkit.tables.table import Table
 
@@ -142,7 +144,7 @@ def best_of_k_values(directory: StudyDirectory, table: Table) -> pd.DataFrame:
 def sampled_accuracies(
     directory: StudyDirectory, table: Table, dataset: str, n: int = _FIGURE_SAMPLES
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Return validation accuracies of n random architectures and of n samples of every sampler (Figure 2).
+    """Return validation figures of n random architectures and of n samples of every sampler (Figure 2).
 
     Of the trials with seed 0. A sampler is had again by telling its strategy what its kept trace says, so it
     is the one that the trial used; what it draws here comes after all that the trial drew.
@@ -154,7 +156,9 @@ def sampled_accuracies(
     spec = directory.spec()
     (metrics,) = report_metrics(spec, table, dataset)
     kept = directory.read_kept(table.base_space)
-    drawn: dict[str, Batch] = {_wanted(spec).random: table.space.sample(np.random.default_rng(0), n)}
+    drawn: dict[str, Batch] = {
+        _wanted(spec).random: studied_entries(spec, table, dataset).space.sample(np.random.default_rng(0), n)
+    }
     for label in _wanted(spec).samplers:
         trial = Trial(label, dataset, 0)
         for_strategy, for_evaluator, _ = trial.streams(spec.table)
@@ -172,20 +176,26 @@ def sampled_accuracies(
     return {label: np.asarray(table.query(rows, metrics[0])) for label, rows in drawn.items()}  # type: ignore[arg-type]
 
 
-def write_best_of_k(directory: StudyDirectory, table: Table) -> None:
-    """Write ``best_of_k.csv``, ``best_of_k.tex`` and ``figures/density-DATASET``."""
+def write_best_of_k(directory: StudyDirectory, table: Table, measure: Measure = ACCURACY) -> None:
+    """Write ``best_of_k.csv``, ``best_of_k.tex`` and ``figures/density-DATASET``.
+
+    Parameters
+    ----------
+    measure : what the study searched and reports.
+    """
     from benchkit.analysis.sample_density import density_frame, density_info, draw_density
 
     spec = directory.spec()
     values = best_of_k_values(directory, table)
-    summary = best_of_k_summary(values, windows(spec)[1], np.random.default_rng(_BOOTSTRAP_SEED))
+    rng = np.random.default_rng(_BOOTSTRAP_SEED)
+    summary = best_of_k_summary(values, windows(spec)[1], rng, measure=measure)
     write_text(directory.best_of_k, summary.to_csv(index=False, float_format="%.10g"))
     source = numbers_of(spec, describe_table(table))
     remarks = [f"study {spec.name}", f"table {table.name}, SHA-256 {table.sha256}"]
-    latex = best_of_k_latex(summary, f"{spec.title}.", source, remarks)
+    latex = best_of_k_latex(summary, f"{spec.title}.", source, remarks, measure)
     write_text(directory.best_of_k.with_suffix(".tex"), latex)
     for dataset in spec.datasets:
         accuracies = sampled_accuracies(directory, table, dataset)
-        info = density_info(accuracies, f"{dataset}, {_FIGURE_SAMPLES:,} samples, seed 0")
+        info = density_info(accuracies, f"{dataset}, {_FIGURE_SAMPLES:,} samples, seed 0", measure)
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in dataset)
         write_plot(draw_density(info), directory.figures / f"density-{name}", {"": density_frame(info)})

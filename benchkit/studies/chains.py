@@ -38,9 +38,9 @@ from benchkit.strategies import SearchStrategy
 from benchkit.strategies.gibbsnas_queries import GibbsNASQueries
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
+from benchkit.studies.studied import search_column, studied_entries
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 from benchkit.tables.catalogue import open_table
-from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
 __all__ = ["FIGURES", "chain_figures", "replay", "summarise_chains"]
@@ -138,16 +138,17 @@ def _made(spec: StudySpec, trial: Trial, table: Table) -> SearchStrategy:
 
 
 def _accuracies(spec: StudySpec, table: Table, dataset: str) -> npt.NDArray[np.float64] | None:
-    """Return float64[size], percent, of the rows in the order of the space; None where they are not exact."""
+    """Return float64[size], as a search hears them, in the order of the space; None where not exact."""
     see = spec.search
     if see.score == "run" or spec.constraint is not None or not table.complete or not table.space.enumerable:
         return None
     if table.space.size > _MOST_ROWS:
         return None
-    metric = Metric(dataset, see.split, see.epochs, None if see.score == "mean" else see.score)
-    if np.isnan(table.values(metric)).any():
+    metric = search_column(spec, dataset)
+    if studied_entries(spec, table, dataset).rows is not None:
         return None
-    return np.asarray(table.query(table.space.at(np.arange(table.space.size)), metric), dtype=np.float64)
+    values = np.asarray(table.query(table.space.at(np.arange(table.space.size)), metric), dtype=np.float64)
+    return values if table.quantity(metric).higher_is_better else -values
 
 
 def _figures(

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.measure import Measure
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
-from benchkit.studies.wording import budget_text
+from benchkit.studies.wording import after_epochs, budget_text, reported, study_measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare_studies", "read_tasks"]
 
 _SEED = 0
+_ROPE = 0.1  # percent points
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,8 @@ class Comparison:
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
     notes : what was left out, and where the studies differ in budget or measure.
+    measure : what regret is of; None where the studies differ in it.
+    rope : see `benchkit.analysis.pairwise.pairwise`.
     """
 
     trials: pd.DataFrame
@@ -55,12 +59,16 @@ class Comparison:
     friedman: pd.DataFrame
     tables: dict[str, dict[str, Any]]
     notes: list[str]
+    measure: Measure | None
+    rope: float
 
 
 def read_tasks(
     folders: Sequence[Path], datasets: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]], list[str]]:
     """Return the trials of finished studies, their tables, and notes: what was left out, what differs.
+
+    The table of a study has its quantity under ``measure`` where that is not accuracy.
 
     Parameters
     ----------
@@ -96,7 +104,9 @@ def read_tasks(
             if not len(trials):
                 notes.append(f"{name} has none of these data sets, and is left out")
                 continue
-        tables[name] = directory.read_manifest()["table"]
+        manifest = directory.read_manifest()
+        about = {key: manifest[key] for key in ("measure",) if key in manifest}
+        tables[name] = {**manifest["table"], **about}
         budgets[name] = _measured(spec)
         if len(folders) > 1:
             trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
@@ -123,12 +133,13 @@ def read_tasks(
 
 def _measured(spec: StudySpec) -> str:
     """Return what a trial may spend, on what it searches, and what its regret is of."""
-    report = spec.report
-    split, run = ("validation", report.valid) if report.valid is not None else ("test", report.test)
+    report, quantity = spec.report, spec.search.quantity.replace("_", " ")
+    run = report.valid if report.valid is not None else report.test
+    what = f"{reported(spec)} {quantity}".strip()
     limit = "" if spec.constraint is None else f", {spec.constraint.cost} at most {spec.constraint.max:g}"
     return (
-        f"{budget_text(spec)} at {spec.search.epochs} epochs{limit}, regret in {split} accuracy "
-        f"({'mean' if run == 'mean' else f'run {run}'}) at {report.epochs} epochs"
+        f"{budget_text(spec)}{after_epochs(spec.search.epochs, 'at')}{limit}, regret in {what} "
+        f"({'mean' if run == 'mean' else f'run {run}'}){after_epochs(report.epochs, 'at')}"
     )
 
 
@@ -136,7 +147,7 @@ def compare_studies(
     folders: Sequence[Path],
     datasets: Sequence[str] | None = None,
     baseline: str = "random-search",
-    rope: float = 0.1,
+    rope: float | None = None,
 ) -> Comparison:
     """Compare the strategies of finished studies.
 
@@ -145,7 +156,8 @@ def compare_studies(
     folders, datasets : see `read_tasks`.
     baseline : the strategy whose mean regret is the unit of the aggregates; where the studies do not have it
         they are left out, and a note says so.
-    rope : see `benchkit.analysis.pairwise.pairwise`.
+    rope : see `benchkit.analysis.pairwise.pairwise`; None is 0.1 for percentages, and 0 for other quantities,
+        of which nobody has said what is practically nothing.
 
     Raises
     ------
@@ -158,6 +170,10 @@ def compare_studies(
     from benchkit.analysis.rank_figure import rank_info
 
     trials, tables, notes = read_tasks(folders, datasets)
+    measures = {study_measure(table) for table in tables.values()}
+    measure = measures.pop() if len(measures) == 1 else None
+    if rope is None:
+        rope = _ROPE if measure is not None and measure.is_percent else 0.0
     first, second, third = np.random.default_rng(_SEED).spawn(3)
     try:
         pairs = pairwise(trials, second, rope)
@@ -190,4 +206,6 @@ def compare_studies(
     )
     improvements = pd.DataFrame(rows, columns=["row", "column", "n", "value", "low", "high"])
     average = pd.DataFrame(ranked, columns=["dataset", "strategy", "blocks", "rank"])
-    return Comparison(trials, aggregates, improvements, pairs, average, friedman, tables, notes)
+    return Comparison(
+        trials, aggregates, improvements, pairs, average, friedman, tables, notes, measure, rope
+    )

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.measure import Measure
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
+from benchkit.studies.wording import reported, study_measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +35,17 @@ if TYPE_CHECKING:
 __all__ = ["SHARES", "TARGETS", "StudyEfficiency", "StudyTraces", "read_study_traces", "study_efficiency"]
 
 TARGETS = (1.0, 0.5, 0.2)
-"""Target regrets, in percent points, where none are named."""
+"""Target regrets, in percent points, where none are named and the study is of percentages.
+
+In a study of another quantity it is the median final regret: of the baseline, else of all trials.
+"""
 
 SHARES = (0.25, 0.5, 1.0)
 """Of what is known of a data set, where no budgets are named."""
 
 _AXES = {"queries": "queries", "seconds": "seconds", "real-seconds": "real_seconds"}
 _SEED = 0
+_ALL = "all trials"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +74,13 @@ class StudyTraces:
 
     @property
     def split(self) -> str:
-        """The split that regret is measured on."""
-        return "validation" if self.spec.report.valid is not None else "test"
+        """The split that regret is measured on; empty where the quantity has none."""
+        return reported(self.spec)
+
+    @property
+    def measure(self) -> Measure:
+        """What regret is of."""
+        return study_measure(self.manifest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +152,9 @@ def study_efficiency(
     Parameters
     ----------
     out, axis : see `read_study_traces`.
-    targets : regrets in percent points; ``"baseline"`` is the median final regret of the baseline on each
-        data set. By default `TARGETS`, and the baseline's where the study has it.
+    targets : regrets in the unit of the study's quantity, percent points as a rule; ``"baseline"`` is the
+        median final regret of the baseline on each data set. By default `TARGETS`, and the baseline's where
+        the study has it.
     baseline : the strategy that speed-ups are over.
     budgets : in the unit of the axis; see the module for the default.
 
@@ -165,7 +177,8 @@ def study_efficiency(
     labels = list(dict.fromkeys(study.traces["strategy"]))
     known = baseline in labels
     if targets is None:
-        targets = [*TARGETS, "baseline"] if known else TARGETS
+        own = list(TARGETS) if study.measure.is_percent else []
+        targets = [*own, "baseline"] if known else own or [_ALL]
     if not known and (baseline != "random-search" or "baseline" in targets):
         raise InputError(f"study {study.spec.name} has no strategy {baseline!r}; it has {', '.join(labels)}")
     try:
@@ -201,7 +214,7 @@ def study_efficiency(
     except ValueError as error:  # InputError among them
         raise InputError(str(error)) from error
     place = reached.groupby(["dataset", "strategy"], sort=False).cumcount()  # of the target, among all
-    said = ["baseline" if target == "baseline" else "" for target in targets]
+    said = [target if isinstance(target, str) else "" for target in targets]
     reached.insert(2, "target_is", [said[number] for number in place])
     return StudyEfficiency(study, efficiency, reached, baseline if known else None)
 
@@ -211,8 +224,9 @@ def _targets(study: StudyTraces, dataset: str, targets: Sequence[float | str], b
     found = []
     for target in targets:
         if isinstance(target, str):
-            here = study.traces[(study.traces["dataset"] == dataset) & (study.traces["strategy"] == baseline)]
-            last = here.sort_values("step").groupby("seed")["regret"].last()
+            here = study.traces[study.traces["dataset"] == dataset]
+            here = here if target == _ALL else here[here["strategy"] == baseline]
+            last = here.sort_values("step").groupby(["strategy", "seed"])["regret"].last()
             target = float(np.quantile(last, 0.5, method="inverted_cdf"))  # a regret that one trial had
         found.append(target)
     return found

@@ -9,6 +9,7 @@ import re
 from importlib import metadata
 from typing import Any
 
+from benchkit.base.measure import ACCURACY
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.wording import describe_table
@@ -37,6 +38,8 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
         "not_applicable": plan.not_applicable,
         "remarks": plan.remarks,
         **({"constraint": plan.constraint} if plan.constraint else {}),
+        **({"studied": plan.studied} if plan.studied else {}),
+        **({"measure": plan.measure._asdict()} if plan.measure != ACCURACY else {}),
         **about,
         "traces": digests,
     }

@@ -15,7 +15,7 @@ from benchkit.base.files import write_text
 from benchkit.figure_files import write_plot
 from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.wording import numbers_of
+from benchkit.studies.wording import numbers_of, reported, study_measure
 
 __all__ = ["latex_of", "leaderboard_of", "write_report"]
 
@@ -40,10 +40,12 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
     from benchkit.analysis.near_best import near_best
 
     spec = directory.spec()
+    measure = study_measure(manifest)
     return leaderboard_latex(
         directory.read_leaderboard(),
-        near=near_best(directory.read_trials()),
-        source=numbers_of(spec, manifest["table"]),
+        near=near_best(directory.read_trials(), measure=measure),
+        source=numbers_of(spec, manifest["table"], manifest.get("studied")),
+        measure=measure,
         remarks=[
             f"study {spec.name}, SHA-256 {manifest['study_sha256']}, benchkit {manifest['benchkit']}",
             f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
@@ -68,8 +70,8 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
     traces = directory.read_traces()
     budget = directory.spec().budget
     axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"
-    split = "validation" if directory.spec().report.valid is not None else "test"
-    info = efficiency_info(traces, axis, split=split)
+    measure = study_measure(json.loads(manifest))
+    info = efficiency_info(traces, axis, split=reported(directory.spec()), measure=measure)
     with _writing(directory.figures):
         write_plot(draw_efficiency(info), directory.figures / f"efficiency-{axis}", {"": info.curves})
         if trials["strategy"].nunique() > 1:
@@ -79,7 +81,7 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
             from benchkit.studies.best_of_k import write_best_of_k
             from benchkit.tables.catalogue import open_table
 
-            write_best_of_k(directory, open_table(directory.spec().table))
+            write_best_of_k(directory, open_table(directory.spec().table), measure)
     write_text(directory.manifest, manifest)
 
 

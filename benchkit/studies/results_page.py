@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchkit.base.files import write_text
+from benchkit.base.measure import Measure
 from benchkit.spaces import InputError
 from benchkit.studies.about import ABOUT, About, read_about
 from benchkit.studies.key_figures import interval_text, key_figures, markdown_table
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.wording import budget_text, table_text
+from benchkit.studies.wording import after_epochs, budget_text, study_measure, table_text
 
 __all__ = ["PAGE", "first_difference", "results_page", "write_results_page"]
 
@@ -137,7 +138,7 @@ def _leaderboards(folders: Sequence[Path]) -> list[str]:
         "## Leaderboards\n",
         "Methods that query a table: accuracy of the architecture recommended, in %, mean over n seeds with "
         "bootstrap 95 %\ninterval; regret in points, to the best known accuracy of the same kind. By regret; "
-        "a table for each budget.\n",
+        "a table for each budget. No\ninterval: fewer than five seeds, or seeds that are all equal.\n",
     ]
     for _, group in groupby(sorted(rows, key=lambda row: (row.key[0], order[row.key])), lambda row: row.key):
         board = sorted(group, key=lambda row: (row.budget, row.regret))
@@ -164,7 +165,7 @@ def _rows(folder: Path) -> list[_Row]:
                     f"{table_text(about)}, {dataset}",
                     _budget(spec, manifest.get("constraint", {}).get(dataset)),
                     float(row["regret"]),
-                    _cells(row, folder),
+                    _cells(row, folder, study_measure(manifest)),
                 )
             )
     return rows
@@ -172,18 +173,21 @@ def _rows(folder: Path) -> list[_Row]:
 
 def _budget(spec: StudySpec, limit: dict[str, Any] | None) -> tuple[bool, float, str]:
     """Return what a trial may spend, so that it sorts: queries before seconds, small before large."""
-    text = f"{budget_text(spec)} at {spec.search.epochs} epochs"
+    text = f"{budget_text(spec)}{after_epochs(spec.search.epochs, 'at')}"
+    if spec.search.quantity != "accuracy":
+        text = f"{spec.search.quantity.replace('_', ' ')}, {text}"
     if limit is not None:
         text += f", {limit['cost']} at most {limit['max']:g} {limit['unit']}"
     spent = spec.budget.queries
     return (spent is None, float((spec.budget.simulated_seconds or 0) if spent is None else spent), text)
 
 
-def _cells(row: dict[Any, Any], folder: Path) -> list[str]:
+def _cells(row: dict[Any, Any], folder: Path, measure: Measure) -> list[str]:
+    digits = measure.decimals([row["valid"], row["test"]])
     valid, test, regret = (
-        interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
         for name in ("valid", "test", "regret")
     )
     reported = row["valid"] if valid else row["test"]
-    best = f"{reported + row['regret']:.2f} {'validation' if valid else 'test'}"
+    best = f"{reported + measure.sign * row['regret']:.{digits}f} {'validation' if valid else 'test'}"
     return [str(row["strategy"]), _link(folder), str(row["n"]), valid, test, regret, best]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.searching.constraints import feasible_entries, table_constraint
 from benchkit.searching.loop import search
 from benchkit.searching.stopwatch import Stopwatch
 from benchkit.searching.table_evaluator import TableEvaluator
@@ -18,8 +17,8 @@ from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.strategies import SearchStrategy, get_strategy
-from benchkit.strategies.constraint import Constraint
 from benchkit.studies.spec import StrategySpec, StudySpec
+from benchkit.studies.studied import Optima, build_constraint, report_metrics, studied_entries
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
@@ -28,12 +27,16 @@ __all__ = [
     "Report",
     "Trial",
     "TrialResult",
-    "build_constraint",
     "build_evaluator",
     "build_strategy",
-    "report_metrics",
     "run_trial",
 ]
+
+
+def _plain(name: str) -> str:
+    """Return what a file name can hold of a name: letters, digits, - and _, of at most 100 bytes."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return kept.encode()[:100].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Trial:
     @property
     def name(self) -> str:
         """A file name for the trial, unique within its study."""
-        label = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.label)
+        label = _plain(self.label)
         tag = hashlib.sha256(self.label.encode()).hexdigest()[:6]
-        dataset = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.dataset)
+        dataset = _plain(self.dataset)
         if dataset != self.dataset:
             dataset += "-" + hashlib.sha256(self.dataset.encode()).hexdigest()[:6]
         return f"{label}-{tag}.{dataset}.{self.seed:06d}"
@@ -107,7 +110,10 @@ class TrialResult:
 def build_evaluator(spec: StudySpec, table: Table, dataset: str, rng: np.random.Generator) -> TableEvaluator:
     """Return what answers the searches of this study on one data set."""
     see = spec.search
-    return TableEvaluator(table, dataset, see.split, see.epochs, see.score, rng, see.fidelities)
+    entries = studied_entries(spec, table, dataset)
+    return TableEvaluator(
+        table, dataset, see.split, see.epochs, see.score, rng, see.fidelities, see.quantity, entries
+    )
 
 
 def build_strategy(
@@ -128,57 +134,11 @@ def build_strategy(
         options.setdefault("fidelities", fidelities)
     if kind.plans_queries and spec.budget.queries is not None:
         options.setdefault("queries", int(spec.budget.queries))
-    made = kind(table.space, rng, **options)
+    made = kind(studied_entries(spec, table, dataset).space, rng, **options)
     constraint = build_constraint(spec, table, dataset)
     if constraint is not None:
         made.constrain(constraint)
     return made
-
-
-def build_constraint(spec: StudySpec, table: Table, dataset: str) -> Constraint | None:
-    """Return the constraint of the searches on one data set; None where the study has none.
-
-    Raises
-    ------
-    InputError : see `table_constraint`.
-    """
-    wanted = spec.constraint
-    if wanted is None:
-        return None
-    return table_constraint(table, dataset, wanted.cost, wanted.max, wanted.lookup())
-
-
-def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[Metric | None, Metric | None]]:
-    """Return the (valid, test) columns to report, the searched data set's first where it is among them.
-
-    Raises
-    ------
-    InputError : the table does not have such a column, or it is the one that the search sees while
-        another split could be reported.
-    """
-    see, report = spec.search, spec.report
-    pairs = []
-    for dataset in report.datasets or [searched]:
-        pair: list[Metric | None] = []
-        for split, column in (("valid", report.valid), ("test", report.test)):
-            if column is None:
-                pair.append(None)
-                continue
-            metric = Metric(dataset, split, report.epochs, None if column == "mean" else column)
-            if metric not in table:
-                table.values(metric)  # says which part is unknown, and what there is
-            if split == see.split == "test":
-                if not isinstance(see.score, int):
-                    raise InputError(
-                        f"a study that searches on test must leave runs unseen: score: 0, not {see.score!r}"
-                    )
-                if column in (see.score, "mean"):
-                    raise InputError(
-                        f"this study searches on test run {see.score}: report another run, not {column!r}"
-                    )
-            pair.append(metric)
-        pairs.append((pair[0], pair[1]))
-    return pairs
 
 
 @lru_cache(maxsize=2)
@@ -229,31 +189,6 @@ def run_trial(spec: StudySpec, trial: Trial, path: Path, sha256: str) -> TrialRe
     )
 
 
-class Optima:
-    """What regret is measured from: the best entry of a column, under a constraint the best feasible one."""
-
-    def __init__(self, spec: StudySpec, table: Table, dataset: str) -> None:
-        self._table = table
-        constraint = build_constraint(spec, table, dataset)
-        self._feasible = None if constraint is None else feasible_entries(table, constraint)
-
-    def __call__(self, metric: Metric) -> float:
-        """Return the best value of a column of accuracies.
-
-        Raises
-        ------
-        InputError : no feasible entry has it.
-        """
-        if self._feasible is None:
-            return self._table.optimum(metric).value
-        values = self._table.values(metric)[self._feasible]
-        if np.isnan(values).all():
-            raise InputError(
-                f"table {self._table.name} has no {metric} for any architecture within the limit"
-            )
-        return float(np.nanmax(values))
-
-
 def _report(
     table: Table, architecture: Architecture, valid: Metric | None, test: Metric | None, optimum: Optima
 ) -> Report:
@@ -262,7 +197,7 @@ def _report(
     judged, value = (valid, values[0]) if valid is not None else (test, values[1])
     if judged is None:
         raise InputError("a report needs a validation or a test column")
-    return Report(judged.dataset, values[0], values[1], optimum(judged) - value)
+    return Report(judged.dataset, values[0], values[1], float(optimum.regret(judged, value)))
 
 
 def _incumbent_regret(
@@ -280,4 +215,4 @@ def _incumbent_regret(
     incumbents = trace.incumbents()
     distinct, back = np.unique(incumbents, return_inverse=True)
     values = np.asarray(table.query(trace.batch[distinct], metric))
-    return optimum(metric) - values[back]
+    return np.asarray(optimum.regret(metric, values[back]))

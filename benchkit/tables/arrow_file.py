@@ -1,17 +1,17 @@
-"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas."""
+"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas.
+
+The arrays are those of `benchkit.base.columnar.read_arrow`, whose buffers are as long as they say.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from benchkit.spaces import InputError
-
-__all__ = ["fixed_bytes", "read_arrow", "to_numpy", "to_percent"]
+__all__ = ["fixed_bytes", "to_keys", "to_numpy", "to_percent"]
 
 Values = npt.NDArray[np.float64]
 
@@ -49,23 +49,9 @@ def fixed_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
     return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Map an Arrow IPC file of one record batch into memory.
-
-    Raises
-    ------
-    InputError : no such file, truncated, not an Arrow file, empty, or of several batches.
-    """
-    if not path.is_file():
-        raise InputError(f"no table file at {path}")
-    try:
-        with pa.memory_map(str(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as a table ({str(error).splitlines()[0]}): "
-            f"it is truncated or not an Arrow file; build or import it again"
-        ) from error
-    if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
-        raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
-    return table
+def to_keys(column: pa.Array) -> npt.NDArray[Any]:
+    """Return int64[n], or bytes[n] of a column of fixed-size binary, without a copy."""
+    if pa.types.is_integer(column.type):
+        return to_numpy(column)
+    raw = fixed_bytes(column)
+    return raw.view(f"S{raw.shape[1]}")[:, 0]

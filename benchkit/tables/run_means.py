@@ -27,7 +27,7 @@ def group_runs(metrics: Iterable[Metric]) -> dict[Metric, list[Metric]]:
 
 
 def with_means(metrics: Sequence[Metric], runs: Mapping[Metric, Sequence[Metric]]) -> list[Metric]:
-    """Return the stored metrics in their order, each mean that is computed right before the first of its runs."""
+    """Return the stored metrics in their order, each computed mean right before the first of its runs."""
     stored, listed = set(metrics), set[Metric]()
     found: list[Metric] = []
     for metric in metrics:
@@ -40,7 +40,7 @@ def with_means(metrics: Sequence[Metric], runs: Mapping[Metric, Sequence[Metric]
 
 
 def mean_of_runs(runs: Sequence[Values]) -> Values:
-    """Return float64[n]: for each entry the mean over the runs that it has; NaN where it has none (read-only).
+    """Return float64[n]: the mean over the runs that each entry has; NaN where it has none (read-only).
 
     Parameters
     ----------

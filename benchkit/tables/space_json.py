@@ -1,8 +1,8 @@
 """How a table's file says which space it is of.
 
-A built-in space is named, and its choices come from code (format version 1). The choices of a user's own space
-stand in the file, as a list of pairs (format version 2): their order is the order of every row, and a mapping
-whose keys are sorted loses it, as version 1 did.
+A built-in space is named, and its choices come from code (format version 1). The choices of a user's own
+space stand in the file, as a list of pairs (format version 2): their order is the order of every row, and a
+mapping whose keys are sorted loses it, as version 1 did.
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ def space_from_json(description: Any, origin: str = "the table") -> Space:
         if len(choices) > 1:
             raise InputError(
                 f"{origin} was imported by an older benchkit, which did not keep the order of its choices "
-                f"({', '.join(map(str, choices))}), so its values may belong to other architectures: import it "
-                f"again from its CSV file, with --replace"
+                f"({', '.join(map(str, choices))}), so its values may belong to other architectures: import "
+                f"it again from its CSV file, with --replace"
             )
         choices = list(choices.items())
     if not isinstance(choices, list) or not all(map(_is_choice, choices)):
-        raise InputError(f"{origin} does not say the choices of space {shown(name)} as pairs of name and options")
+        raise InputError(
+            f"{origin} does not say the choices of space {shown(name)} as pairs of name and options"
+        )
     pairs = dict(choices)
     if len(pairs) < len(choices):
         raise InputError(f"{origin} names a choice of space {shown(name)} twice")

@@ -16,7 +16,6 @@ runs or more, the mean over the runs that an entry has. A single run is no mean 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchkit.base.columnar import read_arrow
 from benchkit.base.errors import shown
 from benchkit.spaces import InputError, Space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.row_index import RowIndex
-from benchkit.tables.arrow_file import fixed_bytes, read_arrow, to_numpy, to_percent
+from benchkit.tables import schema_check as check
+from benchkit.tables.arrow_file import fixed_bytes, to_keys, to_numpy, to_percent
 from benchkit.tables.lookup import Lookup
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 from benchkit.tables.run_means import group_runs, mean_of_runs, with_means
@@ -67,28 +68,27 @@ class Table:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._data = read_arrow(self.path)
-        metadata = self._data.schema.metadata or {}
-        if METADATA_KEY not in metadata:
-            raise InputError(f"{self.path} is an Arrow file, but not a benchkit table")
-        self.metadata: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        self._data = read_arrow(self.path, "table")
+        self.metadata: dict[str, Any] = check.metadata_of(self._data, self.path)
         version = self.metadata.get("format_version")
         if version not in FORMAT_VERSIONS:
             raise InputError(
                 f"table {self.path} has format version {shown(version)}; this benchkit reads "
                 f"{' and '.join(map(str, FORMAT_VERSIONS))}: build or import the table again"
             )
+        check.check_metadata(self.metadata, self.path)
         self.name: str = self.metadata["name"]
         self.base_space = space_from_json(self.metadata["space"], f"table {self.path}")
+        check.check_width(self._data, self.base_space, self.path)
+        facts = check.column_facts(self._data, self.path)
         self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
         self._quantities: dict[str, Quantity] = dict(QUANTITIES)
         self._stated: dict[str, Quantity] = {}  # by column: two of one quantity may differ in their unit
         self.static: list[str] = []
         for field in self._data.schema:
-            parts = (field.metadata or {}).get(METADATA_KEY)
-            if parts is not None:
-                about = json.loads(parts)
-                quantity = about["metric"]["quantity"]
+            about = facts.get(field.name)
+            if about is not None:
+                quantity = about["metric"].get("quantity", "accuracy")
                 usual = QUANTITIES.get(quantity)
                 if "better" in about or (usual is not None and about.get("unit", usual.unit) != usual.unit):
                     better = about["better"] == "higher" if "better" in about else QUANTITIES[quantity][1]
@@ -135,6 +135,7 @@ class Table:
         """Which entry an architecture has; all that a search may know of the table's layout."""
         if self.complete:
             if self.base_space.enumerable:
+                check.check_order(self.rows, self.base_space, self.path)
                 return Lookup(self.base_space, None)
             return Lookup(self.base_space, self.keys, RowIndex(self.rows, self.base_space.arity))
         from benchkit.spaces.restricted import RestrictedSpace
@@ -145,18 +146,18 @@ class Table:
     @cached_property
     def rows(self) -> Batch:
         """int8[n, d]: the architecture of every entry (read-only)."""
-        return fixed_bytes(self._data.column("architecture").chunk(0)).view(np.int8)
+        rows = fixed_bytes(self._data.column("architecture").chunk(0)).view(np.int8)
+        return check.check_rows(rows, self.base_space, self.path)
 
     @cached_property
     def keys(self) -> Keys:
         """The sorted key of every entry (`Space.key`)."""
         if self.complete and self.base_space.enumerable:
             return np.arange(len(self))
-        column = self._data.column("key").chunk(0)
-        if pa.types.is_integer(column.type):
-            return to_numpy(column)
-        raw = fixed_bytes(column)
-        return raw.view(f"S{raw.shape[1]}")[:, 0]
+        if "key" not in self._data.column_names:
+            raise InputError(f"table {self.path} is damaged: it covers part of its space, and has no keys")
+        keys = to_keys(self._data.column("key").chunk(0))
+        return check.check_keys(keys, self.rows, self.base_space, self.path)
 
     @cached_property
     def sha256(self) -> str:
@@ -177,13 +178,13 @@ class Table:
 
     @cached_property
     def available(self) -> list[Metric]:
-        """Every metric that can be asked for: the stored columns, and means that are computed of stored runs."""
+        """Every metric that can be asked for: the stored columns, and means computed of stored runs."""
         return with_means(list(self.metrics), self._runs)
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets that the table has accuracies for, in the order of its columns."""
-        return list(dict.fromkeys(m.dataset for m in self.metrics if m.quantity == "accuracy"))
+        """The data sets that the table has columns for, in the order of its columns."""
+        return list(dict.fromkeys(m.dataset for m in self.metrics if m.dataset))
 
     def quantity(self, metric: Metric) -> Quantity:
         """Return the unit and the direction of a column.
@@ -204,12 +205,14 @@ class Table:
         """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
         return list(self._runs.get(replace(metric, run=None), ()))
 
-    def epochs(self, dataset: str, split: str, schedule: int | None = None) -> list[int]:
-        """Return, ascending, the epochs at which the table has this data set's accuracy.
+    def epochs(
+        self, dataset: str, split: str | None, schedule: int | None = None, quantity: str = "accuracy"
+    ) -> list[int]:
+        """Return, ascending, the epochs at which the table has a quantity of this data set.
 
         Those at which a training schedule ends; with `schedule`, every point of that schedule's curve.
         """
-        wanted = (dataset, split, "accuracy", "")
+        wanted = (dataset, split, quantity, "")
         return sorted(
             {
                 m.epochs
@@ -240,6 +243,7 @@ class Table:
         except (KeyError, TypeError):  # not read yet, or no metric, as `raw` says
             pass
         values = to_percent(self.raw(metric))
+        check.check_finite(values, metric, self.path)
         loaded = (values, bool(np.isnan(values).any()))
         self._columns[metric] = loaded
         return loaded
@@ -252,11 +256,16 @@ class Table:
         InputError : as `values`.
         """
         if not isinstance(metric, Metric):
-            raise InputError(f"what to read is a Metric, as in {next(iter(self.metrics))!r}; got {shown(metric)}")
+            raise InputError(
+                f"what to read is a Metric, as in {next(iter(self.metrics))!r}; got {shown(metric)}"
+            )
         if metric not in self.metrics:
             if metric not in self:
                 raise self._no_such(metric)
-            return mean_of_runs([self.values(run) for run in self.runs(metric)])
+            if metric not in self._columns:
+                mean = mean_of_runs([self.values(run) for run in self.runs(metric)])
+                self._columns[metric] = (mean, bool(np.isnan(mean).any()))
+            return self._columns[metric][0]
         name, point = self.metrics[metric]
         column = self._data.column(name).chunk(0)
         if pa.types.is_fixed_size_list(column.type):

@@ -179,7 +179,9 @@ def write_table(
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             writer.write_batch(pa.record_batch(arrays, schema=schema))
         written = Table(temporary)
-        check_written(written, rows, {metric: column.points() for metric, column in metrics.items()}, static or {})
+        check_written(
+            written, rows, {metric: column.points() for metric, column in metrics.items()}, static or {}
+        )
         if check is not None:
             check(written)
 

@@ -19,7 +19,6 @@ last finished epoch, the scoring from its start. A finished one is not run again
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -48,6 +47,7 @@ from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
 from benchkit.training.history import write_history
+from benchkit.training.kept_search import read_result
 from benchkit.training.presets import Preset, get_preset
 from benchkit.training.sampled_entries import sampled_entries
 from benchkit.training.settings import SearchSettings
@@ -107,8 +107,7 @@ def run_search(
         processes.wait()  # nobody looks into the folder before it is this search's
         finished = folder / "result.json"
         if finished.is_file():
-            result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-            return result
+            return read_result(folder)
         last = checkpoints.latest(folder / "checkpoints")
         processes.wait()  # nor writes to it before all have looked
         if last is not None:

@@ -241,13 +241,13 @@ def test_a_truncated_table(
 def test_a_table_of_another_version(refused: Refused, toy: Table, study: Path, tmp_path: Path) -> None:
     with pa.memory_map(str(toy.path)) as file:
         data = pa.ipc.open_file(file).read_all()
-    newer = data.schema.metadata[b"benchkit"].replace(b'"format_version": 1', b'"format_version": 2')
+    newer = data.schema.metadata[b"benchkit"].replace(b'"format_version": 2', b'"format_version": 3')
     data = data.replace_schema_metadata({b"benchkit": newer})
     toy.path.unlink()
     with pa.OSFile(str(toy.path), "wb") as sink, pa.ipc.new_file(sink, data.schema) as writer:
         writer.write_table(data)
     for words in (["table", "info", "toy"], ["leaderboard", "run", study, "--out", tmp_path / "out"]):
-        assert "has format version 2; this benchkit reads 1" in refused(*words)
+        assert "has format version 3; this benchkit reads 1 and 2" in refused(*words)
 
 
 def test_results_of_another_table_cannot_be_verified(

@@ -37,7 +37,7 @@ def efficiency(
 def reaching(
     folders: Folders,
     out: Out,
-    target: Annotated[float, typer.Option(help="Regret to reach, in percent points.")],
+    target: Annotated[float, typer.Option(help="Regret to reach, in percent points or the quantity's unit.")],
     axis: AxisName = None,
     datasets: Datasets = None,
     venue: Venue = "neurips",
