@@ -84,13 +84,16 @@ def test_the_order_of_a_nodes_edges_means_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (genotype("[]"), r"normal of a darts architecture lists 8 pairs"),
-        (genotype("[('skip_connect', 0)]"), r"lists 8 pairs"),
+        (genotype("[]"), r"darts cannot hold this genotype: normal lists 0 nodes, and its cells have 4"),
+        (genotype("[('skip_connect', 0)]"), r"normal lists 1 pairs, and a node has two"),
         (genotype(pairs(("none", 0))), "unknown operation 'none'"),
         (genotype(pairs(("sep_conv_7x7", 0))), "unknown operation 'sep_conv_7x7' in darts; it has max_pool"),
         (genotype(pairs(("skip_connect", 2))), r"node 2 of normal.*SOURCE from 0 to 1"),
-        (genotype(pairs(("skip_connect", 0), ("skip_connect", 0))), "both edges into node 2 of normal"),
-        (genotype(pairs(), "range(3, 6)"), r"normal_concat of a darts architecture is range\(2, 6\)"),
+        (genotype(pairs(("skip_connect", 0), ("skip_connect", 0))), "two edges into node 2 of normal"),
+        (
+            genotype(pairs(), "range(3, 6)"),
+            r"normal_concat leaves out node 2; its cells concatenate range\(2, 6\)",
+        ),
         (genotype(pairs(), "range(0, 10**9)"), "a darts architecture reads"),
         (genotype(pairs(), extra=", more=1"), "a darts architecture reads"),
         ("Genotype(normal=[])", "a darts architecture reads"),
