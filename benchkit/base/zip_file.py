@@ -88,7 +88,7 @@ def opened_zip(
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or 'damaged'}") from error
     except (MemoryError, *DAMAGED) as error:
-        raise InputError(f"cannot read {what} {path}: truncated or damaged") from error
+        raise InputError(f"cannot read {what} {path}: damaged or cut short") from error
 
 
 def _check(archive: zipfile.ZipFile, members: int, unpacked: int, methods: Collection[int]) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit import __version__
 from benchkit.base.limits import check_number
 from benchkit.building.built_table import BuiltTable, write_built
 from benchkit.building.run_journal import RunJournal
@@ -167,7 +168,7 @@ def build_table(
         "recipe": recipe.describe(),
         "network": settings.network(),
         "device": settings.device,
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "torch": metadata.version("torch"),
         "platform": f"{platform.system()} {platform.machine()} {cpu_capability()}",
     }

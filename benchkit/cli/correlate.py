@@ -32,6 +32,7 @@ def correlate_command(
     scoring_batch: int = typer.Option(500, help="Images a batch of scoring."),
     table: str | None = typer.Option(None, help="Name or path; else the table that bears the space's name."),
     dataset: str | None = typer.Option(None, help="Of the table; else that of the images' name."),
+    quantity: str = typer.Option("accuracy", help="Of the table: what to rank by, in its own direction."),
     split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
     image_size: int | None = typer.Option(None, help="As it was in training."),
     limit: int | None = typer.Option(None, help="As it was in training."),
@@ -63,6 +64,7 @@ def correlate_command(
         split=split,
         image_size=image_size,
         limit=limit,
+        quantity=quantity,
     )
     with progress_bar("architectures scored") as update:
         result = run_correlation(settings, out, device, threads, update)
@@ -77,16 +79,18 @@ def correlate_command(
 def _show(result: dict[str, Any], checkpoints: list[dict[str, Any]]) -> None:
     """Print the correlations of every checkpoint beside the noise ceiling."""
     from benchkit.analysis.resolution import ceiling_text, figure_text
+    from benchkit.comparing.truth import ANY_SPLIT, named
 
-    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
-    named = {"valid": "validation", "test": "test"}
     show_facts(
         {
             "supernet": f"{result['strategy']} on {result['space']}, {result['data']['name']}",
             "truth": [
-                f"{named[split]} accuracy on {result['dataset']} after {number} epochs, table "
-                f"{result['table']['name']}"
-                for split, number in epochs.items()
+                f"{named(truth['split'] or ANY_SPLIT, truth['quantity'])} on {result['dataset']}"
+                + (f" after {truth['epochs']} epochs" if truth["epochs"] is not None else "")
+                + (f" (run {truth['run']})" if truth["run"] is not None else "")
+                + (", lower is better" if truth.get("better") == "lower" else "")
+                + f", table {result['table']['name']}"
+                for truth in result["truths"]
             ],
             "architectures": f"{result['n']:,}",
         }

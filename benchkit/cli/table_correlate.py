@@ -30,9 +30,10 @@ def correlate_command(
         metavar="TABLE|DIR...", help="Table, by name or path; or folders of finished benchkit correlate."
     ),
     columns: str | None = typer.Option(
-        None, help="DATASET/SPLIT/EPOCHS or DATASET/SPLIT/EPOCHS/RUN; TRAINING or TRAINING/EPOCH of a folder."
+        None,
+        help="DATASET/SPLIT/EPOCHS, then /QUANTITY, /RUN; TRAINING or TRAINING/EPOCH of a folder.",
     ),
-    every: bool = typer.Option(False, "--all", help="Every mean accuracy and last checkpoint (the default)."),
+    every: bool = typer.Option(False, "--all", help="Every mean and last checkpoint (the default)."),
     measure: str = typer.Option(
         "kendall_tau", help="kendall_tau, pearson, spearman, weighted_tau; several with commas."
     ),
@@ -44,8 +45,8 @@ def correlate_command(
     out: Path | None = typer.Option(None, help="Folder for matrix.csv and matrix.json."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Print rank correlations of a table's columns (fidelities, data sets, runs), and of supernets."""
-    from benchkit.comparing.columns import columns_of, matrix_of
+    """Print rank correlations of a table's columns (fidelities, data sets, quantities), and of supernets."""
+    from benchkit.comparing.columns import columns_of, describe_columns, matrix_of
     from benchkit.comparing.matrix_files import write_matrix
     from benchkit.frame_files import as_records
     from benchkit.spaces import InputError
@@ -56,7 +57,7 @@ def correlate_command(
     fractions, ks = numbers(fraction, "--fraction", float), numbers(k, "--k", int)
     with progress_bar("pairs of columns") as update:
         matrix = matrix_of(found, words_of(measure), fractions, ks, resamples, update)
-    about = {**found.about, "resamples": resamples, "level": 0.95}
+    about = {**describe_columns(found), "resamples": resamples, "level": 0.95}
     if out is not None:
         write_matrix(out, matrix, about)
     for note in found.notes:
@@ -107,10 +108,16 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
                 ]
             )
         header = ["truth", "against", *(["k"] if at_k else []), "n", "value", "", "ceiling"]
-        unit = " (percent points)" if measure == "regret" else ""
+        unit = _unit_of_regret(about, set(rows["row"])) if measure == "regret" else ""
         within = "" if share == 1 else f", within the best {100 * share:g} % of the truth"
         show_rows(header, shown, title=f"{measure}{unit}{within}")
         typer.echo()
+    if about["lower_is_better"]:
+        said = (
+            f"Lower is better in {', '.join(about['lower_is_better'])}: turned round, so that 1 means that "
+            "both columns call the same architectures better."
+        )
+        typer.echo(textwrap.fill(said, width()))
     table = about["table"]
     words = (
         f"Intervals: 95 %, bootstrap over architectures ({about['resamples']:,} samples). Ceiling: run "
@@ -118,6 +125,15 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
         f"{table['sha256'][:12]}, {about['n']:,} architectures."
     )
     typer.echo(textwrap.fill(words, width()))
+
+
+def _unit_of_regret(about: dict[str, Any], rows: set[Any]) -> str:
+    """Return what stands behind the word regret: the truths' one unit, or that each has its own."""
+    units = {about["units"].get(row, "") for row in rows}
+    if len(units) > 1:
+        return " (in the unit of the truth)"
+    unit = units.pop()
+    return " (percent points)" if unit == "%" else f" ({unit})" if unit else ""
 
 
 def _figures(row: dict[Hashable, Any], ceiling: bool) -> tuple[str, str]:

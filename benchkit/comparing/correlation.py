@@ -36,7 +36,7 @@ from benchkit.base.limits import check_fields, check_number
 from benchkit.comparing.correlation_report import Scored, Study, write_report
 from benchkit.comparing.correlation_scores import ScoreStore
 from benchkit.comparing.kept_study import read_finished
-from benchkit.comparing.truth import Truth, read_truths, table_of
+from benchkit.comparing.truth import Truth, quantity_of, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
 from benchkit.images.splits import SearchImages, divide, parse_split
@@ -72,6 +72,7 @@ class CorrelationSettings:
     every : score each so-manieth epoch, and the last.
     table : name or path; None is the table that bears the space's name.
     dataset : of the table; None is the data set of the images' name.
+    quantity : of the table, to rank by: accuracy, a loss, ...; by its own direction.
     """
 
     checkpoints: tuple[Path, ...]
@@ -90,6 +91,7 @@ class CorrelationSettings:
     split: str | None = None
     image_size: int | None = None
     limit: int | None = None
+    quantity: str = "accuracy"
 
 
 def run_correlation(
@@ -124,7 +126,9 @@ def run_correlation(
     facts = trainings[0].facts
     _check_agrees(settings, trainings[0])
     table = table_of(get_space(facts["network"]["space"]), settings.table)
-    truths = read_truths(table, settings.dataset or settings.data or facts["data"]["name"])
+    quantity = quantity_of(table, settings.quantity)
+    dataset = settings.dataset or settings.data or facts["data"]["name"]
+    truths = read_truths(table, dataset, quantity=quantity)
     sample_seed, image_seed, bootstrap_seed = _seeds(settings.seed)
     entries = _sample(settings, table, truths[0], np.random.default_rng(sample_seed))
     images = images_of(settings, trainings[0])
@@ -142,9 +146,10 @@ def run_correlation(
             "final_images": final,
             "seed": settings.seed,
             "scoring_batch": settings.scoring_batch,
+            **({} if quantity == "accuracy" else {"quantity": quantity}),
         },
         architectures=[table.base_space.format(row) for row in table.rows[entries]],
-        truths=[Truth(each.metric, each.mean[entries], each.runs[:, entries]) for each in truths],
+        truths=[truth.at(entries) for truth in truths],
         trainings=trainings,
         bootstrap_seed=bootstrap_seed,
     )

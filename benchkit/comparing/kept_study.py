@@ -44,7 +44,7 @@ CEILING: dict[str, type] = {"truth": str, "fraction": float, "pairs": float, **_
 
 SCATTER: dict[str, type] = {
     **{"training": str, "architecture": str, "supernet_accuracy": float},
-    **{"table_valid?": float, "table_test?": float},
+    **{"table_valid?": float, "table_test?": float, "table_all?": float},
 }
 """Columns of ``scatter.csv``."""
 
@@ -54,8 +54,8 @@ _SETTINGS = {
     "table": {"name": str, "sha256": str},
 }
 _TRUTH = {
-    **{"split": str, "epochs": COUNT, "dataset?": str, "run?": Maybe(COUNT), "quantity?": str},
-    **{"variant?": str, "schedule?": Maybe(COUNT), "runs?": Maybe(COUNT)},
+    **{"split": Maybe(str), "epochs": Maybe(COUNT), "dataset?": str, "run?": Maybe(COUNT), "quantity?": str},
+    **{"variant?": str, "schedule?": Maybe(COUNT), "runs?": Maybe(COUNT), "unit?": str, "better?": str},
 }
 _RESULT = {"n": COUNT, "truths": [_TRUTH]}
 _ROW = {

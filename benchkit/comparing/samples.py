@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.resolution import PERCENT, POSITIVE, Bounds
 from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.style import save_figure
@@ -73,7 +73,7 @@ def compare_samples(
                 f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
             )
     manifest = {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "first": list(first),
         "searches": [_identity(path, settings[path]) for path in settings],
     }

@@ -40,6 +40,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.interval_figure import draw_intervals, interval_info
 from benchkit.analysis.rank_correlation import correlate
 from benchkit.analysis.resolution import CORRELATION, Bounds
@@ -339,7 +340,7 @@ def _identity(
 def _manifest(identity: dict[str, Any], device: str) -> dict[str, Any]:
     names = ("numpy", "pandas", "safetensors", "scipy", "torch")
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "intervals": identity,
         "device": device,
         "python": platform.python_version(),

@@ -35,6 +35,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.fading_figure import draw_study, study_info
 from benchkit.analysis.resolution import CORRELATION, PERCENT, POSITIVE, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.style import save_figure
@@ -199,7 +200,7 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
 def _manifest(identity: dict[str, Any], laboratory: Laboratory) -> dict[str, Any]:
     names = ("numpy", "pandas", "scipy", "torch")
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "fading": identity,
         "device": str(laboratory.device),
         "python": platform.python_version(),

@@ -15,6 +15,7 @@ from benchkit.analysis.style import method_look
 from benchkit.base.errors import blamed_on
 from benchkit.base.frames import read_frame
 from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
+from benchkit.comparing.truth import ANY_SPLIT, truth_label
 from benchkit.reporting.charts import Axis, Series, lines_table, view_data
 from benchkit.reporting.origin import command, facts_of, kept_files, read_json
 from benchkit.reporting.parts import (
@@ -56,9 +57,10 @@ def correlation_section(folder: Path, name: str) -> Section:
     with blamed_on(f"the study in {folder}"):
         n = int(result["n"])
         data, table = settings["data"], settings["table"]
+        quantity = str(settings.get("quantity", "accuracy")).replace("_", " ")
         lead = (
             f"{settings['strategy']} on {settings['space']}, supernets trained on {data['name']}: accuracy "
-            f"with inherited weights against accuracy alone on {settings['dataset']}, as table "
+            f"with inherited weights against {quantity} alone on {settings['dataset']}, as table "
             f"{table['name']} (SHA-256 {str(table['sha256'])[:12]}) has it; {n:,} architectures."
         )
         tables = (_table(frame, ceiling, name),)
@@ -275,7 +277,7 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
     }
     once = frame.drop_duplicates("architecture").set_index("architecture").reindex(architectures)
     truths = {split: once[f"table_{split}"].to_numpy(dtype=np.float64) for split in splits}
-    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
+    labels = {each["split"] or ANY_SPLIT: truth_label(each).replace("\n", " ") for each in result["truths"]}
     filters: Sequence[Any] = (
         choice("Training", trainings),
         choice("Truth", splits, [_SPLITS.get(split, split) for split in splits]),
@@ -287,13 +289,11 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         truths,
         {(training, split): (training, split) for training in trainings for split in splits},
         "accuracy with inherited weights (%)",
-        {
-            split: f"{_SPLITS.get(split, split)} accuracy alone, {epochs.get(split, '?')} epochs (%)"
-            for split in splits
-        },
+        {split: labels.get(split, split) for split in splits},
     )
     about = (
-        f"Accuracy of {len(architectures):,} architectures with inherited weights and alone, both in %. "
+        f"{len(architectures):,} architectures: accuracy with inherited weights, and what training alone "
+        "gives. "
         "Point at one, or step through them from the best on, to see its cell."
     )
     return Figure(

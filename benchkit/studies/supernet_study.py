@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchkit.base.files import write_text
+from benchkit.base.limits import check_number
 from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
@@ -224,8 +225,7 @@ def verify_supernet_study(
     searches = searches_of(spec)
     names = list(searches)
     if sample is not None:
-        if sample < 1:
-            raise InputError(f"--sample must be at least 1, got {sample}")
+        check_number("sample", sample, "--sample")
         chosen = np.random.default_rng(seed).choice(len(names), min(sample, len(names)), replace=False)
         names = [names[index] for index in np.sort(chosen)]
     different = []

@@ -15,6 +15,9 @@ __all__ = ["fixed_bytes", "to_keys", "to_numpy", "to_percent"]
 
 Values = npt.NDArray[np.float64]
 
+_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+"""Types that numpy calls otherwise than Arrow does."""
+
 
 def to_percent(stored: npt.NDArray[np.floating[Any]]) -> Values:
     """Return stored values as float64; those kept as float32 are rounded to five decimals."""
@@ -34,7 +37,8 @@ def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
     span = slice(array.offset, array.offset + len(array))
     if pa.types.is_boolean(array.type):
         return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[span].astype(bool)
-    values: npt.NDArray[Any] = np.frombuffer(data, dtype=array.type.to_pandas_dtype())[span]
+    kind = str(array.type)  # `to_pandas_dtype` loads pandas in older releases of Arrow
+    values: npt.NDArray[Any] = np.frombuffer(data, dtype=_NAMES.get(kind, kind))[span]
     if array.null_count:
         bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")[span]
         values = np.where(bits == 1, values, np.nan)

@@ -193,9 +193,10 @@ class Table:
         ------
         InputError : the table has no such quantity.
         """
-        stored = metric if metric in self.metrics else next(iter(self.runs(metric)), metric)
-        if stored in self.metrics and self.metrics[stored][0] in self._stated:
-            return self._stated[self.metrics[stored][0]]
+        # a mean that is computed is in the unit of its runs
+        stored = self.metrics.get(metric) or self.metrics.get(next(iter(self.runs(metric)), metric))
+        if stored is not None and stored[0] in self._stated:
+            return self._stated[stored[0]]
         if metric.quantity not in self._quantities:
             raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
         return self._quantities[metric.quantity]

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit import __version__
 from benchkit.base.files import replacing, write_text
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
@@ -227,7 +228,7 @@ def _manifest(
     trace: Trace,
 ) -> dict[str, Any]:
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         **described(settings, trainer.strategy.constraint),
         "data": dict(images.identity),
         "network": trainer.supernet.recipe.describe(),

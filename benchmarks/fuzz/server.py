@@ -56,7 +56,7 @@ def warm_up() -> None:
     import importlib
 
     for name in (
-        *("pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.figure", "seaborn", "sklearn.utils"),
+        *("pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.figure", "seaborn"),
         *("torch", "safetensors.torch", "optuna", "PIL.Image", "pydantic", "yaml", "jinja2"),
         *(
             "benchkit.cli.app",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.analysis.curves import regret_curve, step_values
@@ -66,7 +66,6 @@ def test_seconds_are_an_axis_too(traces):
     ]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 10), st.floats(0, 50)), min_size=1, max_size=12),
     st.lists(st.floats(0, 100), min_size=1, max_size=8),

@@ -66,7 +66,7 @@ def test_a_bootstrap_sample_has_the_figures_of_the_repeated_pairs(measure, n):
         np.testing.assert_allclose(value, expected, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=40))
 def test_tau_is_kendalls_definition(pairs):
     x, y = np.array(pairs, dtype=float).T

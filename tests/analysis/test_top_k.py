@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.analysis.rank_correlation import resample_counts
@@ -43,7 +43,6 @@ def test_ties_in_the_truth_are_all_among_the_best():
     assert top_k([3, 2, 1], [5, 5, 5], 1) == (1, 0, 1)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=9).flatmap(
         lambda pairs: st.tuples(st.just(pairs), st.integers(1, len(pairs)))
