@@ -75,7 +75,7 @@ def entries_with(table: Table, needs: Needs) -> Entries:
     """
     has = np.ones(len(table), dtype=np.bool_)
     for group in needs:
-        has &= np.any([~np.isnan(table.values(metric)) for metric in group], axis=0)
+        has &= np.any([table.present(metric) for metric in group], axis=0)
         if not has.any():
             names = ", ".join(dict.fromkeys(str(each[0]) for each in needs))
             raise InputError(f"no entry of table {table.name} has all of {names}")

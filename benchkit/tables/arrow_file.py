@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from benchkit.spaces import InputError
 
-__all__ = ["fixed_bytes", "read_arrow", "to_numpy", "to_percent"]
+__all__ = ["filled", "fixed_bytes", "read_arrow", "to_numpy", "to_percent"]
 
 Values = npt.NDArray[np.float64]
 
@@ -69,3 +69,10 @@ def read_arrow(path: Path) -> pa.Table:
     if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
         raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
     return table
+
+
+def filled(column: pa.Array, point: int = 0) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: which entries of a column have a value; of a column of lists, at this point of them."""
+    if pa.types.is_fixed_size_list(column.type):
+        return np.asarray(~np.isnan(to_numpy(column.flatten()).reshape(len(column), -1)[:, point]))
+    return np.asarray(~to_numpy(column.is_null(nan_is_null=True)))

@@ -26,7 +26,7 @@ import pyarrow as pa
 from benchkit.spaces import InputError, Space, get_space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.row_index import RowIndex
-from benchkit.tables.arrow_file import fixed_bytes, read_arrow, to_numpy, to_percent
+from benchkit.tables.arrow_file import filled, fixed_bytes, read_arrow, to_numpy, to_percent
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "Lookup", "Optimum", "Table", "space_from_json"]
@@ -283,6 +283,13 @@ class Table:
         if pa.types.is_fixed_size_list(column.type):
             return to_numpy(column.flatten()).reshape(len(self), -1)[:, point]
         return to_numpy(column)
+
+    def present(self, metric: Metric) -> npt.NDArray[np.bool_]:
+        """Return bool[len(self)]: which entries a column has, without a look at what they are."""
+        if metric not in self.metrics:
+            return ~np.isnan(self.values(metric))  # made of other columns; or raises as `values`
+        name, point = self.metrics[metric]
+        return filled(self._data.column(name).chunk(0), point)
 
     def static_values(self, name: str) -> npt.NDArray[Any]:
         """Return a static column: what is known of each entry without having been measured.
