@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.base.errors import InputError
+from benchkit.base.files import is_special
 
 __all__ = ["write_figure"]
 
@@ -28,6 +29,8 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
     from benchkit.analysis.style import FORMATS, save_figure
 
     stem = out.with_suffix("") if out.suffix.removeprefix(".") in FORMATS else out
+    if stem == out and is_special(out):
+        raise InputError(f"{out} is no regular file: name a figure by its format, such as {out.name}.pdf")
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         return save_figure(figure, stem, formats)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from benchkit.base.limits import check_number
 from benchkit.spaces import InputError, unknown
 
 __all__ = ["BACKENDS", "check_backend", "in_processes"]
@@ -19,6 +20,10 @@ BACKENDS = ("loky", "dask")
 """Processes of this machine, or those of a cluster (`benchkit.studies.cluster`)."""
 
 Result = TypeVar("Result")
+
+_MOST_A_CORE = 4
+_FEW = 8
+"""Processes that any machine can start."""
 
 
 def check_backend(backend: str, scheduler: str | None) -> None:
@@ -43,10 +48,17 @@ def in_processes(
 
     Parameters
     ----------
-    jobs : processes; -1 for all cores.
+    jobs : processes; -1 for all cores. More than there are calls, or than four a core, are not started.
     arguments : of ``joblib.Parallel``, such as its backend.
+
+    Raises
+    ------
+    InputError : `jobs` is out of its range.
     """
     from joblib import Parallel, delayed
+
+    check_number("jobs", jobs, "--jobs")
+    jobs = min(jobs, max(len(calls), 1), max(_MOST_A_CORE * (os.cpu_count() or 1), _FEW))
 
     # joblib keeps its workers for the next call with equal arguments: where they are and import from are some
     here = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("BENCHKIT_")))

@@ -22,7 +22,8 @@ Deviations and choices
   No score is above 1 here, so it is 1 less the mean; it is kept because papers print it.
 - The interquartile mean pools all runs, as in the paper, where every task has as many. Where they differ, a
   task with more runs weighs more in it; the other measures weigh tasks alike.
-- One run on a task says nothing about the spread: then the ends of all intervals are missing (NaN).
+- Fewer than five runs on a task, or runs that all say the same, resolve no interval: its ends are missing
+  (NaN), see `benchkit.analysis.resolution`.
 - The median is that of the means a task, as in the paper; with three data sets it is the middle one.
 - The scale is held fixed when runs are resampled: intervals are about the strategy's seeds.
 """
@@ -37,6 +38,7 @@ import pandas as pd
 from scipy import stats
 
 from benchkit.analysis.frames import check_trials
+from benchkit.analysis.resolution import resolved_ends
 
 __all__ = ["AGGREGATES", "aggregate", "performance_profiles", "probability_of_improvement", "task_scores"]
 
@@ -185,10 +187,10 @@ def _check(level: float, resamples: int) -> None:
 
 
 def _ends(drawn: npt.NDArray[np.float64], level: float, samples: Sequence[Runs]) -> npt.NDArray[np.float64]:
-    """Return float64[2, ...] of float64[resamples, ...], NaN where a sample has one run on a task."""
+    """Return float64[2, ...] of float64[resamples, ...], NaN where the interval is not resolvable."""
     ends: npt.NDArray[np.float64] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    alone = min(len(run) for runs in samples for run in runs) == 1
-    return np.full(ends.shape, np.nan) if alone else ends
+    fewest = min(len(run) for runs in samples for run in runs)
+    return np.stack(resolved_ends(ends[0], ends[1], fewest, level=level))
 
 
 def _resampled(runs: Runs, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.float64]]:

@@ -155,8 +155,9 @@ def best_of_k_layout(
 ) -> tuple[list[str], list[list[str]]]:
     """Return one data set's table as (header, rows) of text: a row a method, a column each K and evolution.
 
-    A cell is the mean of the best with its interval; below each method stand its gains over random
-    search with the same K, and with the same queries in all, each with its interval, and * where the
+    A cell is the mean of the best with its interval, or without where it is not resolvable (fewer than five
+    seeds, or all of them equal: `benchkit.analysis.resolution`); below each method stand its gains over
+    random search with the same K, and with the same queries in all, each with its interval, and * where the
     corrected p-value is below 0.05.
     """
     here = summary[summary["dataset"] == dataset]
@@ -215,6 +216,7 @@ def best_of_k_latex(
         f"{escape(caption)} Best {escape(what)} of $K$ samples, mean over "
         rf"$n$ = {n} seeds with its 95\,\% bootstrap interval; gains over random search{unit}; * $p < 0.05$, "
         "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set. Best of a column in bold."
+        f"{' No interval: fewer than five seeds, or all of them equal.' if _unresolved(summary) else ''}"
         f"{f' {escape(source)}.' if source else ''}"
     ).strip()
     lines = [
@@ -234,6 +236,11 @@ def best_of_k_latex(
         head = rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(str(dataset))}}}}} \\"
         lines += [r"\midrule", head, *_latex_rows(summary, str(dataset), measure)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
+
+
+def _unresolved(summary: pd.DataFrame) -> bool:
+    names = ("valid", "gain", "fair_gain")
+    return any((summary[name].notna() & summary[f"{name}_low"].isna()).any() for name in names)
 
 
 def _latex_rows(summary: pd.DataFrame, dataset: str, measure: Measure) -> list[str]:

@@ -19,7 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.rank_correlation import correlate
+from benchkit.analysis.resolution import CORRELATION, UNRESOLVED, ceiling_text, figure_text, told_from_zero
 from benchkit.analysis.style import Look, legend_below, method_look, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
@@ -67,7 +69,7 @@ class CurveInfo(NamedTuple):
     ----------
     curves : a row a training and checkpoint: strategy, training, epoch, n, value, low, high.
     means : a row a strategy and checkpoint that all its trainings have, of strategies with several:
-        strategy, epoch, trainings, mean, low, high.
+        strategy, epoch, trainings, mean, sd, low, high, values.
     measure : the measure that they are of.
     fraction : the share of the truth's best within which it is; 1 is overall.
     ceiling : n, value, low, high of the noise ceiling, or None.
@@ -118,7 +120,7 @@ def curve_info(
     ValueError : no curves, or a frame without that measure and fraction.
     """
     shown = _rows_of(curves, measure, fraction)[list(_CURVE)].reset_index(drop=True)
-    means = mean_over_trainings(shown, ("strategy", "epoch"), level=level)
+    means = mean_over_trainings(shown, ("strategy", "epoch"), level=level, bounds=CORRELATION)
     trainings = shown.groupby("strategy")["training"].nunique()
     wanted = means["strategy"].map(trainings)
     means = means[(means["trainings"] == wanted) & (wanted > 1)].reset_index(drop=True)
@@ -203,6 +205,7 @@ def _draw_points(ax: Axes, panel: ScatterInfo) -> None:
 
 def _titled(title: str) -> str:
     """Return a title in lines that fit over the narrowest panel; a training's name may be long."""
+    title = name_text(title, 3 * _TITLE)
     name, _, rest = title.partition(", ")
     if len(title) > _TITLE and max(len(name), len(rest)) <= _TITLE:
         return f"{name}\n{rest}"
@@ -216,10 +219,10 @@ def _caption(panel: ScatterInfo) -> str:
     columns = (rows[name].tolist() for name in ("fraction", "n", "value", "low", "high"))
     for fraction, n, value, low, high in zip(*columns, strict=True):
         where = "all" if fraction == 1 else f"best {100 * fraction:g} %"
-        lines += [f"{where}, $n$ = {n:,}", f"{_TAU} = {value:.2f} [{low:.2f}, {high:.2f}]"]
+        lines += [f"{where}, $n$ = {n:,}", f"{_TAU} = {figure_text(value, low, high)}"]
         if panel.ceiling is not None:
             top = _rows_of(panel.ceiling, "kendall_tau", fraction).iloc[0]
-            lines.append(f"noise ceiling {top['value']:.2f} [{top['low']:.2f}, {top['high']:.2f}]")
+            lines.append(f"noise ceiling {ceiling_text(top['value'], top['low'], top['high'])}")
     return "\n".join(lines)
 
 
@@ -227,7 +230,8 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
     """Draw correlation against epochs, the noise ceiling as a level.
 
     A strategy with one training has its curve with the interval over architectures; one with several has
-    their mean with the interval over trainings, and each training as a thin line.
+    their mean with the interval over trainings, and each training as a thin line. Where an interval or the
+    ceiling is not resolvable it is not drawn, and the legend says so.
 
     Raises
     ------
@@ -239,6 +243,7 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
         handles: list[Line2D | Patch] = []
         lowest = 0.0
         looks = method_looks(info.curves["strategy"])
+        texts = method_texts(info.curves["strategy"])
         for strategy, look in looks.items():
             curves = info.curves[info.curves["strategy"] == strategy]
             means = info.means[info.means["strategy"] == strategy]
@@ -248,9 +253,12 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
             if not single:
                 for _, curve in curves.groupby("training", sort=False):
                     ax.plot(curve["epoch"], curve["value"], color=look.color, lw=0.4, alpha=0.6)
-            label = f"{strategy} ($n$ = {_range(curves['n'])}), {100 * info.level:g} % interval over {over}"
+            what = f"{100 * info.level:g} % interval over {over}"
+            if not drawn["low"].notna().any():
+                what = f"interval {UNRESOLVED}" if single else f"mean of {over}, each as a thin line"
+            label = f"{texts[strategy]} ($n$ = {_range(curves['n'])}), {what}"
             handles.append(_draw_curve(ax, drawn, look, textwrap.fill(label, int(_LEGEND * page.column))))
-            lowest = min(lowest, float(curves["value"].min()), float(drawn["low"].min()))
+            lowest = float(np.nanmin([lowest, curves["value"].min(), drawn["low"].min()]))
         if info.ceiling is not None:
             handles.append(_draw_ceiling(ax, info.ceiling))
         ax.set_xlabel("epochs")
@@ -269,7 +277,7 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
 
 def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, label: str) -> Line2D:
     """Draw a line with its band; few checkpoints have a marker each, many share four, one has a bar."""
-    if len(curve) == 1:
+    if len(curve) == 1 and curve["low"].notna().all():
         ax.vlines(curve["epoch"], curve["low"], curve["high"], color=look.color, lw=0.8)
     ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=look.color, alpha=0.15, linewidth=0)
     (line,) = ax.plot(
@@ -287,6 +295,9 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, label: str) -> Line2D
 
 
 def _draw_ceiling(ax: Axes, ceiling: pd.Series[float]) -> Line2D:
+    if not told_from_zero(ceiling["low"]):
+        said = f"noise ceiling {UNRESOLVED} ($n$ = {int(ceiling['n']):,})"
+        return Line2D([], [], linestyle="", label=said)
     ax.axhspan(ceiling["low"], ceiling["high"], color="0.3", alpha=0.15, linewidth=0)
     label = f"noise ceiling {ceiling['value']:.2f} ($n$ = {int(ceiling['n']):,})"
     return ax.axhline(ceiling["value"], color="0.3", linestyle=(0, (1.0, 1.2)), label=label)

@@ -12,7 +12,7 @@ Deviations and choices
 - A column's ceiling is what its runs agree in, run against run (`noise_ceiling`, `top_k_ceiling`), where it
   has runs. A pair has the row's. It is no upper bound for a column of means, which is less noisy than a run,
   nor for two figures of the same training, which share its luck; it says what agreement another training of
-  the same architectures would reach.
+  the same architectures would reach. A correlation's ceiling that is not told apart from 0 is none.
 - No order of data sets or fidelities is taken for granted: every pair stands in the matrix both ways round.
 """
 
@@ -65,7 +65,8 @@ def correlation_matrix(
     -------
     A frame with the columns `MATRIX_COLUMNS`: of every pair (row, column) a row for each fraction and
     measure, where k is missing, and for each k the measures ``precision``, ``regret`` (in the row's unit) and
-    ``best_rank``, where fraction is 1; and last, with row = column, each column's ceiling as value.
+    ``best_rank``, where fraction is 1; and last, with row = column, each column's ceiling as value. The
+    column ceiling is NaN where there is none, and where it is not resolvable (`noise_ceiling`).
 
     Raises
     ------
@@ -151,7 +152,10 @@ def _with_ceiling(
     frame = pd.concat(pieces, ignore_index=True).assign(row=row, column=column)
     if "k" not in frame:
         frame["k"] = np.nan
-    known = {} if ceiling is None else dict(zip(_keys(ceiling), ceiling["value"], strict=True))
+    known = {}
+    if ceiling is not None:
+        resolved = ceiling["low"].gt(0) | ceiling["k"].notna()
+        known = dict(zip(_keys(ceiling), ceiling["value"].where(resolved), strict=True))
     frame["ceiling"] = [known.get(key, np.nan) for key in _keys(frame)]
     return frame.reindex(columns=list(MATRIX_COLUMNS))
 

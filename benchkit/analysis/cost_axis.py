@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.style import method_looks
 from benchkit.base.measure import Measure
 
@@ -135,6 +136,7 @@ def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -
     same = curves["n"].nunique() == 1
     common = same or _same_within_panels(curves)
     handles: list[Line2D | Patch] = []
+    texts = method_texts(strategies)
     for strategy, look in method_looks(strategies).items():
         n = _range(curves.loc[curves["strategy"] == strategy, "n"])
         handles.append(
@@ -146,7 +148,7 @@ def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -
                 marker=look.marker,
                 markeredgecolor="white",
                 markeredgewidth=0.3,
-                label=strategy if common else f"{strategy} ($n$ = {n})",
+                label=texts[strategy] if common else f"{texts[strategy]} ($n$ = {n})",
             )
         )
     text = rf"{band}, $n$ = {_range(curves['n'])}" if same else band
@@ -162,8 +164,8 @@ def counted_title(panel: str, curves: pd.DataFrame) -> str:
     curves : a frame with the columns dataset and n.
     """
     if curves["n"].nunique() == 1 or not _same_within_panels(curves):
-        return panel
-    return f"{panel}, $n$ = {_range(curves.loc[curves['dataset'] == panel, 'n'])}"
+        return name_text(panel)
+    return f"{name_text(panel)}, $n$ = {_range(curves.loc[curves['dataset'] == panel, 'n'])}"
 
 
 def _same_within_panels(curves: pd.DataFrame) -> bool:

@@ -17,8 +17,10 @@ import pandas as pd
 
 from benchkit.analysis.frames import check_traces
 from benchkit.analysis.intervals import mean_intervals
+from benchkit.analysis.resolution import FEWEST
 
-__all__ = ["Axis", "CostlyTrial", "cost_columns", "regret_curve", "step_values", "trials_by_group"]
+__all__ = ["Axis", "CostlyTrial", "cost_columns", "few_trials", "regret_curve", "step_values",
+           "trials_by_group"]  # fmt: skip
 
 Axis = Literal["queries", "seconds"]
 """The costs that every trace of a study has."""
@@ -77,7 +79,8 @@ def regret_curve(
     Returns
     -------
     A frame with the columns strategy, dataset, x (in the axis' unit), n (trials), mean, low, high (regret
-    in percent points), sorted by data set and strategy in order of first appearance, then x. A curve
+    in percent points; the ends are NaN where they are not resolvable), sorted by data set and strategy in
+    order of first appearance, then x. A curve
     starts where all trials of the strategy have an evaluation, and ends where the last of them ends; a
     trial that ends sooner keeps its incumbent.
 
@@ -120,6 +123,16 @@ def regret_curve(
                 )
             )
     return pd.concat(pieces, ignore_index=True)
+
+
+def few_trials(traces: pd.DataFrame, axis: str) -> dict[tuple[str, str], list[CostlyTrial]]:
+    """Return the trials of each (strategy, dataset) that has two to four, too few for a band.
+
+    Raises
+    ------
+    ValueError : what `trials_by_group` raises.
+    """
+    return {key: group for key, group in trials_by_group(traces, axis).items() if 1 < len(group) < FEWEST}
 
 
 def trials_by_group(traces: pd.DataFrame, axis: str) -> dict[tuple[str, str], list[CostlyTrial]]:

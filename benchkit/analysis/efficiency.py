@@ -121,7 +121,8 @@ def sample_efficiency(
 
     - n: trials; over all data sets the sum of theirs.
     - budget: missing in rows over data sets whose budgets differ.
-    - area, regret: means in percent points, with the interval; its ends are missing where n is 1.
+    - area, regret: means in percent points, with the interval; its ends are missing where it is not
+      resolvable (`benchkit.analysis.resolution`).
 
     With several data sets, rows of `ALL_DATASETS` follow.
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +29,8 @@ from benchkit.analysis.cost_axis import (
     regret_floor,
     scale_cost,
 )
-from benchkit.analysis.curves import regret_curve
+from benchkit.analysis.curves import CostlyTrial, few_trials, regret_curve
+from benchkit.analysis.resolution import FEWEST
 from benchkit.analysis.style import legend_below, method_looks, venue_style
 from benchkit.base.measure import ACCURACY, Measure
 
@@ -46,6 +49,7 @@ class EfficiencyInfo(NamedTuple):
     level : coverage of the band.
     split : the split that the regret is of, such as ``"validation"``; empty to leave it out.
     measure : what the regret is of; None for several, whose units differ.
+    single : Trials of each (strategy, dataset) that has too few for a band.
     """
 
     curves: pd.DataFrame
@@ -53,6 +57,7 @@ class EfficiencyInfo(NamedTuple):
     level: float
     split: str
     measure: Measure | None = ACCURACY
+    single: Mapping[tuple[str, str], list[CostlyTrial]] = MappingProxyType({})
 
 
 def efficiency_info(
@@ -64,13 +69,15 @@ def efficiency_info(
     measure: Measure | None = ACCURACY,
 ) -> EfficiencyInfo:
     """Return the curves of a sample-efficiency figure (see `regret_curve` for what they are)."""
-    return EfficiencyInfo(regret_curve(traces, axis, rng=rng, level=level), axis, level, split, measure)
+    curves = regret_curve(traces, axis, rng=rng, level=level)
+    return EfficiencyInfo(curves, axis, level, split, measure, few_trials(traces, axis))
 
 
 def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
     """Draw a panel a data set, all strategies in each, one legend below.
 
-    Both axes are logarithmic; against queries the axis begins at 1. Where a mean or a band reaches 0 (the
+    A mean over fewer than five trials has no band, and each trial is a thin line. Both axes are logarithmic;
+    against queries the axis begins at 1. Where a mean or a band reaches 0 (the
     table's best entry was found), the regret axis is linear from 0 to its smallest labelled power of ten, so
     that 0 is drawn as 0.
 
@@ -92,6 +99,9 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, dataset in zip(axes, datasets, strict=False):
             _draw_panel(ax, curves[curves["dataset"] == dataset], strategies, info)
+            for (strategy, other), trials in info.single.items():
+                if other == dataset:
+                    _draw_trials(ax, trials, method_looks(strategies)[strategy].color)
             ax.set_title(counted_title(dataset, curves), linespacing=1.1)
         for ax in axes[len(datasets) :]:
             ax.remove()
@@ -101,6 +111,11 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
         for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
             ax.set_xlabel(axis_label(info.axis))
         band = f"mean, {100 * info.level:g} % band"
+        if info.single:
+            whole = not curves["low"].notna().any()
+            band = (
+                "mean; single trials are thin" if whole else f"{band}; fewer than {FEWEST} trials: each thin"
+            )
         handles = method_handles(curves, strategies, band)
         legend_below(figure, handles, legend_columns(width), handlelength=2.6)
     return figure
@@ -126,8 +141,9 @@ def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], info: Eff
             continue
         shown.append(curve)
         x = curve["x"].to_numpy(dtype=np.float64)
-        low, high = curve["low"].to_numpy(dtype=np.float64), curve["high"].to_numpy(dtype=np.float64)
-        ax.fill_between(x, low, high, step="post", color=look.color, alpha=0.13, linewidth=0)
+        if curve["low"].notna().any():  # where all trials are equal the band has no width
+            low, high = (curve[end].fillna(curve["mean"]).to_numpy(np.float64) for end in ("low", "high"))
+            ax.fill_between(x, low, high, step="post", color=look.color, alpha=0.13, linewidth=0)
         ax.plot(
             x,
             curve["mean"],
@@ -145,6 +161,16 @@ def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], info: Eff
     ax.grid(axis="y", which="major", color="0.9")
     ax.set_axisbelow(True)
     seaborn.despine(ax=ax)
+
+
+def _draw_trials(ax: Axes, trials: list[CostlyTrial], color: str) -> None:
+    """Draw single trials; the axes that the means have set reach higher where a trial does."""
+    ax.set_autoscale_on(False)
+    first, highest = ax.get_xlim()[0], ax.get_ylim()[1]
+    for cost, regret in trials:
+        ax.plot(cost, regret, drawstyle="steps-post", color=color, linewidth=0.4, alpha=0.6)
+        highest = max(highest, 1.05 * float(regret[cost >= first].max(initial=0.0)))
+    ax.set_ylim(top=highest)
 
 
 def _scale_regret(ax: Axes, curves: pd.DataFrame, measure: Measure | None) -> None:

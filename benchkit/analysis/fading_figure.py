@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from benchkit.analysis.style import Look, legend_below, method_look, venue_style
+from benchkit.analysis.training_mean import values_of
 
 __all__ = ["MEASURES", "Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
 
@@ -39,6 +40,7 @@ class Line(NamedTuple):
     x, mean, low, high : float64[points]; low and high are NaN where there is no interval.
     look : None takes the next of the palette.
     n : float64[points], how many random sets of models a mean is over; None where it is something else.
+    single : (x, y) of single values, of means that are over too few for an interval.
     """
 
     label: str
@@ -48,6 +50,7 @@ class Line(NamedTuple):
     high: npt.NDArray[np.float64]
     look: Look | None = None
     n: npt.NDArray[np.float64] | None = None
+    single: tuple[tuple[float, float], ...] = ()
 
 
 class Panel(NamedTuple):
@@ -60,7 +63,7 @@ class Panel(NamedTuple):
     level : a horizontal line with its label, or None.
     models : whether x is a number of models, on a logarithmic axis.
     signed : whether y may be negative over many decades.
-    least, most : that y can be; intervals may pass them, the axis does not. None is no bound.
+    least, most : Smallest and largest y, which the axis does not pass. None is no bound.
     """
 
     title: str
@@ -207,6 +210,9 @@ def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
             markeredgewidth=0,
             label=line.label,
         )
+        if line.single:
+            x, y = zip(*line.single, strict=True)
+            ax.scatter(x, y, s=3, color=look.color, linewidth=0, alpha=0.5)
     if panel.level is not None:
         label, value = panel.level
         ax.axhline(value, color="0.3", linestyle=(0, (1.0, 1.2)), label=label)
@@ -260,7 +266,7 @@ def _model_axis(ax: Axes, panel: Panel) -> None:
         ax.set_yscale("symlog", linthresh=1.0)
         return
     ax.set_yscale("log", nonpositive="mask")
-    # an interval may reach below 0, where a logarithm ends: what is seen is decided by the means
+    # an interval may reach close to 0, far down on a logarithm: what is seen is decided by the means
     ax.set_ylim(bottom=known.min() / 3)
 
 
@@ -272,7 +278,14 @@ def _line(label: str, rows: pd.DataFrame, x: str, scale: pd.Series[float] | None
     by = np.ones(len(rows)) if scale is None else np.maximum(scale.to_numpy(dtype=np.float64), 1.0)
     mean, low, high = (rows[name].to_numpy(dtype=np.float64) / by for name in ("mean", "low", "high"))
     n = rows["draws"].to_numpy(dtype=np.float64) if "draws" in rows else None
-    return Line(label, rows[x].to_numpy(dtype=np.float64), mean, low, high, n=n)
+    places = rows[x].to_numpy(dtype=np.float64)
+    texts = rows["values"] if "values" in rows else [""] * len(rows)
+    single = tuple(
+        (float(at), float(value / scale))
+        for at, text, scale in zip(places, texts, by, strict=True)
+        for value in values_of(text)
+    )
+    return Line(label, places, mean, low, high, n=n, single=single)
 
 
 def _group(layer: object, operator: object) -> str:

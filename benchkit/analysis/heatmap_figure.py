@@ -2,7 +2,7 @@
 
 `heatmap_info` chooses the rows, `draw_heatmap` draws them. One hue from light to dark, with the figures
 printed in the cells, so that it can be read in grey; they are black or white, whichever stands out more
-(WCAG 2.1, relative luminance). A cell without a figure is empty.
+(WCAG 2.1, relative luminance). A cell without a figure says why where there is room, else it is empty.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchkit.analysis.figure_text import name_text
+from benchkit.analysis.resolution import UNDEFINED, UNRESOLVED, figure_text, told_from_zero
 from benchkit.analysis.style import venue_style
 
 __all__ = ["HeatmapInfo", "draw_heatmap", "heatmap_info"]
@@ -49,6 +51,7 @@ class HeatmapInfo(NamedTuple):
     n : smallest and largest number of architectures of a pair.
     measure, fraction : of the figures.
     level : coverage of the intervals.
+    unresolved : Names of the columns whose ceiling is not resolvable, and so has no value.
     """
 
     names: tuple[str, ...]
@@ -59,6 +62,7 @@ class HeatmapInfo(NamedTuple):
     measure: str
     fraction: float
     level: float
+    unresolved: tuple[str, ...] = ()
 
 
 def heatmap_info(
@@ -82,12 +86,15 @@ def heatmap_info(
     value, low, high = (
         chosen.pivot(index="row", columns="column", values=each)
         .reindex(index=names, columns=names)
-        .to_numpy(dtype=np.float64)
+        .to_numpy(dtype=np.float64, copy=True)
         for each in ("value", "low", "high")
     )
+    doubtful = [i for i in range(len(names)) if value[i, i] == value[i, i] and not told_from_zero(low[i, i])]
+    value[doubtful, doubtful] = np.nan
     pairs = chosen[chosen["row"] != chosen["column"]]["n"]
     n = (int(pairs.min()), int(pairs.max()))
-    return HeatmapInfo(names, value, low, high, n, measure, fraction, level)
+    unresolved = tuple(names[i] for i in doubtful)
+    return HeatmapInfo(names, value, low, high, n, measure, fraction, level, unresolved)
 
 
 def draw_heatmap(info: HeatmapInfo, venue: str = "neurips") -> Figure:
@@ -160,10 +167,13 @@ def _print_figures(ax: Axes, info: HeatmapInfo, side: float, lowest: float) -> N
     size = min(6.5, 12.5 * side) if roomy else min(6.5, 26 * side)
     for (i, j), value in np.ndenumerate(info.value):
         if np.isnan(value):
+            if roomy and (i != j or info.names[i] in info.unresolved):
+                said = UNDEFINED if i != j else UNRESOLVED.replace(" ", "\n")
+                ax.text(j, i, said, ha="center", va="center", fontsize=size, fontstyle="italic", color="0.3")
             continue
         text = f"{value:.2f}"
         if roomy:
-            text += f"\n[{info.low[i, j]:.2f}, {info.high[i, j]:.2f}]"
+            text = figure_text(value, info.low[i, j], info.high[i, j]).replace(" ", "\n", 1)
         ax.text(
             *(j, i, text),
             ha="center",
@@ -184,5 +194,5 @@ def _luminance(share: float) -> float:
 
 def _wrapped(name: str) -> str:
     """Return a long name in lines, broken after its study or between its words."""
-    lines = name.replace(":", ":\n").split("\n")
+    lines = name_text(name, 4 * _NAME_WIDTH).replace(":", ":\n").split("\n")
     return "\n".join(each for line in lines for each in textwrap.wrap(line, _NAME_WIDTH) or [line])

@@ -1,6 +1,7 @@
 """The figure of posterior fading along searches that shrink their space, PC-NAS, beside those that do not.
 
-`interval_info` computes, `draw_intervals` draws what it is given.
+`interval_info` computes, `draw_intervals` draws what it is given. Several seeds are their mean: from five on
+with its interval, of fewer with a dot for each seed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchkit.analysis.fading_figure import MEASURES, Line, Panel, draw_panel
+from benchkit.analysis.resolution import CORRELATION, figure_text
 from benchkit.analysis.style import Look, method_look, venue_style
+from benchkit.analysis.training_mean import mean_over_trainings, values_of
 
 __all__ = ["IntervalInfo", "Scatter", "draw_intervals", "interval_info"]
 
@@ -83,8 +86,8 @@ def interval_info(
         row = []
         for training, points in pair.groupby("training", sort=False):
             figure = last[(last["seed"] == seed) & (last["training"] == training)].iloc[-1]
-            caption = f"{MEASURES[measure]} = {figure['value']:.2f}"
-            caption += f" [{figure['low']:.2f}, {figure['high']:.2f}]"
+            caption = f"{MEASURES[measure]} = "
+            caption += figure_text(figure["value"], figure["low"], figure["high"])
             row.append(
                 Scatter(
                     f"{training}, seed {seed}, $n$ = {len(points)}",
@@ -160,15 +163,21 @@ def _training_look(training: str) -> Look:
 
 
 def _over_seeds(training: str, rows: pd.DataFrame) -> Line:
-    """Return a training's curve: with its own interval for one seed, the mean and the range for several."""
+    """Return a training's curve: with its own interval for one seed, the mean of several."""
     look = _training_look(training)
     if rows["seed"].nunique() == 1:
         x, mean, low, high = (
             rows[name].to_numpy(dtype=np.float64) for name in ("epoch", "value", "low", "high")
         )
         return Line(f"{training}, 95 % interval over architectures", x, mean, low, high, look)
-    grouped = rows.groupby("epoch")["value"].agg(["mean", "min", "max"]).reset_index()
-    x, mean, low, high = (
-        grouped[name].to_numpy(dtype=np.float64) for name in ("epoch", "mean", "min", "max")
+    seeds = rows["seed"].nunique()
+    named = rows.drop(columns="training").rename(columns={"seed": "training"})
+    means = mean_over_trainings(named, ("epoch",), bounds=CORRELATION).sort_values("epoch")
+    x, mean, low, high = (means[name].to_numpy(dtype=np.float64) for name in ("epoch", "mean", "low", "high"))
+    single = tuple(
+        (float(at), float(value))
+        for at, text in zip(x, means["values"], strict=True)
+        for value in values_of(text)
     )
-    return Line(f"{training}, mean and range of {rows['seed'].nunique()} seeds", x, mean, low, high, look)
+    said = f"mean of {seeds} seeds (dots)" if single else f"mean and 95 % interval of {seeds} seeds"
+    return Line(f"{training}, {said}", x, mean, low, high, look, single=single)

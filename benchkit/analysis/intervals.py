@@ -2,7 +2,8 @@
 
 Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13. `scipy.stats.bootstrap`
 does the same for one sample; here whole curves are resampled at once, in bounded memory, so that a seed
-keeps its place along the curve.
+keeps its place along the curve. Where a sample is too small, or all of its values are equal, there is no
+interval: `benchkit.analysis.resolution` says why.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from benchkit.analysis.resolution import FEWEST, resolved_ends
 
 __all__ = [
     "MeanInterval",
@@ -33,7 +36,8 @@ class MeanInterval(NamedTuple):
     ----------
     n : number of values.
     mean : their mean, in their unit.
-    low, high : the ends of the interval; NaN where n = 1, which says nothing about the spread.
+    low, high : the ends of the interval; NaN where it is not resolvable (`benchkit.analysis.resolution`):
+        fewer than five values, or values that are all equal.
     """
 
     n: int
@@ -68,7 +72,7 @@ def mean_interval(
 
     Notes
     -----
-    Equal values give the degenerate interval (mean, mean); a NaN among them makes every figure NaN.
+    A NaN among the values makes every figure NaN.
     """
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1:
@@ -105,7 +109,7 @@ def mean_intervals(
     centred = sample - origin
     mean = origin + centred.mean(axis=0)
     low, high = np.full(points, np.nan), np.full(points, np.nan)
-    if n == 1:
+    if n < FEWEST:
         return MeanIntervals(n, mean, low, high)
     counts = resample_counts(n, rng, resamples)
     finite = np.flatnonzero(np.isfinite(mean))
@@ -113,7 +117,9 @@ def mean_intervals(
     for start in range(0, len(finite), _COLUMNS_AT_ONCE):
         columns = finite[start : start + _COLUMNS_AT_ONCE]
         means = np.concatenate([centred[:, columns].T @ (block / n).T for block in counts], axis=1)
-        low[columns], high[columns] = origin[columns] + np.quantile(means, tails, axis=1)
+        # blanked before the origin is added, which would hide a spread that is small beside it
+        first, last = np.quantile(means, tails, axis=1)
+        low[columns], high[columns] = (origin[columns] + end for end in resolved_ends(first, last, n))
     return MeanIntervals(n, mean, low, high)
 
 
@@ -135,7 +141,8 @@ def stratified_mean_intervals(
 
     Returns
     -------
-    MeanIntervals : `n` is the number of rows in all; the ends are NaN where a stratum has one row.
+    MeanIntervals : `n` is the number of rows in all; the ends are NaN where a stratum has fewer than five
+        rows, or no stratum has two different values.
 
     Raises
     ------
@@ -154,7 +161,8 @@ def stratified_mean_intervals(
     origin: npt.NDArray[np.float64] = np.mean(origins, axis=0)
     mean = origin + np.mean([(each - each[0]).mean(axis=0) for each in samples], axis=0)
     total = sum(len(sample) for sample in samples)
-    if min(len(sample) for sample in samples) == 1:
+    fewest = min(len(sample) for sample in samples)
+    if fewest < FEWEST:
         unknown = np.full(mean.shape, np.nan)
         return MeanIntervals(total, mean, unknown, unknown.copy())
     means = np.zeros((resamples, len(mean)))
@@ -162,7 +170,8 @@ def stratified_mean_intervals(
         blocks = resample_counts(len(sample), rng, resamples)
         drawn = [(block / len(sample)) @ (sample - sample[0]) for block in blocks]
         means += np.concatenate(drawn) / len(samples)
-    low, high = origin + np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = (origin + end for end in resolved_ends(first, last, fewest))
     return MeanIntervals(total, mean, low, high)
 
 

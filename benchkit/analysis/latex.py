@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchkit.analysis.resolution import FEWEST
 from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["bold_best", "comments", "escape", "leaderboard_latex"]
@@ -133,8 +134,18 @@ def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
         r"Regret: distance to the table's optimum. Rank: average over seeds. "
         r"Wins: share of seeds with a lower regret than random search, ties count half; "
         r"$p$: Wilcoxon signed-rank test of the same, Holm-corrected over the strategies of a data set. "
-        r"Best in bold."
+        rf"Best in bold.{_unresolved(frame)}"
     )
+
+
+def _unresolved(frame: pd.DataFrame) -> str:
+    """Return what a mean without an interval means, where there is one."""
+    measured = ("valid", "test", "regret")
+    if not any((frame[name].notna() & frame[f"{name}_low"].isna()).any() for name in measured):
+        return ""
+    if (frame["n"] < FEWEST).all():
+        return rf" Fewer than {FEWEST} trials resolve no interval."
+    return rf" No interval: fewer than {FEWEST} trials, or all of them equal."
 
 
 class _Near:

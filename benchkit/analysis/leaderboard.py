@@ -59,7 +59,9 @@ def leaderboard(
     then name.
 
     - n: trials of the strategy on the data set. Means, intervals and spendings are over these n.
-    - valid, test: percent; regret: percent points; missing where a trial's value is missing.
+    - valid, test: percent; regret: percent points; missing where a trial's value is missing. So are the ends
+      of an interval that is not resolvable (`benchkit.analysis.resolution`): fewer than five trials, or equal
+      ones.
     - rank: average rank of the regret, over the seeds that all strategies of the data set have.
     - queries, seconds, distinct, distinct_isomorphic: means a trial.
     - wins_over_random: share of shared seeds with a regret lower than the baseline's, ties count half.

@@ -11,6 +11,8 @@ Choices
   out of a pair.
 * The interval is a bootstrap over architectures: all pairs of runs see the same draws. With a handful of
   runs, the spread over runs cannot be estimated, and is not in it.
+* A ceiling whose interval holds 0 is no ceiling: the runs do not agree so much that it could not be chance.
+  It is not resolvable, as is one without an interval (`benchkit.analysis.resolution`).
 * It is a ceiling for one noisy measurement against one other. A prediction with less noise than one
   training can pass it, and one held against a mean over runs has a higher ceiling.
 """
@@ -34,6 +36,7 @@ from benchkit.analysis.rank_correlation import (
     check_choice,
     measure_samples,
 )
+from benchkit.analysis.resolution import told_from_zero
 
 __all__ = ["noise_ceiling"]
 
@@ -56,7 +59,7 @@ def noise_ceiling(
     Returns
     -------
     A frame with a row for each fraction and measure: fraction, measure, pairs (of runs), n (architectures
-    in the smallest pair), value, low, high.
+    in the smallest pair), value, low, high, resolved (whether the interval is above 0).
 
     Raises
     ------
@@ -74,11 +77,14 @@ def noise_ceiling(
     rows = []
     for fraction in fractions:
         pairs = _pairs(values, fraction)
-        ends = bootstrap(partial(_mean_over_pairs, pairs, measures), n, key, level, resamples)
         fewest = min(pair.ranks.n for pair in pairs)
-        for measure, figure in zip(measures, ends, strict=True):
-            rows.append((fraction, measure, len(values) * (len(values) - 1) // 2, fewest, *figure))
-    return pd.DataFrame(rows, columns=["fraction", "measure", "pairs", "n", "value", "low", "high"])
+        ends = bootstrap(partial(_mean_over_pairs, pairs, measures), n, key, level, resamples, fewest)
+        for measure, (value, low, high) in zip(measures, ends.tolist(), strict=True):
+            number = len(values) * (len(values) - 1) // 2
+            rows.append((fraction, measure, number, fewest, value, low, high, told_from_zero(low)))
+    return pd.DataFrame(
+        rows, columns=["fraction", "measure", "pairs", "n", "value", "low", "high", "resolved"]
+    )
 
 
 class _Pair(NamedTuple):

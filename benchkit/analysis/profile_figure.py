@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchkit.analysis.aggregates import aggregate, performance_profiles, task_scores
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.style import legend_below, method_looks, venue_style
 
 __all__ = ["ProfileInfo", "draw_profiles", "profile_info"]
@@ -92,9 +93,8 @@ def draw_profiles(info: ProfileInfo, venue: str = "neurips") -> Figure:
 def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
     for number, (strategy, look) in enumerate(method_looks(info.strategies).items()):
         rows = info.profiles[info.profiles["strategy"] == strategy]
-        ax.fill_between(
-            rows["threshold"], rows["low"], rows["high"], color=look.color, alpha=0.12, linewidth=0
-        )
+        low, high = (rows[end].fillna(rows["share"]) for end in ("low", "high"))
+        ax.fill_between(rows["threshold"], low, high, color=look.color, alpha=0.12, linewidth=0)
         every = max(1, len(rows) // 6)
         ax.plot(
             rows["threshold"],
@@ -107,7 +107,7 @@ def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
             markeredgewidth=0.3,
         )
     ax.axvline(0, color="0.5", linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    ax.set_xlabel(f"score $s$ (0: mean of {info.baseline}, 1: best)")
+    ax.set_xlabel(f"score $s$ (0: mean of {name_text(info.baseline)}, 1: best)")
     ax.set_ylabel("share of runs above $s$")
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlim(info.profiles["threshold"].min(), 1)
@@ -123,7 +123,7 @@ def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
         ax.plot([row["low"], row["high"]], [place, place], color=look.color, linewidth=2.2, alpha=0.45)
         ax.plot([row["value"]], [place], color=look.color, marker=look.marker, markeredgecolor="none")
     ax.axvline(0, color="0.5", linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    ax.set_yticks(range(len(info.strategies)), list(info.strategies))
+    ax.set_yticks(range(len(info.strategies)), list(method_texts(info.strategies).values()))
     ax.set_ylim(len(info.strategies) - 0.5, -0.5)
     ax.set_xlabel(f"{_SHOWN} of the score")
     ax.grid(axis="x", color="0.9")
@@ -133,6 +133,7 @@ def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
 
 def _handles(info: ProfileInfo) -> list[Artist]:
     handles: list[Artist] = []
+    texts = method_texts(info.strategies)
     for strategy, look in method_looks(info.strategies).items():
         handles.append(
             Line2D(
@@ -143,7 +144,7 @@ def _handles(info: ProfileInfo) -> list[Artist]:
                 marker=look.marker,
                 markeredgecolor="white",
                 markeredgewidth=0.3,
-                label=strategy,
+                label=texts[strategy],
             )
         )
     runs = sorted(set(info.profiles["n"]))

@@ -15,7 +15,9 @@ Choices
   the border are all in, and n says how many that makes. The share is chosen once, by the truth alone,
   and its bootstrap draws within it.
 * A measure is undefined where one side is constant, or n = 1: NaN, in its interval too. Bootstrap samples
-  in which it is undefined (they exist for tiny n) are left out of the interval.
+  in which it is undefined (they exist for small n, and for sides with few different values) are left out of
+  the interval; where they are many, or n is below five, or all samples agree, there is no interval
+  (`benchkit.analysis.resolution`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchkit.analysis.fast_tau import Counts, PairedRanks
+from benchkit.analysis.resolution import FEWEST, resolved_ends
 
 __all__ = [
     "FRACTIONS",
@@ -73,7 +76,7 @@ def correlate(
     Returns
     -------
     A frame with a row for each fraction and measure, in the order given: fraction, measure, n
-    (architectures), value, low, high.
+    (architectures), value, low, high; NaN where the value is undefined, or the interval not resolvable.
 
     Raises
     ------
@@ -147,9 +150,16 @@ def best_share(truth: Figures, fraction: float) -> npt.NDArray[np.intp]:
 
 
 def bootstrap(
-    figures: Callable[[Counts], npt.NDArray[np.float64]], n: int, key: int, level: float, resamples: int
+    figures: Callable[[Counts], npt.NDArray[np.float64]],
+    n: int,
+    key: int,
+    level: float,
+    resamples: int,
+    fewest: int | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return float64[figures, 3]: each figure of the whole sample, and the ends of its interval.
+
+    The ends are NaN where the interval is not resolvable (`benchkit.analysis.resolution`).
 
     Parameters
     ----------
@@ -158,10 +168,17 @@ def bootstrap(
     n : architectures.
     key : seeds the draws, together with n.
     level, resamples : see `correlate`.
+    fewest : Number of architectures that the figures are of, where that is fewer than n.
     """
+    value = figures(np.ones((1, n)))[0]
+    smallest = n if fewest is None else fewest
+    if smallest < FEWEST:
+        return np.stack([value, *np.full((2, len(value)), np.nan)], axis=1)
     draws = np.random.default_rng([key, n])
     samples = np.concatenate([figures(counts) for counts in resample_counts(n, draws, resamples)])
-    return np.stack([figures(np.ones((1, n)))[0], *percentile_interval(samples, level)], axis=1)
+    undefined = np.isnan(samples).mean(axis=0)
+    ends = resolved_ends(*percentile_interval(samples, level), smallest, undefined, level)
+    return np.stack([value, *ends], axis=1)
 
 
 def resample_counts(n: int, rng: np.random.Generator, resamples: int) -> Iterator[Counts]:

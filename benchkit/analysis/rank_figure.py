@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.frames import check_trials
 from benchkit.analysis.ranking import (
     Friedman,
@@ -138,7 +139,9 @@ def draw_ranks(info: RankInfo, venue: str = "neurips") -> Figure:
         raise ValueError("there are no ranks to draw")
     with venue_style(venue) as page:
         longest = max(_text_width(_label(panel, i)) for panel in info.panels for i in range(len(panel.ranks)))
-        apart = max(_text_width(f"{panel.dataset}{_note(panel, info.alpha)}") for panel in info.panels)
+        apart = max(
+            _text_width(f"{name_text(panel.dataset)}{_note(panel, info.alpha)}") for panel in info.panels
+        )
         second_line = _SECOND_LINE if apart + 0.25 > page.column else 0.0
         layout = _layout(page.column, longest)._replace(title=_TITLE + second_line)
         heights = [_height(panel, layout) for panel in info.panels]
@@ -182,7 +185,11 @@ def _text_width(text: str) -> float:
 
 
 def _label(panel: RankPanel, position: int) -> str:
-    return f"{panel.strategies[position]}  {panel.ranks[position]:.2f}"
+    return f"{_name(panel, position)}  {panel.ranks[position]:.2f}"
+
+
+def _name(panel: RankPanel, position: int) -> str:
+    return method_texts(panel.strategies)[panel.strategies[position]]
 
 
 def _at_left(panel: RankPanel, layout: _Layout) -> int:
@@ -229,7 +236,7 @@ def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
         if left:
             ax.text(edge - 0.04, y, _label(panel, position), ha="right", va="center", fontsize=_LABEL_SIZE)
         else:
-            text = f"{rank:.2f}  {strategy}"
+            text = f"{rank:.2f}  {_name(panel, position)}"
             ax.text(edge + 0.04, y, text, ha="left", va="center", fontsize=_LABEL_SIZE)
 
 
@@ -244,9 +251,9 @@ def _draw_heading(ax: Axes, panel: RankPanel, alpha: float, width: float, second
     """Write the data set and the note, the note on a line of its own where both do not fit into one."""
     note = _note(panel, alpha)
     longer = f"average rank of regret over {note}"
-    if _text_width(longer if second_line else f"{panel.dataset}{longer}") + 0.25 < width:
+    if _text_width(longer if second_line else f"{name_text(panel.dataset)}{longer}") + 0.25 < width:
         note = longer
-    ax.text(0.05, 0.12, panel.dataset, ha="left", va="center", fontsize=8)
+    ax.text(0.05, 0.12, name_text(panel.dataset), ha="left", va="center", fontsize=8)
     edge, side = (0.05, "left") if second_line else (width - 0.05, "right")
     ax.text(edge, 0.12 + second_line, note, ha=side, va="center", fontsize=7)
 

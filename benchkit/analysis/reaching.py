@@ -16,7 +16,8 @@ Deviations and choices
   bound: at least (the baseline's is beyond), at most (the strategy's is), or nothing (both are). Its interval
   is a percentile bootstrap, trials resampled within each strategy. A resample with a bound counts with the
   bound's lower value for the low end, and its upper one for the high end, so the interval is wide enough for
-  whatever the true cost is. The interval of the restricted mean is a percentile bootstrap, too.
+  whatever the true cost is. The interval of the restricted mean is a percentile bootstrap, too. Both are
+  missing where they are not resolvable (`benchkit.analysis.resolution`).
 - The incumbent's regret may rise again where the search sees another column than the one that is judged. The
   first time counts; `held` counts the trials that end at or below the target.
 """
@@ -32,6 +33,7 @@ import pandas as pd
 from benchkit.analysis.curves import trials_by_group
 from benchkit.analysis.intervals import resample_counts
 from benchkit.analysis.kaplan_meier import median_cost, reached_share, resampled_medians, restricted_means
+from benchkit.analysis.resolution import FEWEST, resolved_ends
 
 __all__ = ["REACHING_COLUMNS", "follow_up", "reaching", "reaching_costs"]
 
@@ -169,7 +171,8 @@ def reaching(
     - restricted_mean: mean cost where no trial pays more than the horizon.
     - speed_up: median cost of the baseline over that of the strategy; above 1 the strategy is faster.
       `speed_up_bound` is empty, ``>=`` or ``<=`` where it is only a bound, ``unknown`` where there is none;
-      a missing high end is infinite. All are missing for the baseline, and where there is none.
+      a missing high end is infinite where there is a low one. All are missing for the baseline, and where
+      there is none.
 
     Raises
     ------
@@ -210,12 +213,12 @@ def _summary(
     median = [np.nan if np.isinf(each) else each for each in median_cost(curve)]
     n = len(cost)
     mean = float(restricted_means(cost, reached, horizon, np.ones((1, n)))[0])
-    low = high = np.nan
-    if n > 1:
+    low = high = np.array(np.nan)
+    if n >= FEWEST:
         counts = _counts(n, key, 0, resamples)
-        low, high = np.quantile(
-            restricted_means(cost, reached, horizon, counts), [(1 - level) / 2, (1 + level) / 2]
-        )
+        means = restricted_means(cost, reached, horizon, counts)
+        first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        low, high = resolved_ends(first, last, n)
     return {
         "n": n,
         "reached": int((reached & (cost <= horizon)).sum()),
@@ -263,11 +266,14 @@ def _speed_up(
     ]
     value = {"": highest[0], ">=": lowest[0], "<=": highest[0], "unknown": np.nan}[bound]
     found: dict[str, float | str] = {"speed_up": float(value), "speed_up_bound": bound}
-    if min(len(rival), len(group)) == 1:
+    fewest = min(len(rival), len(group))
+    if fewest < FEWEST:
         return found
     # no interpolation: it would turn an infinite neighbour into no number
     low = float(np.quantile(lowest[1:], (1 - level) / 2, method="lower"))
     high = float(np.quantile(highest[1:], (1 + level) / 2, method="higher"))
+    if not np.isinf(high):
+        low, high = (float(end) for end in resolved_ends(low, high, fewest))
     return found | {"speed_up_low": low, "speed_up_high": np.nan if np.isinf(high) else high}
 
 

@@ -10,7 +10,7 @@ as likely to have come first, so the best of n has an expectation over the order
 | best and mean of the first n, as a search of n samples would report | `best_of_first` |
 | both for several searches, with their mean over seeds | `sample_curves`, `draw_samples` |
 
-The interval over searches is Student's, see `benchkit.analysis.training_mean`.
+The interval over searches is that of `benchkit.analysis.training_mean`; of fewer than five each is shown.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy.special import gammaln
 
+from benchkit.analysis.resolution import PERCENT
 from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
-from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.analysis.training_mean import mean_over_trainings, values_of
 
 __all__ = ["FirstSamples", "SampleInfo", "best_of_first", "draw_samples", "expected_best", "sample_curves"]
 
@@ -58,8 +59,9 @@ class SampleInfo(NamedTuple):
 
     Attributes
     ----------
-    curves : a row for each search and n: method, training, n, value (expected best score).
-    means : a row for each method of several searches, and n: method, n, trainings, mean, sd, low, high.
+    curves : a row for each search and n: method, training, n, value (expected best score, percent).
+    means : a row for each method of several searches, and n: method, n, trainings, mean, sd, low, high,
+        values.
     tests : the same for each method and n that was tested; empty if none.
     """
 
@@ -142,7 +144,7 @@ def sample_curves(
         for method, training, scores in searches
     ]
     curves = pd.concat(pieces, ignore_index=True)
-    means = mean_over_trainings(curves, ("method", "n"))
+    means = mean_over_trainings(curves, ("method", "n"), bounds=PERCENT)
     tested = pd.DataFrame(
         [
             (method, training, n, value)
@@ -154,14 +156,15 @@ def sample_curves(
     return SampleInfo(
         curves,
         means[means["trainings"] > 1].reset_index(drop=True),
-        mean_over_trainings(tested, ("method", "n")),
+        mean_over_trainings(tested, ("method", "n"), bounds=PERCENT),
     )
 
 
 def draw_samples(info: SampleInfo, venue: str = "neurips", ylabel: str = "accuracy (%)") -> Figure:
     """Draw the expected best of n samples against n: methods as bands over seeds, each search thin.
 
-    Test accuracies of the best of the first n stand as open markers at their n.
+    Test accuracies of the best of the first n stand as open markers at their n, with an upright line for the
+    interval over seeds; of fewer than five seeds each is a dot.
 
     Raises
     ------
@@ -195,13 +198,17 @@ def _draw_method(ax: Axes, info: SampleInfo, method: str, look: Look) -> list[Li
     if len(means):
         ax.fill_between(means["n"], means["low"], means["high"], color=look.color, alpha=0.15, linewidth=0)
         ax.plot(means["n"], means["mean"], color=look.color, linestyle=look.linestyle)
-        label += f" (95 % over {trainings} trainings)"
+        resolved = means["low"].notna().any()
+        label += f" (95 % over {trainings} trainings)" if resolved else f" (mean of {trainings}, each thin)"
     handles = [Line2D([], [], color=look.color, linestyle=look.linestyle, label=label)]
     tests = info.tests[info.tests["method"] == method]
     if len(tests):
         ax.plot(tests["n"], tests["mean"], linestyle="", marker=look.marker, mfc="white", mec=look.color)
-        several = tests[tests["trainings"] > 1]
+        several = tests[tests["low"].notna()]
         ax.vlines(several["n"], several["low"], several["high"], color=look.color, lw=0.8)
+        for n, text in zip(tests["n"], tests["values"], strict=True):
+            single = values_of(text)
+            ax.plot([n] * len(single), single, linestyle="", marker=".", ms=3, color=look.color, alpha=0.6)
         handles.append(
             Line2D(
                 [], [], linestyle="", marker=look.marker, mfc="white", mec=look.color,

@@ -1,4 +1,4 @@
-"""A whole table in one figure: accuracy against a cost, the Pareto front, and the ways of searches over it.
+"""A whole table in one figure: how good architectures are at a cost, the Pareto front, the ways of searches.
 
 `space_info` computes, `draw_space` draws what it is given.
 
@@ -6,9 +6,8 @@ Deviations and choices
 ----------------------
 - Thousands of architectures are shown as a density, on a grid in the axes' own scales, few as points. The
   density is rasterised also in vector files, which stay small; all else is lines.
-- Where the errors (100 % minus accuracy) lie far apart, the accuracy axis is logarithmic in the error: half
-  the error is the same step everywhere, and the best architectures get the room that they need. The ticks are
-  accuracies.
+- The y axis says accuracy as a rule, else any quantity in its unit (`benchkit.analysis.score_scale`). It is
+  never turned over: where lower is better, the front and the best are below.
 - The front is drawn as the stairs of what can be had at a cost, which is what no architecture passes.
 - The way of a search goes over its incumbents, in the order in which they were found. It may go down: a
   search sees one column of the table, the figure may show another.
@@ -28,10 +27,12 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from benchkit.analysis.cost_axis import logarithmic_ticks, plain_number
+from benchkit.analysis.figure_text import method_texts
 from benchkit.analysis.pareto import pareto_front
+from benchkit.analysis.score_scale import ScoreScale, score_scale
 from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 
 __all__ = ["Density", "SpaceInfo", "draw_space", "space_info"]
@@ -43,10 +44,8 @@ _FEW = 1_000
 """Up to so many architectures are shown as points."""
 _CELLS = (90, 70)
 """Columns and rows of the density."""
-_FAR_COSTS, _FAR_ERRORS = 5.0, 4.0
-"""From this largest over smallest value on an axis is logarithmic."""
-_FINEST = 0.05  # percent points of error: where the logarithmic axis ends though accuracies reach 100 %
-_LABELS = (0, 10, 30, 50, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 99, 99.5)
+_FAR_COSTS = 5.0
+"""From this largest over smallest cost on the axis is logarithmic."""
 _PATH_COLUMNS = ("strategy", "seed", "queries", "cost", "accuracy")
 _GREYS = LinearSegmentedColormap.from_list("cloud", ["0.93", "0.45"])
 
@@ -70,14 +69,17 @@ class SpaceInfo(NamedTuple):
 
     Attributes
     ----------
-    cost, accuracy : float64[n], the architectures that have both; accuracy in percent.
+    cost, accuracy : float64[n], the architectures that have both; `accuracy` is what is on the y axis.
     density : where there are too many for points, else None.
     front : int64[m], places in `cost` of the Pareto front; empty to leave it out.
-    best : place of the best accuracy, of equals the cheapest.
+    best : place of the best on the y axis, of equals the cheapest.
     paths : strategy, seed, queries, cost, accuracy: a row for each incumbent of each search, in order.
     cost_label, accuracy_label : of the axes.
     source : whose numbers these are, for the legend.
     unknown : how many more architectures lack one of the two.
+    unit : unit of the y axis, for the legend.
+    higher_is_better : whether higher is better on the y axis.
+    lower_cost : whether lower is better on the x axis.
     """
 
     cost: Floats
@@ -90,6 +92,14 @@ class SpaceInfo(NamedTuple):
     accuracy_label: str
     source: str
     unknown: int
+    unit: str = "%"
+    higher_is_better: bool = True
+    lower_cost: bool = True
+
+    @property
+    def scale(self) -> ScoreScale:
+        """The scale of the y axis."""
+        return score_scale(self.accuracy, self.unit, self.higher_is_better)
 
 
 def space_info(
@@ -101,14 +111,19 @@ def space_info(
     cost_label: str = "cost",
     accuracy_label: str = "accuracy (%)",
     source: str = "",
+    unit: str = "%",
+    higher_is_better: bool = True,
+    lower_cost: bool = True,
 ) -> SpaceInfo:
     """Return what a figure of a whole table shows.
 
     Parameters
     ----------
-    cost, accuracy : float[n], an entry an architecture; NaN where unknown. Lower costs are better.
+    cost, accuracy : float[n], an entry an architecture; NaN where unknown. `accuracy` may be any quantity.
     paths : strategy, seed, queries, cost, accuracy: a row for each incumbent, in the order found.
     pareto : whether the front is shown.
+    unit : unit of the quantity on the y axis.
+    higher_is_better, lower_cost : the better direction of each.
 
     Raises
     ------
@@ -116,60 +131,47 @@ def space_info(
     """
     x, y = np.asarray(cost, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"needs a cost and an accuracy each, got shapes {x.shape}, {y.shape}")
+        raise ValueError(f"needs a cost and a value each, got shapes {x.shape}, {y.shape}")
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
-        raise ValueError("no architecture has both the cost and the accuracy")
+        raise ValueError("no architecture has both the cost and what is drawn against it")
     ways = pd.DataFrame(columns=list(_PATH_COLUMNS)) if paths is None else paths
     missing = [column for column in _PATH_COLUMNS if column not in ways.columns]
     if missing:
         raise ValueError(f"paths lack the columns {', '.join(missing)}")
     x, y = x[known], y[known]
+    front = pareto_front(x, y, lower_cost=lower_cost, higher_value=higher_is_better)
     return SpaceInfo(
         cost=x,
         accuracy=y,
-        density=_density(x, y) if len(x) > _FEW else None,
-        front=pareto_front(x, y) if pareto else np.empty(0, dtype=np.int64),
-        best=int(np.lexsort((x, -y))[0]),
+        density=_density(x, y, score_scale(y, unit, higher_is_better)) if len(x) > _FEW else None,
+        front=front if pareto else np.empty(0, dtype=np.int64),
+        best=int(np.lexsort((x if lower_cost else -x, -y if higher_is_better else y))[0]),
         paths=ways.reset_index(drop=True),
         cost_label=cost_label,
         accuracy_label=accuracy_label,
         source=source,
         unknown=int((~known).sum()),
+        unit=unit,
+        higher_is_better=higher_is_better,
+        lower_cost=lower_cost,
     )
 
 
-def _density(cost: Floats, accuracy: Floats) -> Density:
+def _density(cost: Floats, accuracy: Floats, scale: ScoreScale) -> Density:
     """Count architectures on a grid that is even in the axes' scales."""
     columns, rows = _CELLS
     x = np.log10(cost) if _far_costs(cost) else cost
-    y = _error_scale(accuracy) if _far_errors(accuracy) else accuracy
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=(columns, rows))
+    counts, x_edges, y_edges = np.histogram2d(x, scale.place(accuracy), bins=(columns, rows))
     return Density(
         10.0**x_edges if _far_costs(cost) else x_edges,
-        _from_error_scale(y_edges) if _far_errors(accuracy) else y_edges,
+        scale.value(y_edges),
         counts.astype(np.int64),
     )
 
 
 def _far_costs(cost: Floats) -> bool:
     return bool(cost.min() > 0 and cost.max() > _FAR_COSTS * cost.min())
-
-
-def _far_errors(accuracy: Floats) -> bool:
-    error = np.maximum(100 - accuracy, _FINEST)
-    return bool(error.max() > _FAR_ERRORS * error.min())
-
-
-def _error_scale(accuracy: npt.ArrayLike) -> Floats:
-    """Return accuracies (percent) on a scale that is logarithmic in the error; higher is better."""
-    scaled: Floats = -np.log10(np.maximum(100 - np.asarray(accuracy, dtype=np.float64), _FINEST))
-    return scaled
-
-
-def _from_error_scale(scaled: npt.ArrayLike) -> Floats:
-    accuracy: Floats = 100 - 10.0 ** -np.asarray(scaled, dtype=np.float64)
-    return accuracy
 
 
 def draw_space(info: SpaceInfo, venue: str = "neurips") -> Figure:
@@ -188,9 +190,10 @@ def draw_space(info: SpaceInfo, venue: str = "neurips") -> Figure:
         _scale(ax, info)
         _draw_cloud(figure, ax, info)
         if len(info.front):
-            front = info.front[np.unique(info.accuracy[info.front], return_index=True)[1]]
-            right = ax.get_xlim()[1]
-            x, y = [*info.cost[front], right], [*info.accuracy[front], info.accuracy[front[-1]]]
+            gain = info.accuracy[info.front] if info.higher_is_better else -info.accuracy[info.front]
+            front = info.front[np.unique(gain, return_index=True)[1]]
+            end = ax.get_xlim()[1 if info.lower_cost else 0]
+            x, y = [*info.cost[front], end], [*info.accuracy[front], info.accuracy[front[-1]]]
             ax.plot(x, y, drawstyle="steps-post", color="white", linewidth=2.2, zorder=3)
             ax.plot(x, y, drawstyle="steps-post", **_FRONT, zorder=3.1)
         best = (info.cost[info.best], info.accuracy[info.best])
@@ -234,30 +237,7 @@ def _scale(ax: Axes, info: SpaceInfo) -> None:
     else:
         room = 0.02 * (high - low) or 0.02 * abs(high) or 1.0
         ax.set_xlim(low - room, high + room)
-    low, high = float(info.accuracy.min()), float(info.accuracy.max())
-    if _far_errors(info.accuracy):
-        ax.set_yscale("function", functions=(_error_scale, _from_error_scale))
-        bottom, top = (float(value) for value in _error_scale([low, high]))
-        room = 0.03 * (top - bottom)
-        ends = _from_error_scale([bottom - room, top + room])
-        ax.set_ylim(*ends)
-        ax.yaxis.set_major_locator(FixedLocator(_accuracy_ticks(*ends.tolist())))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    else:
-        room = 0.03 * (high - low) or 1.0
-        ax.set_ylim(low - room, high + room)
-
-
-def _accuracy_ticks(low: float, high: float) -> list[float]:
-    """Return accuracies to write at an axis, none too near to the one above it."""
-    inside = [label for label in _LABELS if low <= label <= high]
-    length = float(_error_scale(high) - _error_scale(low))
-    kept: list[float] = []
-    for label in reversed(inside):
-        if not kept or float(_error_scale(kept[-1]) - _error_scale(label)) > 0.07 * length:
-            kept.append(label)
-    return kept[::-1]
+    info.scale.set_up(ax, float(info.accuracy.min()), float(info.accuracy.max()))
 
 
 def _draw_cloud(figure: Figure, ax: Axes, info: SpaceInfo) -> None:
@@ -320,6 +300,14 @@ def _line(look: Look) -> dict[str, Any]:
     }
 
 
+def _best_label(info: SpaceInfo) -> str:
+    value = float(info.accuracy[info.best])
+    if info.unit == "%" and info.higher_is_better:
+        return f"best: {value:.2f} %"
+    which = "highest" if info.higher_is_better else "lowest"
+    return f"best ({which}): {value:.4g} {info.unit}".strip()
+
+
 def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
     """Return what the legend says: which numbers, how many, and of each method which searches."""
     n = f"{len(info.cost):,}"
@@ -332,10 +320,12 @@ def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
         handles.append(Patch(color=_GREYS(0.6), linewidth=0, label=cloud))
     if len(info.front):
         handles.append(Line2D([], [], label=f"Pareto front ({len(info.front)})", **_FRONT))
-    handles.append(Line2D([], [], label=f"best: {info.accuracy[info.best]:.2f} %", **_BEST))
+    handles.append(Line2D([], [], label=_best_label(info), **_BEST))
     looks = method_looks(info.paths["strategy"].astype(str))
+    texts = method_texts(looks)
     for strategy, ways in info.paths.groupby("strategy", sort=False):
         seeds = list(dict.fromkeys(ways["seed"].astype(int)))
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-        handles.append(Line2D([], [], label=f"{strategy}, {which}", **_line(looks[str(strategy)])))
+        label = f"{texts[str(strategy)]}, {which}"
+        handles.append(Line2D([], [], label=label, **_line(looks[str(strategy)])))
     return handles

@@ -11,15 +11,14 @@ connections.
 
 Deviations and choices
 ----------------------
-- The line of a method is the mean over its seeds. From five seeds on it has a band, Student's interval of the
-  mean (`mean_over_trainings`); of fewer, whose interval fills the panel, each seed is drawn, thin. The tables
-  have the interval in any case.
+- The line of a method is the mean over its seeds. From five seeds on it has a band, the interval of the mean
+  (`mean_over_trainings`), which stays within what the quantity can be; of fewer, which resolve no interval,
+  each seed is drawn, thin, and the tables have their values. Where all seeds are equal the band has no width.
 - Nothing is smoothed. A method that draws what it derives jumps from epoch to epoch, so of long searches
   (`LONG_SEARCH`) the panels stand above each other, as wide as the text; single seeds are points, and means
   are thin steps, solid, which only markers and colours tell apart. Of more than two methods these would
   still cover each other: each has panels of its own, on the same axes.
-- A band may pass what the axis can show (a share above 1, an accuracy above the best); the axis cuts it off
-  there, the tables keep it whole.
+- A band may pass the best accuracy in the table; the axis cuts it off there, the tables keep it whole.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from benchkit.analysis.figure_text import method_texts
+from benchkit.analysis.resolution import FEWEST, PERCENT, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.style import Look, legend_below, method_looks, venue_style
 from benchkit.analysis.training_mean import mean_over_trainings
 
@@ -54,7 +55,7 @@ __all__ = [
 Axis = Literal["epochs", "updates"]
 """What x is: epochs of the search, or weight updates."""
 
-BAND_SEEDS = 5
+BAND_SEEDS = FEWEST
 """Seeds from which a mean has a band; of fewer every seed is drawn."""
 
 LONG_SEARCH = 50
@@ -63,6 +64,7 @@ LONG_SEARCH = 50
 _COLUMNS: dict[Axis, str] = {"epochs": "epoch", "updates": "updates"}
 _AXIS_LABELS: dict[Axis, str] = {"epochs": "epochs", "updates": "weight updates"}
 _KEYS = ("method", "epoch", "updates")
+_BOUNDS: dict[str, Bounds] = {"skips": SHARE, "entropy": SHARE, "accuracy": PERCENT}
 _MARKERS = 5
 _MARGIN = 0.05
 
@@ -115,9 +117,14 @@ def means_over_seeds(points: pd.DataFrame, measure: str, level: float = 0.95) ->
 
     Returns
     -------
-    A frame: method, epoch, updates, trainings (seeds), mean, sd, low, high; see `mean_over_trainings`.
+    A frame: method, epoch, updates, trainings (seeds), mean, sd, low, high, values; see
+    `mean_over_trainings`. A column of other figures, or with values that are no percentages, has no bounds.
     """
-    return mean_over_trainings(points.rename(columns={"seed": "training"}), _KEYS, measure, level)
+    bounds = _BOUNDS.get(measure, UNBOUNDED)
+    if not points[measure].dropna().between(*bounds).all():
+        bounds = UNBOUNDED
+    named = points.rename(columns={"seed": "training"})
+    return mean_over_trainings(named, _KEYS, measure, level, bounds=bounds)
 
 
 def stability_info(
@@ -203,7 +210,7 @@ def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
                 ax.label_outer()
         if grid:
             for ax, method in zip(axes[0], methods, strict=True):
-                ax.set_title(method)
+                ax.set_title(method_texts(methods)[method])
         figure.align_ylabels(axes)
         legend_below(figure, handles, most, handlelength=2.6)
     return figure
@@ -253,7 +260,8 @@ def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, offsets: dict[s
         single = info.points[info.points["method"] == method]
         seeds = single["seed"].nunique()
         if seeds >= BAND_SEEDS:
-            ax.fill_between(mean[x], mean["low"], mean["high"], color=look.color, alpha=0.15, linewidth=0)
+            low, high = (mean[end].fillna(mean["mean"]) for end in ("low", "high"))
+            ax.fill_between(mean[x], low, high, color=look.color, alpha=0.15, linewidth=0)
         elif seeds > 1:
             for _, path in single.groupby("seed"):
                 ax.plot(path[x], path[panel.measure], **_single_style(look.color, long))
@@ -310,8 +318,9 @@ def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
     common = seeds.nunique() == 1
     handles: list[Artist] = []
     looks = method_looks(info.points["method"])
+    texts = method_texts(methods)
     for method in methods:
-        label = method if common else f"{method} ($n$ = {seeds[method]})"
+        label = texts[method] if common else f"{texts[method]} ($n$ = {seeds[method]})"
         handles.append(Line2D([], [], **_mean_style(looks[method], long), label=label))
     said = f", $n$ = {seeds.iloc[0]}" if common else ""
     if (seeds >= BAND_SEEDS).any():

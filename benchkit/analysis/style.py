@@ -25,8 +25,8 @@ Deviations and choices
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -39,7 +39,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
+from benchkit.analysis.figure_text import FONT
 from benchkit.analysis.pgf import tex_texts, without_preamble
+from benchkit.base.files import replacing
 
 __all__ = [
     "FORMATS",
@@ -78,7 +80,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 """Formats of figures, and what is left out of their metadata."""
 
-_FONT = "STIXGeneral"
+_FONT = FONT
 
 LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
 """A solid line, or (offset, on and off lengths in points)."""
@@ -243,22 +245,20 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
     """
     stem = Path(stem)
     paths = []
-    apart = stem.with_name(f".{stem.name}.{os.getpid()}.tmp")
     with rc_context(_parameters()):
         for extension in formats:
             name = f"{stem.name}.{extension}"
             metadata: Any = {"metadata": FORMATS[extension]} if FORMATS[extension] else {}  # PGF takes none
-            try:
-                apart.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory() as folder:  # it may be the place of a link, or of a device
+                apart = Path(folder)
                 with tex_texts(figure, _FONT) if extension == "pgf" else nullcontext():
                     figure.savefig(apart / name, format=extension, dpi=300, **metadata)
                 if extension == "pgf":
                     without_preamble(apart / name)
                 made = sorted(apart.iterdir(), key=lambda path: (path.name == name, path.name))
                 for path in made:  # what the figure refers to comes before it
-                    os.replace(path, stem.with_name(path.name))
-            finally:
-                shutil.rmtree(apart, ignore_errors=True)
+                    with replacing(stem.with_name(path.name)) as temporary:
+                        shutil.copyfile(path, temporary)
             paths += [stem.with_name(path.name) for path in reversed(made)]
     return paths
 

@@ -6,7 +6,8 @@ Choices
 * Where predictions tie at the border of the predicted top k (scores on 1,000 images often do), figures
   are the exact expectation over a random choice among the tied; no order in a file can help or harm.
 * Intervals are percentile bootstraps over architectures. Within a bootstrap sample, truth, ranks and the
-  best are those of the sample; an architecture drawn twice is there twice.
+  best are those of the sample; an architecture drawn twice is there twice. Where all samples agree, or there
+  are fewer than five architectures, there is none (`benchkit.analysis.resolution`).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def top_k_figures(
     Returns
     -------
     A frame with a row for each k and figure: k, measure (precision, regret or best_rank), n
-    (architectures), value, low, high.
+    (architectures), value, low, high; the last two are NaN where the interval is not resolvable.
 
     Raises
     ------

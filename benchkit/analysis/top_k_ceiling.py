@@ -65,8 +65,8 @@ def top_k_ceiling(
         return mean
 
     key = int((rng or np.random.default_rng(0)).integers(2**63))
-    ends = bootstrap(figures, values.shape[1], key, level, resamples)
     fewest = min(len(both) for both, _ in pairs)
+    ends = bootstrap(figures, values.shape[1], key, level, resamples, fewest)
     names = [(k, name) for k in ks for name in TopK._fields]
     rows = [(*name, len(pairs) // 2, fewest, *figure) for name, figure in zip(names, ends, strict=True)]
     return pd.DataFrame(rows, columns=["k", "measure", "pairs", "n", "value", "low", "high"])

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchkit.analysis.figure_text import method_texts, name_text
 from benchkit.analysis.style import venue_style
 
 __all__ = ["WinInfo", "draw_wins", "win_info"]
@@ -61,7 +62,7 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
     """
     names = _names(info.pairs)
     with venue_style(venue) as page:
-        labels = 0.052 * max(len(name) for name in names) + 0.15
+        labels = 0.052 * max(len(text) for text in method_texts(names).values()) + 0.15
         columns, side, room = 1, 0.0, page.text
         if len(info.datasets) == 1 and (page.column - labels - 0.1) / len(names) >= _SIDE:
             room = page.column
@@ -77,7 +78,7 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for ax, dataset in zip(axes.ravel(), info.datasets, strict=False):
             _draw_matrix(ax, info.pairs[info.pairs["dataset"] == dataset], names, info.alpha)
-            shown = str(dataset).replace(": ", ":\n")
+            shown = name_text(str(dataset).replace(": ", ":\n"))
             ax.set_title(f"{shown} ($n$ = {_range(info.pairs[info.pairs['dataset'] == dataset]['n'])})")
         for ax in axes.ravel()[len(info.datasets) :]:
             ax.axis("off")
@@ -135,8 +136,9 @@ def _draw_matrix(ax: Axes, pairs: pd.DataFrame, names: list[str], alpha: float) 
             fontweight="bold" if p_values[i, j] < alpha else "normal",
             color="white" if _luminance(colours(float(value))) < 0.179 else "black",
         )
-    ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(names)), names)
+    texts = list(method_texts(names).values())
+    ax.set_xticks(range(len(names)), texts, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), texts)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)

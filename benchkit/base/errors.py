@@ -6,12 +6,16 @@ was given, what is allowed, and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["MOST_SHOWN", "ArchitectureError", "InputError", "clipped", "shown", "unknown"]
+__all__ = ["MOST_SHOWN", "ArchitectureError", "InputError", "blamed_on", "clipped", "shown", "unknown"]
 
 MOST_SHOWN = 200
 """Number of characters that an error quotes of what it was given."""
+
+
+_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
 
 
 class InputError(ValueError):
@@ -27,6 +31,37 @@ def shown(given: object) -> str:
     if isinstance(given, str | bytes):
         given = given[: MOST_SHOWN + 1]  # a repr of megabytes is not made in order to be cut
     return clipped(repr(given))
+
+
+@contextmanager
+def blamed_on(what: str) -> Iterator[None]:
+    """Say of kept files that they cannot be used, where a computation from their values fails.
+
+    The doors look at types and ranges, each file by itself. Files that do not fit each other, or figures that
+    no run has, are met where something is made of them.
+
+    Parameters
+    ----------
+    what : name of the files, such as ``"the study in out"``.
+
+    Raises
+    ------
+    InputError : whatever a wrong value makes numpy, pandas or Python raise; one line.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{what} cannot be read, a file of it is damaged: {clipped(reason)}") from error
 
 
 def clipped(text: str) -> str:

@@ -7,6 +7,7 @@ regular file, and no longer than the caller says that such a file can be.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from benchkit.base.errors import InputError
 __all__ = [
     "MEGABYTE",
     "check_regular",
+    "is_special",
     "read_bytes",
     "read_text",
     "replacing",
@@ -28,6 +30,8 @@ __all__ = [
 
 MEGABYTE = 1_000_000
 """Number of bytes by which limits on files are stated."""
+
+_KEPT = 50  # characters of a file's name that its temporary name keeps: names end at 255 bytes
 
 
 @contextmanager
@@ -44,12 +48,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         target = Path(os.path.realpath(path))
-        special = _is_special(target)
+        special = is_special(target)
         if special:
             folder = tempfile.mkdtemp()
             temporary = Path(folder) / path.name
         else:
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            # nobody else has a file of this name, or has made a link of it to somewhere else
+            name = f".{target.name[:_KEPT]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+            temporary = target.with_name(name)
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from error
     try:
@@ -70,8 +76,8 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_special(target: Path) -> bool:
-    """Return whether there is something that is neither a regular file nor a folder."""
+def is_special(target: Path) -> bool:
+    """Return whether there is something that is neither a regular file nor a folder, links followed."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
@@ -92,9 +98,9 @@ def unfinished(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
+    r"""Write a UTF-8 text file, whole or not at all; a byte that is no text is written as ``\udcff``."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_regular(path: Path, what: str, most: int | None = None) -> int:

@@ -30,6 +30,8 @@ MOST_BYTES = 4 * MEGABYTE
 _DEEPEST = 32
 _MOST_NODES = 1_000_000  # values of a document after each alias is replaced by what it stands for
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _CORE = {
@@ -121,6 +123,8 @@ def _check_size(root: yaml.Node) -> None:
     def measure(node: yaml.Node, depth: int) -> tuple[int, int]:
         """Return the number of values of a node, and of its levels."""
         if isinstance(node, yaml.ScalarNode):
+            if _SURROGATE.search(node.value):
+                raise ValueError(f"{shown(node.value)} is half of a character, which no file can hold")
             return 1, 0
         if depth <= _DEEPEST and id(node) not in known:
             pairs = node.value if isinstance(node, yaml.SequenceNode) else chain.from_iterable(node.value)

@@ -22,7 +22,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,17 +57,9 @@ class FinalRecipe(StandaloneRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rules = {
-            "auxiliary": 0 <= self.auxiliary < math.inf,
-            "drop_path": 0 <= self.drop_path < 1,
-            "dropout": 0 <= self.dropout < 1,
-            "mixup": 0 <= self.mixup < math.inf,
-            "warmup_epochs": 0 <= self.warmup_epochs < self.sgd.epochs,
-        }
-        wrong = [name for name, holds in rules.items() if not holds]
-        if wrong:
+        if self.warmup_epochs >= self.sgd.epochs:
             raise InputError(
-                f"{wrong[0]} of a training of {self.sgd.epochs} epochs cannot be {getattr(self, wrong[0])}"
+                f"warmup_epochs of a training of {self.sgd.epochs} epochs cannot be {self.warmup_epochs}"
             )
 
     def drop_path_at(self, epoch: int) -> float:

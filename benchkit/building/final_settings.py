@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchkit.base.limits import check_fields
 from benchkit.building.final_presets import get_final_preset
 from benchkit.building.final_recipe import FinalRecipe
-from benchkit.spaces import InputError, get_space
+from benchkit.spaces import get_space
 from benchkit.spaces.sizes import network_size
 from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import read_result
 
 __all__ = ["FinalSettings", "found_by"]
 
@@ -40,7 +41,7 @@ class FinalSettings:
 
     Raises
     ------
-    InputError : a negative seed.
+    InputError : a number out of its range (`benchkit.base.limits`).
     """
 
     architecture: str
@@ -70,8 +71,7 @@ class FinalSettings:
     size: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"a seed is a whole number of at least 0; got {self.seed}")
+        check_fields(self, but=("images",))  # here the name of a part of the data
 
     def recipe(self) -> FinalRecipe:
         """Return the preset's recipe with what was given over it.
@@ -112,11 +112,7 @@ def found_by(folder: Path) -> dict[str, Any]:
     InputError : the folder holds none, or its files cannot be read.
     """
     settings = settings_of(folder)
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        architecture = str(result["architecture"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'result.json'} cannot be read as the result of a search") from error
+    architecture: str = read_result(folder)["architecture"]
     return {
         "space": settings.space,
         "data": settings.data,

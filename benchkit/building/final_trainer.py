@@ -35,6 +35,7 @@ from benchkit.spaces.networks import set_dropout
 from benchkit.strategies.weight_sharing import optimizer_tensors, restore_optimizer
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.checkpoint import Checkpoint
+from benchkit.training.checkpoint_check import history_of, loading
 from benchkit.training.devices import explain_memory
 from benchkit.training.streams import state_as_text, state_from_text, torch_generator
 from benchkit.training.trainer import Progress
@@ -243,14 +244,15 @@ class FinalTrainer:
         checkpoints.check_same_network(checkpoint.facts, self.network.recipe.describe(), path)
         for key, mine in self._facts().items():
             checkpoints.check_same(checkpoint.facts, key, mine, path)
-        checkpoints.load_weights(checkpoint, self.network)
-        restore_optimizer(self._optimizer, self._named, checkpoint.group("momentum"))
-        random = facts["random"]
-        self._data.train.load_state_dict(state_from_text(random["batches"]))
-        self.streams.dropout.set_state(state_from_text(random["dropout"])["generator"])
-        self.streams.mixup.bit_generator.state = random["mixup"]
-        self.history = list(facts["history"])
-        self.epoch = int(facts["epoch"])
+        with loading(path):
+            checkpoints.load_weights(checkpoint, self.network)
+            restore_optimizer(self._optimizer, self._named, checkpoint.group("momentum"))
+            random = facts["random"]
+            self._data.train.load_state_dict(state_from_text(random["batches"]))
+            self.streams.dropout.set_state(state_from_text(random["dropout"])["generator"])
+            self.streams.mixup.bit_generator.state = random["mixup"]
+            self.history = history_of(facts)
+            self.epoch = int(facts["epoch"])
 
 
 def _check_parts(network: Any, recipe: FinalRecipe, streams: FinalStreams) -> None:

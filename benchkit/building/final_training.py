@@ -16,7 +16,6 @@ settings; a finished one is not run again. Test images are opened once, after th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -41,6 +40,7 @@ from benchkit.training.claim import as_json, claim
 from benchkit.training.devices import explain_memory, parse_device
 from benchkit.training.found import save_network
 from benchkit.training.history import write_history
+from benchkit.training.kept_search import read_final_result
 from benchkit.training.trainer import Progress
 
 __all__ = ["FinalSettings", "train_finally"]
@@ -78,7 +78,7 @@ def train_finally(
     finished = folder / "result.json"
     if finished.is_file():
         claim(folder, "training", asdict(settings))
-        result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+        result = read_final_result(folder)
         tell(f"the training in {folder} is finished: this is its result, nothing was run")
         return result
     space = get_space(settings.space)

@@ -13,10 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import clipped
+from benchkit.base.files import MEGABYTE, read_text
+from benchkit.base.json_text import parse_json
+from benchkit.base.shapes import LARGEST, Maybe, Number, check_shape
 from benchkit.building.standalone import StandaloneRun
 from benchkit.spaces import InputError
 
 __all__ = ["RunJournal"]
+
+_MOST_BYTES = 1_000 * MEGABYTE
+_RUN = {
+    **{"architecture": str, "seed": Number(0, LARGEST, whole=True), "loss": [float], "valid": [float]},
+    **{"test": Maybe([float]), "train_seconds": Number(0)},
+}
 
 Key = tuple[str, int]
 """An architecture in its space's notation, and a seed."""
@@ -43,10 +53,7 @@ class RunJournal:
         self.path = path
         self.runs: dict[Key, StandaloneRun] = {}
         self._head = json.dumps(identity, sort_keys=True)
-        try:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the journal {path}: {error}") from error
+        text = read_text(path, "journal", _MOST_BYTES) if path.exists() else ""
         # what follows the last line feed is a line that an interruption cut off
         whole, _, _ = text.rpartition("\n")
         self._length = len(whole.encode()) + 1 if whole else 0
@@ -55,8 +62,8 @@ class RunJournal:
             self._check_head(lines[0])
         for number, line in enumerate(lines[1:], start=2):
             try:
-                self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+                self._take(check_shape(parse_json(line, f"line {number}"), _RUN, f"line {number}"))
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise InputError(
                     f"line {number} of the journal {path} is damaged: remove the file to build from the start"
                 ) from error
@@ -96,16 +103,16 @@ class RunJournal:
         if found == self._head:
             return
         try:
-            theirs = json.loads(found)
-        except ValueError:
+            theirs = parse_json(found, f"journal {self.path}")
+        except InputError:
             theirs = None
         if not isinstance(theirs, dict):
             raise InputError(f"{self.path} is no journal of a table build: move it away")
         mine = json.loads(self._head)
         other = sorted(key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key))
         raise InputError(
-            f"{self.path} holds trainings of another build (other {', '.join(other)}): give the settings of "
-            f"then, remove it, or choose another name for the table"
+            f"{self.path} holds trainings of another build (other {clipped(', '.join(other))}): give the "
+            f"settings of then, remove it, or choose another name for the table"
         )
 
     def _take(self, about: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from benchkit.base.limits import check_number
 from benchkit.building.standalone_recipe import StandaloneRecipe
 from benchkit.building.training_loop import SCORING_BATCH, accuracy, clock, cross_entropy, exact, train_epoch
 from benchkit.images.device_set import DeviceImages, TrainingBatches
@@ -135,8 +136,7 @@ class StandaloneTrainer:
         ------
         InputError : not a member, a number out of range, or a loss that is not finite.
         """
-        if seed < 0:
-            raise InputError(f"a seed is a whole number of at least 0; got {seed}")
+        check_number("seed", seed)
         row = self.space.validate(architecture)[0]
         sgd = replace(self.recipe.sgd, epochs=self.epochs if epochs is None else epochs)
         weights, order = seeds_of(row, seed)

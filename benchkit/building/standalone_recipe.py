@@ -18,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from benchkit.base.limits import check_fields
 from benchkit.images.augment import Augmentation
-from benchkit.spaces import InputError
 from benchkit.training.recipe import TrainingRecipe
 
 __all__ = ["StandaloneRecipe"]
@@ -50,8 +50,7 @@ class StandaloneRecipe:
     flip: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.padding is not None and self.padding < 0:
-            raise InputError(f"padding must not be negative, got {self.padding}")
+        check_fields(self, "training")
 
     def for_images(self, size: tuple[int, int, int]) -> Self:
         """Return the recipe with everything decided for images of this height, width and channels."""

@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from benchkit import __version__
+from benchkit.base.limits import check_number
 from benchkit.building.built_table import BuiltTable, write_built
 from benchkit.building.run_journal import RunJournal
 from benchkit.building.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
@@ -152,8 +154,8 @@ def build_table(
     InputError : a setting that cannot be used, a loss that is not finite, or a full disk.
     KeyboardInterrupt : finished trainings are kept; the same call goes on from there.
     """
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1, got {seeds}")
+    check_number("seeds", seeds, "--seeds")
+    check_number("jobs", jobs, "--jobs")
     space = get_space(settings.space)
     rows = space.validate(rows)
     parse_device(settings.device)
@@ -166,7 +168,7 @@ def build_table(
         "recipe": recipe.describe(),
         "network": settings.network(),
         "device": settings.device,
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "torch": metadata.version("torch"),
         "platform": f"{platform.system()} {platform.machine()} {cpu_capability()}",
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 import typer
 
 from benchkit.cli import data, fading, latency, leaderboard, plot, space, strategy, table
+from benchkit.cli.checked import check_commands
 from benchkit.cli.correlate import correlate_command
+from benchkit.cli.error_line import error_line
 from benchkit.cli.evaluate import evaluate_command
 from benchkit.cli.report import report_command
 from benchkit.cli.samples import samples_command
@@ -19,6 +22,8 @@ from benchkit.spaces.errors import InputError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
+_NO_MEMORY = "DefaultCPUAllocator: "
+"""What torch says where the machine refuses memory."""
 
 app = typer.Typer(
     name="benchkit",
@@ -42,6 +47,7 @@ app.add_typer(latency.app, name="latency")
 app.add_typer(data.app, name="data")
 app.add_typer(space.app, name="space")
 app.add_typer(strategy.app, name="strategy")
+check_commands(app)
 
 
 def _version(wanted: bool) -> None:
@@ -63,6 +69,9 @@ def _root(
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where there is no sign for a character, its number stands
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         if code == _INTERRUPTED:  # typer turns Ctrl-C into an exit code, and says nothing
@@ -76,15 +85,19 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:  # where no command knew better, such as a full disk behind stdout
         _fail(str(error), 2)
+    except MemoryError as error:
+        _fail(f"there is not enough memory for this: {error or 'use smaller numbers'}", 2)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error
             _fail(error.format_message(), int(error.exit_code))
+        if isinstance(error, RuntimeError) and _NO_MEMORY in str(error):  # torch has no class for it
+            _fail(f"there is not enough memory for this: {str(error).partition(_NO_MEMORY)[2]}", 2)
         raise
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
+    line = error_line(message, sys.argv[1:])
     if line:  # empty where the help was printed because nothing was asked
         typer.echo(f"benchkit: {line}" if code == _INTERRUPTED else f"benchkit: error: {line}", err=True)
     sys.exit(code)

@@ -50,5 +50,6 @@ def chains_command(
 
 
 def _mean(row: Mapping[Hashable, Any], digits: int) -> tuple[str, str]:
-    interval = "" if row["n"] < 2 else f"[{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    low, high = row["low"], row["high"]
+    interval = "not resolvable" if low != low else f"[{low:.{digits}f}, {high:.{digits}f}]"
     return f"{row['mean']:.{digits}f}", interval

@@ -153,7 +153,7 @@ def _plain(value: float) -> str:
 
 
 def _interval(low: float, high: float, digits: int) -> str:
-    return "" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return "not resolvable" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _p(value: float) -> str:

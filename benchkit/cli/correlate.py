@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def correlate_command(
     scoring_batch: int = typer.Option(500, help="Images a batch of scoring."),
     table: str | None = typer.Option(None, help="Name or path; else the table that bears the space's name."),
     dataset: str | None = typer.Option(None, help="Of the table; else that of the images' name."),
+    quantity: str = typer.Option("accuracy", help="Of the table: what to rank by, in its own direction."),
     split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
     image_size: int | None = typer.Option(None, help="As it was in training."),
     limit: int | None = typer.Option(None, help="As it was in training."),
@@ -42,6 +44,7 @@ def correlate_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
+    from benchkit.comparing.checkpoint_figures import checkpoint_figures
     from benchkit.comparing.correlation import CorrelationSettings, run_correlation
 
     settings = CorrelationSettings(
@@ -61,27 +64,33 @@ def correlate_command(
         split=split,
         image_size=image_size,
         limit=limit,
+        quantity=quantity,
     )
     with progress_bar("architectures scored") as update:
         result = run_correlation(settings, out, device, threads, update)
+    checkpoints = checkpoint_figures(out)
     if as_json:
-        return show_json(result)
-    _show(result)
+        return show_json({**result, "checkpoints": checkpoints})
+    _show(result, checkpoints)
     typer.echo(f"\nresults: {out}")
     return None
 
 
-def _show(result: dict[str, Any]) -> None:
-    """Print the correlations of the last checkpoints beside the noise ceiling."""
-    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
-    named = {"valid": "validation", "test": "test"}
+def _show(result: dict[str, Any], checkpoints: list[dict[str, Any]]) -> None:
+    """Print the correlations of every checkpoint beside the noise ceiling."""
+    from benchkit.analysis.resolution import ceiling_text, figure_text
+    from benchkit.comparing.truth import ANY_SPLIT, named
+
     show_facts(
         {
             "supernet": f"{result['strategy']} on {result['space']}, {result['data']['name']}",
             "truth": [
-                f"{named[split]} accuracy on {result['dataset']} after {number} epochs, table "
-                f"{result['table']['name']}"
-                for split, number in epochs.items()
+                f"{named(truth['split'] or ANY_SPLIT, truth['quantity'])} on {result['dataset']}"
+                + (f" after {truth['epochs']} epochs" if truth["epochs"] is not None else "")
+                + (f" (run {truth['run']})" if truth["run"] is not None else "")
+                + (", lower is better" if truth.get("better") == "lower" else "")
+                + f", table {result['table']['name']}"
+                for truth in result["truths"]
             ],
             "architectures": f"{result['n']:,}",
         }
@@ -92,7 +101,7 @@ def _show(result: dict[str, Any]) -> None:
         if row["measure"] == "kendall_tau"
     }
     rows = []
-    for each in result["trainings"]:
+    for each in checkpoints:
         cells: dict[tuple[str, float], dict[str, dict[str, Any]]] = {}
         for row in each["correlations"]:
             cells.setdefault((row["truth"], row["fraction"]), {})[row["measure"]] = row
@@ -106,8 +115,8 @@ def _show(result: dict[str, Any]) -> None:
                     truth,
                     "all" if fraction == 1 else f"top {100 * fraction:g} %",
                     f"{found['kendall_tau']['n']:,}",
-                    *(_with_interval(found[name]) for name in _MEASURES),
-                    _with_interval(ceiling.get((truth, fraction))),
+                    *(_text(found[name], figure_text) for name in _MEASURES),
+                    _text(ceiling.get((truth, fraction)), ceiling_text),
                 ]
             )
     header = ["training", "epoch", "images", "mean acc. %", "truth", "within", "n", *_MEASURES.values()]
@@ -115,9 +124,5 @@ def _show(result: dict[str, Any]) -> None:
     show_rows([*header, "noise ceiling"], rows, "correlation [95 % interval]; the ceiling is tau-b")
 
 
-def _with_interval(row: dict[str, Any] | None) -> str:
-    if row is None or row["value"] is None:
-        return ""
-    if row["low"] is None:
-        return f"{row['value']:.2f}"
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+def _text(row: dict[str, Any] | None, form: Callable[[Any, Any, Any], str]) -> str:
+    return "" if row is None else form(row["value"], row["low"], row["high"])

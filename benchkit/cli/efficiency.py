@@ -146,6 +146,7 @@ def _show(found: StudyEfficiency) -> None:
             f"The study did not limit {study.axis.replace('_', ' ')}: trials end at different costs, and "
             f"count as censored there ({early} in these tables)."
         )
+    text += " An interval is left out where it is not resolvable: of fewer than 5 trials, or of equal ones."
     typer.echo(textwrap.fill(text, width()))
 
 
@@ -208,9 +209,9 @@ def _narrow(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _with_interval(row: Mapping[Hashable, Any], name: str, digits: int) -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"{value:.{digits}f}{spread}"
+    from benchkit.analysis.resolution import plain_text
+
+    return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
 
 def _median(row: Mapping[Hashable, Any], digits: int) -> str:

@@ -46,11 +46,9 @@ def run_command(
 
     Interrupted, it goes on from its last finished training when the same command is given again.
     """
-    from benchkit.spaces import InputError, get_space
+    from benchkit.spaces import get_space
 
     get_space(space)  # an unknown name costs no import of torch
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
     numbers = _numbers(models)
     from benchkit.building.standalone_recipe import StandaloneRecipe
     from benchkit.building.table_build import BuildSettings
@@ -124,7 +122,7 @@ def intervals_command(
         }
     )
     typer.echo()
-    show_rows(["training", "sample", "measure", "seeds", "mean [95 % interval]"], rows)
+    show_rows(["training", "sample", "measure", "seeds", "mean [95 % interval], or (the values)"], rows)
     typer.echo(f"\nresults: {out}")
     return None
 
@@ -168,14 +166,18 @@ def _show(result: dict[str, Any], out: Path) -> None:
         {"study": f"{result['space']} on {result['data']}, posteriors by Laplace, a model's parameters"}
     )
     typer.echo()
-    show_rows(["K", *columns], rows, "mean over random sets of K models [95 % interval]")
+    title = "mean over random sets of K models [95 % interval], or (the values) of fewer than 5 sets"
+    show_rows(["K", *columns], rows, title)
     typer.echo(f"\nresults: {out}")
 
 
 def _cell(row: dict[str, Any] | None, factor: float) -> str:
+    from benchkit.analysis.training_mean import values_of
+
     if row is None or row["mean"] is None:
         return ""
     mean = f"{factor * row['mean']:,.4g}"
     if row["low"] is None:
-        return mean
+        values = ", ".join(f"{factor * value:,.4g}" for value in values_of(row.get("values")))
+        return f"{mean} ({values})" if values else mean
     return f"{mean} [{factor * row['low']:,.4g}, {factor * row['high']:,.4g}]"

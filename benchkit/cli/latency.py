@@ -33,10 +33,11 @@ def measure(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Measure every choice of every position, and check the sums against whole networks."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError, get_space
 
     get_space(space)  # an unknown name costs no import of torch
-    if out.exists() and not replace:
+    if out.exists() and not is_special(out) and not replace:
         raise InputError(f"there is a file at {out} already: choose another, or give --replace")
     from benchkit.latency.measure import LatencySettings, measure_latency
 
@@ -130,6 +131,8 @@ def _facts(lookup: LatencyLookup) -> dict[str, Any]:
 
 
 def _check(lookup: LatencyLookup) -> list[str]:
+    from benchkit.analysis.resolution import figure_text
+
     check = lookup.check
     if check is None:
         return ["none"]
@@ -141,7 +144,6 @@ def _check(lookup: LatencyLookup) -> list[str]:
     }
     lines = [f"{len(check.architectures)} whole networks, seed {check.seed}; 95 % intervals over them"]
     for name, (figure, unit) in figures.items():
-        ends = (figure.value, figure.low, figure.high)
-        value, low, high = ("-" if end is None else f"{end:.3g}" for end in ends)
-        lines.append(f"{name} {value}{unit} [{low}, {high}]")
+        shown, _, interval = figure_text(figure.value, figure.low, figure.high, ".3g").partition(" ")
+        lines.append(f"{name} {shown}{unit if figure.value is not None else ''} {interval}".rstrip())
     return lines

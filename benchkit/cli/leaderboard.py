@@ -44,13 +44,6 @@ _FEW_SEEDS = 6
 """Below this many seeds no signed-rank test can reach 0.05."""
 
 
-def _check_jobs(jobs: int) -> None:
-    from benchkit.spaces import InputError
-
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
-
-
 @app.command("run")
 def run_study(
     study: Path | None = typer.Argument(None, metavar="[STUDY.yaml]", help="A study; or name a --preset."),
@@ -80,11 +73,9 @@ def run_study(
     if not isinstance(spec, StudySpec):
         if queries is not None:
             raise InputError(f"study {spec.name} trains supernets: no --queries")
-        _check_jobs(jobs)
         replaced = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds)
         return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
     spec = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds, queries)
-    _check_jobs(jobs)
     with progress_bar("trials") as update:
         directory = run(spec, out, jobs, backend, scheduler, update)
     if as_json:
@@ -212,7 +203,10 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         "share of seeds better than random search. Rows are in the order of rank."
     )
     if spec.seeds < _FEW_SEEDS:
-        legend += f" With {spec.seeds} seeds an interval is little more than a range, and p can say nothing."
+        legend += f" With {spec.seeds} seeds p can say nothing."
+    measured = ("valid", "test", "regret")
+    if any((board[name].notna() & board[f"{name}_low"].isna()).any() for name in measured):
+        legend += " No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal."
     typer.echo(textwrap.fill(legend, width()))
     if spec.best_of_k is not None:
         _show_best_of_k(study, measure)
@@ -254,7 +248,7 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
         what = measure.labelled(f"best {measure.named('valid')} of K samples")
         show_rows(header, rows, title=f"{dataset}: {what}")
     legend = (
-        "Mean over seeds [95 % interval]; below a method its gain over random search"
+        "Mean over seeds [95 % interval, where it is resolvable]; below a method its gain over random search"
         f"{f', in {measure.difference},' if measure.difference else ''} with K "
         "queries and with as many as the method had in all; of evolution, over one with a random start. "
         "* p < 0.05, signed-rank test, Holm-corrected."
@@ -263,15 +257,13 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
 
 
 def _cells(row: dict[str, Any], digits: int, regrets: int) -> list[str]:
+    from benchkit.analysis.resolution import plain_text
+
     def number(name: str, form: str) -> str:
         return "" if row[name] != row[name] else format(row[name], form)
 
     def interval(name: str, digits: int) -> str:
-        if row[name] != row[name]:
-            return ""
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        spread = "" if low != low else f" [{low:.{digits}f}, {high:.{digits}f}]"
-        return f"{row[name]:.{digits}f}{spread}"
+        return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
     p_value = number("p_value", ".3f")
     return [
@@ -300,7 +292,6 @@ def verify_study(
     """Run the trials again; exit 1 and name the first whose trace differs."""
     from benchkit.studies.verify import verify
 
-    _check_jobs(jobs)
     run_again: Any = verify
     if holds_supernets(directory):
         from benchkit.studies.supernet_study import verify_supernet_study as run_again

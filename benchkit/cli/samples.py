@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -20,22 +22,38 @@ def samples_command(
 ) -> None:
     """Cut searches after their first n samples: best, mean and test accuracy of the best, over seeds."""
     from benchkit.comparing.samples import compare_samples
+    from benchkit.frame_files import as_records
 
     with progress_bar("architectures tested") as update:
         means = compare_samples(searches, out, sorted(set(first)), device, update)
     if as_json:
-        return show_json(means.to_dict(orient="records"))
+        return show_json(as_records(means))
     rows = [
         [
             str(row["method"]),
             f"{row['n']:,}",
             str(row["figure"]),
-            f"{row['mean']:,.2f}" if row["figure"] != "parameters" else f"{row['mean']:,.0f}",
-            "" if row["trainings"] < 2 else f"[{row['low']:,.2f}, {row['high']:,.2f}]",
+            _number(row["mean"], row["figure"]),
+            _spread(row),
             f"{row['trainings']}",
         ]
         for row in means.to_dict(orient="records")
     ]
-    show_rows(["method", "samples", "figure", "mean", "95 % interval", "trainings"], rows)
+    show_rows(["method", "samples", "figure", "mean", "95 % interval, or the values", "trainings"], rows)
     typer.echo(f"\nresults: {out}")
     return None
+
+
+def _number(value: float, figure: str) -> str:
+    return f"{value:,.0f}" if figure == "parameters" else f"{value:,.2f}"
+
+
+def _spread(row: dict[Hashable, Any]) -> str:
+    """Return the interval of a mean over trainings; of a few their values, which resolve none."""
+    from benchkit.analysis.resolution import UNRESOLVED
+    from benchkit.analysis.training_mean import values_of
+
+    if row["low"] == row["low"]:
+        return f"[{_number(row['low'], row['figure'])}, {_number(row['high'], row['figure'])}]"
+    values = values_of(row["values"])
+    return ", ".join(_number(value, row["figure"]) for value in values) if len(values) else UNRESOLVED

@@ -148,6 +148,10 @@ def _facts(result: dict[str, Any]) -> dict[str, Any]:
             f"{each['dataset']} {each['split']} {each['accuracy']:.2f} % (optimum {each['optimum']:.2f}), "
             f"{each['epochs']} epochs, {_runs(each['runs'])}"
             for each in entry["accuracy"]
+        ] + [
+            f"{each['dataset']} {each['split']} {each['quantity']} {each['value']:.4g} {each['unit']} "
+            f"(optimum {each['optimum']:.4g}), {each['epochs']} epochs, {_runs(each['runs'])}"
+            for each in entry.get("scores", [])
         ]
     if result["samples"]:
         facts["sampler"] = [line for entry in result["samples"] for line in _best_of_k(entry)]
@@ -159,15 +163,20 @@ def _best_of_k(entry: dict[str, Any]) -> list[str]:
     lines = []
     for dataset in dict.fromkeys(each["dataset"] for each in entry["best"]):
         cells = [each for each in entry["best"] if each["dataset"] == dataset]
+        number = "{:.4g}" if "quantity" in cells[0] else "{:.2f}"
         counts, valid, random = (
             ", ".join(form.format(each[key]) for each in cells)
-            for key, form in (("k", "{}"), ("valid", "{:.2f}"), ("random_valid", "{:.2f}"))
+            for key, form in (("k", "{}"), ("valid", number), ("random_valid", number))
         )
+        unit = cells[0].get("unit", "%")
         lines.append(
-            f"{entry['name']}, {dataset} valid: best of {counts} samples {valid} %; of random ones {random}"
+            f"{entry['name']}, {dataset} valid: best of {counts} samples {valid} {unit}; of random ones "
+            f"{random}"
         )
     return lines
 
 
 def _runs(runs: int | None) -> str:
+    if runs == 1:
+        return "one run"
     return "mean over its runs" if runs is None else f"mean of up to {runs} runs"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
 from benchkit.cli.table_build import build_command
 from benchkit.cli.table_correlate import correlate_command
+
+if TYPE_CHECKING:
+    from benchkit.tables import Metric, Table
 
 app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 app.command("build")(build_command)
@@ -90,15 +94,18 @@ def query(
     epochs: int | None = typer.Option(None, help="Epochs trained; accuracy needs it."),
     run: int | None = typer.Option(None, help="One independent run; the mean over the runs if left out."),
     schedule: int | None = typer.Option(None, help="Length of the whole training, for an epoch inside it."),
-    quantity: str = typer.Option("accuracy", help="accuracy, train_seconds, parameters, ..."),
+    quantity: str = typer.Option("accuracy", help="accuracy, loss, ...; or params, flops, latency, ..."),
     variant: str = typer.Option("", help="What stands behind '@' in a column's name."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Look up one figure; accuracy is in percent."""
+    """Look up one figure; accuracy is in percent, a cost (params, latency, ...) in the unit of limits."""
     from benchkit.tables import Metric, open_table
+    from benchkit.tables.costs import COST_NAMES
 
     table = open_table(name)
     metric = Metric(dataset, split, epochs, run, quantity, variant, schedule)
+    if quantity in COST_NAMES and metric not in table:
+        return _query_cost(table, architecture, metric, as_json)
     row = table.base_space.parse(architecture)
     value = table.query(row, metric)
     answer: dict[str, Any] = {
@@ -112,7 +119,45 @@ def query(
     if as_json:
         return show_json(answer)
     reduction = "mean over runs" if run is None else f"run {run}"
+    if metric not in table.metrics:  # computed here
+        there = sum(not math.isnan(table.query_all(each, row)) for each in table.runs(metric))
+        reduction = f"mean over {there} run{'s' if there != 1 else ''}"
     typer.echo(f"{value:g} {answer['unit']}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
+    return None
+
+
+def _query_cost(table: Table, architecture: str, wanted: Metric, as_json: bool) -> None:
+    """Look up what a user calls params, latency and so on, by the column that says so."""
+    from benchkit.spaces import InputError
+    from benchkit.tables import Metric
+    from benchkit.tables.costs import find_cost
+
+    cost = wanted.quantity
+    if wanted != Metric(wanted.dataset, None, wanted.epochs, quantity=cost):
+        raise InputError(
+            f"--quantity {cost} finds a column by --dataset and --epochs alone: leave the other options out, "
+            f"or give the column's own quantity (benchkit table info {table.name})"
+        )
+    column = find_cost(table, cost, wanted.dataset, wanted.epochs)
+    row = table.base_space.parse(architecture)
+    value = float(column.values[table.locate(row)[0]])
+    if value != value:
+        present = sum(column.values == column.values)
+        raise InputError(
+            f"table {table.name} has no {column.source} for {table.base_space.format(row)} "
+            f"({present:,} of {len(table):,} entries have it)"
+        )
+    answer: dict[str, Any] = {
+        "table": table.name,
+        "sha256": table.sha256,
+        "architecture": table.base_space.format(row),
+        "metric": column.source,
+        "value": value,
+        "unit": column.unit,
+    }
+    if as_json:
+        return show_json(answer)
+    typer.echo(f"{value:g} {column.unit}  ({column.source}; table {table.name} {table.sha256[:12]})")
     return None
 
 
@@ -142,14 +187,19 @@ def import_table(
     if name is None:
         raise InputError("a CSV file needs --as NAME")
     target = _free(imported_path(name), replace)
-    import_csv(path, load_mapping(columns), target, name, space)
-    return _imported(name, target, as_json)
+    notes = import_csv(path, load_mapping(columns), target, name, space)
+    for note in notes:
+        typer.echo(f"{path}: {note}", err=True)
+    return _imported(name, target, as_json, {"notes": list(notes)})
 
 
 def _free(target: Path, replace: bool) -> Path:
     """Return `target` if it may be written: studies verify against the table that they ran on."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError
 
+    if is_special(target):
+        raise InputError(f"a table is a regular file, and {target} is none")
     if target.exists() and not replace:
         raise InputError(f"there is a table at {target} already: choose another --as, or give --replace")
     return target
@@ -177,12 +227,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _imported(name: str, target: Path, as_json: bool) -> None:
+def _imported(name: str, target: Path, as_json: bool, more: dict[str, Any] | None = None) -> None:
     from benchkit.tables import open_table
 
     table = open_table(name)
     if as_json:
-        return show_json({"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256})
+        facts = {"name": name, "path": str(target), "entries": len(table), "sha256": table.sha256}
+        return show_json({**facts, **(more or {})})
     typer.echo(f"table {name}: {len(table):,} architectures of {table.base_space.name}, kept at {target}")
     return None
 

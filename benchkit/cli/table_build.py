@@ -46,8 +46,6 @@ def build_command(
     from benchkit.spaces import InputError, get_space
 
     searched = get_space(space)  # an unknown name costs no import of torch
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs must be -1 or at least 1, got {jobs}")
     if n is not None and rows is not None:
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)
@@ -78,6 +76,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _target(name: str | None, out: Path | None, replace_table: bool) -> tuple[Path, str]:
     """Return the file to write, and the table's name."""
+    from benchkit.base.files import is_special
     from benchkit.spaces import InputError
     from benchkit.tables.catalogue import imported_path
 
@@ -86,6 +85,8 @@ def _target(name: str | None, out: Path | None, replace_table: bool) -> tuple[Pa
     if out is not None and out.suffix != ".arrow":
         raise InputError(f"a table file ends in .arrow; got --out {out}")
     target = imported_path(name) if out is None and name is not None else out or Path()
+    if is_special(target):
+        raise InputError(f"a table is a regular file, and {target} is none")
     if target.exists() and not replace_table:
         raise InputError(f"there is a table at {target} already: choose another, or give --replace")
     return target, target.stem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,10 @@ def correlate_command(
         metavar="TABLE|DIR...", help="Table, by name or path; or folders of finished benchkit correlate."
     ),
     columns: str | None = typer.Option(
-        None, help="DATASET/SPLIT/EPOCHS or DATASET/SPLIT/EPOCHS/RUN; TRAINING or TRAINING/EPOCH of a folder."
+        None,
+        help="DATASET/SPLIT/EPOCHS, then /QUANTITY, /RUN; TRAINING or TRAINING/EPOCH of a folder.",
     ),
-    every: bool = typer.Option(False, "--all", help="Every mean accuracy and last checkpoint (the default)."),
+    every: bool = typer.Option(False, "--all", help="Every mean and last checkpoint (the default)."),
     measure: str = typer.Option(
         "kendall_tau", help="kendall_tau, pearson, spearman, weighted_tau; several with commas."
     ),
@@ -43,8 +45,8 @@ def correlate_command(
     out: Path | None = typer.Option(None, help="Folder for matrix.csv and matrix.json."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Print rank correlations of a table's columns (fidelities, data sets, runs), and of supernets."""
-    from benchkit.comparing.columns import columns_of, matrix_of
+    """Print rank correlations of a table's columns (fidelities, data sets, quantities), and of supernets."""
+    from benchkit.comparing.columns import columns_of, describe_columns, matrix_of
     from benchkit.comparing.matrix_files import write_matrix
     from benchkit.frame_files import as_records
     from benchkit.spaces import InputError
@@ -55,7 +57,7 @@ def correlate_command(
     fractions, ks = numbers(fraction, "--fraction", float), numbers(k, "--k", int)
     with progress_bar("pairs of columns") as update:
         matrix = matrix_of(found, words_of(measure), fractions, ks, resamples, update)
-    about = {**found.about, "resamples": resamples, "level": 0.95}
+    about = {**describe_columns(found), "resamples": resamples, "level": 0.95}
     if out is not None:
         write_matrix(out, matrix, about)
     for note in found.notes:
@@ -86,7 +88,7 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
         share = float(str(fraction))
         at_k = bool(rows["k"].notna().all())
         both_ways = share < 1 or at_k
-        noisy = set(rows["row"][rows["ceiling"].notna()])
+        noisy = set(rows["row"][rows["ceiling"].notna() | (rows["row"] == rows["column"])])
         once: set[frozenset[str]] = set()
         shown = []
         for row in rows.to_dict(orient="records"):
@@ -101,24 +103,53 @@ def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:
                     "(run against run)" if pair[0] == pair[1] else pair[1],
                     *([f"{row['k']:.0f}"] if at_k else []),
                     f"{row['n']:,}",
-                    _figure(row["value"]),
-                    f"[{_figure(row['low'])}, {_figure(row['high'])}]",
-                    "" if row["ceiling"] != row["ceiling"] else _figure(row["ceiling"]),
+                    *_figures(row, ceiling=pair[0] == pair[1] and not at_k),
+                    _ceiling(row["ceiling"], pair[0] in noisy),
                 ]
             )
         header = ["truth", "against", *(["k"] if at_k else []), "n", "value", "", "ceiling"]
-        unit = " (percent points)" if measure == "regret" else ""
+        unit = _unit_of_regret(about, set(rows["row"])) if measure == "regret" else ""
         within = "" if share == 1 else f", within the best {100 * share:g} % of the truth"
         show_rows(header, shown, title=f"{measure}{unit}{within}")
         typer.echo()
+    if about["lower_is_better"]:
+        said = (
+            f"Lower is better in {', '.join(about['lower_is_better'])}: turned round, so that 1 means that "
+            "both columns call the same architectures better."
+        )
+        typer.echo(textwrap.fill(said, width()))
     table = about["table"]
     words = (
         f"Intervals: 95 %, bootstrap over architectures ({about['resamples']:,} samples). Ceiling: run "
-        f"against run of the truth. Table {table['name']}, sha256 {table['sha256'][:12]}, "
-        f"{about['n']:,} architectures."
+        f"against run of the truth, not resolvable where it may be 0. Table {table['name']}, sha256 "
+        f"{table['sha256'][:12]}, {about['n']:,} architectures."
     )
     typer.echo(textwrap.fill(words, width()))
 
 
-def _figure(value: float) -> str:
-    return "undefined" if value != value else f"{value:.3f}"
+def _unit_of_regret(about: dict[str, Any], rows: set[Any]) -> str:
+    """Return what stands behind the word regret: the truths' one unit, or that each has its own."""
+    units = {about["units"].get(row, "") for row in rows}
+    if len(units) > 1:
+        return " (in the unit of the truth)"
+    unit = units.pop()
+    return " (percent points)" if unit == "%" else f" ({unit})" if unit else ""
+
+
+def _figures(row: dict[Hashable, Any], ceiling: bool) -> tuple[str, str]:
+    """Return a value, and its interval, or in words why there is none."""
+    from benchkit.analysis.resolution import UNRESOLVED, ceiling_text, figure_text
+
+    text = (ceiling_text if ceiling else figure_text)(row["value"], row["low"], row["high"], ".3f")
+    if text.startswith(UNRESOLVED):
+        return UNRESOLVED, text.removeprefix(UNRESOLVED).strip()
+    value, _, interval = text.partition(" ")
+    return value, interval.strip("()")
+
+
+def _ceiling(value: float, known: bool) -> str:
+    from benchkit.analysis.resolution import UNRESOLVED
+
+    if value == value:
+        return f"{value:.3f}"
+    return UNRESOLVED if known else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from benchkit.spaces import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of", "matrix_of"]
+__all__ = ["columns_of", "describe_columns", "matrix_of"]
 
 _SEED = 0
 
@@ -48,6 +48,12 @@ def columns_of(
     return columns_of_table(sources[0], wanted, sample, seed)
 
 
+def describe_columns(columns: Columns) -> dict[str, Any]:
+    """Return what a matrix is of, for whoever reads it: `Columns.about`, units and directions; JSON-ready."""
+    lower = [name for name in columns.values if name in columns.lower]
+    return {**columns.about, "units": columns.units, "lower_is_better": lower}
+
+
 def matrix_of(
     columns: Columns,
     measures: Sequence[str] = ("kendall_tau",),
@@ -57,6 +63,9 @@ def matrix_of(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Return the correlation matrix, its intervals drawn from a fixed seed.
+
+    A column of which lower values are better is turned round: 1 says that both columns call the same
+    architectures better, and the best of a loss are those of the lowest.
 
     Parameters
     ----------
@@ -68,11 +77,13 @@ def matrix_of(
     """
     from benchkit.analysis.correlation_matrix import correlation_matrix
 
-    runs: Mapping[str, Values] = columns.runs
+    signs = {name: -1.0 if name in columns.lower else 1.0 for name in columns.values}
+    values: Mapping[str, Values] = {name: signs[name] * each for name, each in columns.values.items()}
+    runs: Mapping[str, Values] = {name: signs[name] * each for name, each in columns.runs.items()}
     rng = np.random.default_rng(_SEED)
     try:
         return correlation_matrix(
-            columns.values, runs, rng, measures, fractions, ks, resamples=resamples, on_progress=on_progress
+            values, runs, rng, measures, fractions, ks, resamples=resamples, on_progress=on_progress
         )
     except ValueError as error:
         raise InputError(str(error)) from error

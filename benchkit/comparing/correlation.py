@@ -23,7 +23,6 @@ Choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,9 +32,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchkit.base.limits import check_fields, check_number
 from benchkit.comparing.correlation_report import Scored, Study, write_report
 from benchkit.comparing.correlation_scores import ScoreStore
-from benchkit.comparing.truth import Truth, read_truths, table_of
+from benchkit.comparing.kept_study import read_finished
+from benchkit.comparing.truth import Truth, quantity_of, read_truths, table_of
 from benchkit.images.catalogue import about_image_set, open_image_set
 from benchkit.images.device_set import DeviceImages
 from benchkit.images.splits import SearchImages, divide, parse_split
@@ -71,6 +72,7 @@ class CorrelationSettings:
     every : score each so-manieth epoch, and the last.
     table : name or path; None is the table that bears the space's name.
     dataset : of the table; None is the data set of the images' name.
+    quantity : of the table, to rank by: accuracy, a loss, ...; by its own direction.
     """
 
     checkpoints: tuple[Path, ...]
@@ -89,6 +91,7 @@ class CorrelationSettings:
     split: str | None = None
     image_size: int | None = None
     limit: int | None = None
+    quantity: str = "accuracy"
 
 
 def run_correlation(
@@ -117,13 +120,15 @@ def run_correlation(
         or device, more architectures or images than there are, or a folder of something else.
     """
     where = parse_device(device)
-    if threads < 1:
-        raise InputError(f"the number of threads must be at least 1, got {threads}")
+    check_fields(settings)
+    check_number("threads", threads)
     trainings = find_trainings(settings.checkpoints, settings.every)
     facts = trainings[0].facts
     _check_agrees(settings, trainings[0])
     table = table_of(get_space(facts["network"]["space"]), settings.table)
-    truths = read_truths(table, settings.dataset or settings.data or facts["data"]["name"])
+    quantity = quantity_of(table, settings.quantity)
+    dataset = settings.dataset or settings.data or facts["data"]["name"]
+    truths = read_truths(table, dataset, quantity=quantity)
     sample_seed, image_seed, bootstrap_seed = _seeds(settings.seed)
     entries = _sample(settings, table, truths[0], np.random.default_rng(sample_seed))
     images = images_of(settings, trainings[0])
@@ -141,9 +146,10 @@ def run_correlation(
             "final_images": final,
             "seed": settings.seed,
             "scoring_batch": settings.scoring_batch,
+            **({} if quantity == "accuracy" else {"quantity": quantity}),
         },
         architectures=[table.base_space.format(row) for row in table.rows[entries]],
-        truths=[Truth(each.metric, each.mean[entries], each.runs[:, entries]) for each in truths],
+        truths=[truth.at(entries) for truth in truths],
         trainings=trainings,
         bootstrap_seed=bootstrap_seed,
     )
@@ -223,8 +229,6 @@ class CheckpointScorer:
 
 
 def _seeds(seed: int) -> list[np.random.SeedSequence]:
-    if seed < 0:
-        raise InputError(f"a seed is a whole number of at least 0; got {seed}")
     return np.random.SeedSequence(seed).spawn(3)
 
 
@@ -242,8 +246,6 @@ def _check_agrees(settings: CorrelationSettings, training: Trained) -> None:
         get_weight_sharing(name)
         if name != facts["strategy"]:
             raise InputError(f"checkpoint {path} was trained by {facts['strategy']}, not by {name}")
-    if settings.scoring_batch < 1:
-        raise InputError(f"the batch size of scoring must be at least 1, got {settings.scoring_batch}")
     name, network = settings.data or facts["data"]["name"], facts["network"]
     about = about_image_set(name)
     if about["classes"] != network["classes"]:
@@ -314,12 +316,11 @@ def _numbers_of_images(settings: CorrelationSettings, available: int) -> tuple[i
 
 def _finished(folder: Path, study: Study) -> dict[str, Any] | None:
     """Return the result of a study that has seen the same checkpoints already."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    found = read_finished(folder)
+    if found is None:
         return None
-    return result if manifest.get("checkpoints") == study.checkpoints() else None
+    manifest, result = found
+    return result if manifest["checkpoints"] == study.checkpoints() else None
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """What a correlation study says: from scores and truths to frames, figures and the result.
 
 Correlations with the test column are reported beside those with validation; nothing is chosen by either.
+Where lower values of the truth are better, it is ranked the other way round: a correlation of 1 says that the
+supernet calls better what is better alone, and regrets are in the truth's unit.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.correlation_figure import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.noise_ceiling import noise_ceiling
 from benchkit.analysis.rank_correlation import FRACTIONS, best_share, correlation_curve
+from benchkit.analysis.resolution import CORRELATION
 from benchkit.analysis.top_k import top_k_figures
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import replacing, write_text
 from benchkit.comparing.correlation_scores import ScoreStore, digest
-from benchkit.comparing.truth import Truth
+from benchkit.comparing.truth import Truth, truth_label
 from benchkit.figure_files import write_plot
 from benchkit.figure_writer import write_figure
 from benchkit.frame_files import as_records
@@ -83,7 +87,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Write everything but the claim into the folder of a study, and return its result."""
     correlations = _correlations(study, scored)
-    means = mean_over_trainings(correlations, _WHAT)
+    means = mean_over_trainings(correlations, _WHAT, bounds=CORRELATION)
     ceiling = _ceiling(study)
     last = [each for each in scored if each.saved is each.training.saved[-1]]
     best = _top_k(study, last)
@@ -104,7 +108,7 @@ def write_report(
     result = {
         **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
         "data": study.settings["data"],
-        "truths": [{**each.metric.to_json(), "runs": len(each.runs) or None} for each in study.truths],
+        "truths": [_about(truth) for truth in study.truths],
         "trainings": [_last_of(each, correlations, best) for each in last],
         "mean": as_records(means[means["epoch"] == max(each.saved.epochs for each in last)])
         if len(study.trainings) > 1
@@ -114,6 +118,13 @@ def write_report(
     write_text(folder / "manifest.json", as_json(_manifest(study, scored, device)))
     write_text(folder / "result.json", as_json(result))
     return result
+
+
+def _about(truth: Truth) -> dict[str, Any]:
+    """Return what the result says of a truth: its metric, its runs, its unit and its direction."""
+    better = "higher" if truth.quantity.higher_is_better else "lower"
+    runs = len(truth.runs) or None
+    return {**truth.metric.to_json(), "runs": runs, "unit": truth.quantity.unit, "better": better}
 
 
 def _correlations(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
@@ -127,7 +138,7 @@ def _correlations(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
         scores = np.stack([each.scores for each in curve])
         for truth in study.truths:
             known = ~np.isnan(truth.mean)
-            piece = correlation_curve(epochs, scores[:, known], truth.mean[known], study.rng(), FRACTIONS)
+            piece = correlation_curve(epochs, scores[:, known], truth.ranked[known], study.rng(), FRACTIONS)
             about = {"training": training, "seed": curve[0].training.seed}
             piece = piece.assign(**about, images=images, truth=truth.split)
             pieces.append(piece[["training", "seed", *_WHAT, "n", "value", "low", "high"]])
@@ -140,7 +151,7 @@ def _top_k(study: Study, last: Sequence[Scored]) -> pd.DataFrame:
         for truth in study.truths:
             known = ~np.isnan(truth.mean)
             ks = [k for k in TOP_KS if k <= np.count_nonzero(known)]
-            piece = top_k_figures(each.scores[known], truth.mean[known], ks, study.rng())
+            piece = top_k_figures(each.scores[known], truth.ranked[known], ks, study.rng())
             piece = piece.assign(
                 training=each.training.name,
                 seed=each.training.seed,
@@ -160,10 +171,10 @@ def _ceiling(study: Study) -> pd.DataFrame:
         known = ~np.isnan(truth.runs)
         shared = known.astype(np.int64) @ known.T.astype(np.int64)  # architectures a pair of runs has
         if len(truth.runs) > 1 and shared.min() > 0:
-            piece = noise_ceiling(truth.runs, study.rng(), FRACTIONS)
+            piece = noise_ceiling(truth.ranked_runs, study.rng(), FRACTIONS)
             piece.insert(0, "truth", truth.split)
             pieces.append(piece)
-    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high"]
+    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high", "resolved"]
     return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=columns)
 
 
@@ -212,7 +223,7 @@ def _draw(
     known = np.flatnonzero(~np.isnan(truth.mean))
     panels = []
     for fraction in _SCATTER_FRACTIONS:
-        shown = known[best_share(truth.mean[known], fraction)]
+        shown = known[best_share(truth.ranked[known], fraction)]
         for each in final:
             rows = (
                 (mine["training"] == each.training.name)
@@ -223,12 +234,10 @@ def _draw(
             title = f"{each.training.name}, {each.saved.epochs} epochs, {each.images:,} images"
             points = (each.scores[shown], truth.mean[shown])
             panels.append(ScatterInfo(title, *points, mine[rows], here if len(here) else None, 0.95))
-    metric = truth.metric
-    split = "validation" if truth.split == "valid" else "test"
     figure = draw_scatter(
         panels,
         predicted_label="accuracy with inherited weights (%)",
-        truth_label=f"{metric.dataset} {split} accuracy\nafter {metric.epochs} epochs alone (%)",
+        truth_label=truth_label(_about(truth)),
         columns=min(len(final), 3) if len(final) > 1 else len(panels),
     )
     write_figure(figure, folder / "scatter")  # scatter.csv is there
@@ -268,7 +277,7 @@ def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _manifest(study: Study, scored: Sequence[Scored], device: str) -> dict[str, Any]:
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "correlation": study.settings,
         "checkpoints": study.checkpoints(),
         "device": device,

@@ -15,11 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.base.files import replacing
+from benchkit.base.columnar import read_parquet
+from benchkit.base.files import MEGABYTE, replacing
+from benchkit.base.npz_file import read_npy
+from benchkit.comparing.kept_study import SCORES
 from benchkit.spaces import InputError
 
 __all__ = ["ScoreStore", "digest"]
 
+_MOST_BYTES = 100 * MEGABYTE
 Scores = npt.NDArray[np.float64]
 COLUMNS = ("training", "seed", "epoch", "images", "checkpoint", "architecture", "supernet_accuracy")
 
@@ -41,14 +45,15 @@ class ScoreStore:
         self._parts, self._whole, self._n = folder / "scores", folder / "scores.parquet", n
         self._known: dict[tuple[str, int], Scores] = {}
         if self._whole.is_file():
+            columns = {name: SCORES[name] for name in ("checkpoint", "images", "supernet_accuracy")}
             try:
-                frame = pd.read_parquet(self._whole, columns=["checkpoint", "images", "supernet_accuracy"])
-            except (OSError, ValueError) as error:
-                raise InputError(f"cannot read {self._whole}: delete it to score again") from error
-            checkpoints, images = frame["checkpoint"].astype(str), frame["images"]
-            scores = frame["supernet_accuracy"].to_numpy(dtype=np.float64)
-            for start in range(0, len(frame), n):  # a checkpoint's rows stand together, in the study's order
-                key = str(checkpoints.iloc[start]), int(images.iloc[start])
+                table = read_parquet(self._whole, columns, "scores")
+            except InputError as error:
+                raise InputError(f"{error}; delete it to score again") from error
+            scores = table.column("supernet_accuracy").to_numpy().astype(np.float64)
+            # a checkpoint's rows stand together, in the study's order
+            for start in range(0, table.num_rows, n):
+                key = table.column("checkpoint")[start].as_py(), table.column("images")[start].as_py()
                 self._known[key] = scores[start : start + n]
 
     def get(self, checkpoint: str, images: int) -> Scores | None:
@@ -56,11 +61,13 @@ class ScoreStore:
         known = self._known.get((checkpoint, images))
         if known is None and self._part(checkpoint, images).is_file():
             try:
-                known = np.load(self._part(checkpoint, images), allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+                known = read_npy(self._part(checkpoint, images), "scores", _MOST_BYTES)
+            except InputError as error:
+                raise InputError(f"{error}: delete it to score again") from error
+            if known.dtype != np.float64:
                 raise InputError(
-                    f"cannot read {self._part(checkpoint, images)}: delete it to score again"
-                ) from error
+                    f"{self._part(checkpoint, images)} holds no scores: delete it to score again"
+                )
         return known if known is not None and known.shape == (self._n,) else None
 
     def keep(self, checkpoint: str, images: int, scores: Scores) -> None:

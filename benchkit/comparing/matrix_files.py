@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchkit.base.files import write_text
-from benchkit.spaces import InputError
+from benchkit.base.frames import read_frame
+from benchkit.base.json_text import read_json
+from benchkit.base.shapes import COUNT, Maybe, check_shape
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["holds_matrix", "read_matrix", "write_matrix"]
+
+_ABOUT = {"table": {"name": str, "sha256": str}, "n": COUNT, "sample_seed?": Maybe(COUNT)}
 
 
 def write_matrix(folder: Path, matrix: pd.DataFrame, about: dict[str, Any]) -> None:
@@ -39,13 +43,10 @@ def read_matrix(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     ------
     InputError : a file is missing or damaged.
     """
-    import pandas as pd
-
     from benchkit.analysis.correlation_matrix import MATRIX_COLUMNS
 
-    try:
-        matrix = pd.read_csv(folder / "matrix.csv")[list(MATRIX_COLUMNS)]
-        about = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read the matrix in {folder}: {error}") from error
+    kinds = {name: str if name in ("row", "column", "measure") else float for name in MATRIX_COLUMNS}
+    matrix = read_frame(folder / "matrix.csv", kinds, "matrix")[list(MATRIX_COLUMNS)]
+    path = folder / "matrix.json"
+    about: dict[str, Any] = check_shape(read_json(path, "matrix"), _ABOUT, f"matrix {path}")
     return matrix, about

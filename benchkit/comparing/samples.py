@@ -6,35 +6,38 @@ mean of all, and the test accuracy of that best one with its inherited weights (
 The folder
 ----------
 ``samples.csv``        a row for each search and n: method, search, seed, n, best, mean, test, parameters
-``samples-mean.csv``   the same over seeds, with sd and 95 % interval
+``samples-mean.csv``   the same over seeds, with sd and 95 % interval, or the values of fewer than five
 ``samples.png, .pdf``  expected best of n against n
 ``manifest.json``      which searches, by the digests of their traces
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
+from benchkit import __version__
+from benchkit.analysis.resolution import PERCENT, POSITIVE, Bounds
 from benchkit.analysis.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.base.columnar import read_parquet
 from benchkit.base.files import write_text
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.claim import as_json, claim
 from benchkit.training.evaluate import open_search, settings_of
+from benchkit.training.kept_search import TRACE, read_manifest
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["compare_samples"]
+
+_BOUNDS: dict[str, Bounds] = {**dict.fromkeys(("best", "mean", "test"), PERCENT), "parameters": POSITIVE}
 
 
 def compare_samples(
@@ -63,14 +66,14 @@ def compare_samples(
     settings = {path: settings_of(path) for path in searches}
     _check_alike(settings)
     labels = _labels(settings)
-    traces = {path: pq.read_table(path / "trace.parquet").to_pandas() for path in settings}
+    traces = {path: read_parquet(path / "trace.parquet", TRACE, "trace").to_pandas() for path in settings}
     for path, trace in traces.items():
         if not first or max(first) > len(trace) or min(first) < 1:
             raise InputError(
                 f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
             )
     manifest = {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "first": list(first),
         "searches": [_identity(path, settings[path]) for path in settings],
     }
@@ -117,9 +120,8 @@ def compare_samples(
 def _means(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds of every figure, a row for each method, n and figure."""
     long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
-    return mean_over_trainings(long, ("method", "n", "figure")).sort_values(
-        ["method", "figure", "n"], ignore_index=True
-    )
+    means = mean_over_trainings(long, ("method", "n", "figure"), bounds=_BOUNDS, by="figure")
+    return means.sort_values(["method", "figure", "n"], ignore_index=True)
 
 
 def _check_alike(settings: dict[Path, SearchSettings]) -> None:
@@ -144,7 +146,7 @@ def _labels(settings: dict[Path, SearchSettings]) -> dict[Path, str]:
         differing = [
             f"{value}"
             for name, value in options[path].items()
-            if isinstance(value, str) and len({its[name] for its in same}) > 1
+            if isinstance(value, str) and any(its.get(name) != value for its in same)
         ]
         labels[path] = f"{', '.join(differing)} ({each.strategy})" if differing else each.strategy
     return labels
@@ -158,13 +160,10 @@ def _options(settings: SearchSettings) -> dict[str, Any]:
 
 
 def _identity(path: Path, settings: SearchSettings) -> dict[str, Any]:
-    try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        return {
-            "search": path.name,
-            "seed": settings.seed,
-            "trace": manifest["trace"],
-            "data": manifest["data"],
-        }
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} has no manifest that can be read: {error}") from error
+    manifest = read_manifest(path)
+    return {
+        "search": path.name,
+        "seed": settings.seed,
+        "trace": manifest["trace"],
+        "data": manifest["data"],
+    }

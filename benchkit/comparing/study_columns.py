@@ -9,12 +9,11 @@ Choices
 - Studies are put side by side by architecture, and a pair of columns has those that both have. They must be
   held against the same table, by its SHA-256; methods, networks and data may differ.
 - The table's columns are read from the table, so that any of them can be named, and have their noise ceiling.
-  Where the table is not on this computer (or has changed), the accuracies that the study kept serve, without.
+  Where the table is not on this computer (or has changed), the figures that the study kept serve, without.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +21,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.correlation_scores import COLUMNS
+from benchkit.base.columnar import read_parquet
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
+from benchkit.comparing.kept_study import SCATTER, SCORES, read_settings
 from benchkit.comparing.table_columns import Columns, TableColumns, Values, label_of
+from benchkit.comparing.truth import ANY_SPLIT
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import open_table
-from benchkit.tables.metric import Metric
+from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of_studies", "distinct_names", "read_settings"]
+__all__ = ["columns_of_studies", "distinct_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +47,23 @@ class _Study:
     supernets : by name, what each checkpoint predicts of each architecture.
     last : the names of the last checkpoints.
     truths : by the name of the table's column, what it has of each architecture.
+    quantities : of these, unit and direction.
     """
 
     settings: dict[str, Any]
     supernets: dict[str, pd.Series[float]]
     last: list[str]
     truths: dict[str, pd.Series[float]]
+    quantities: dict[str, Quantity]
 
 
 def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = None) -> Columns:
-    """Return what supernets predict, and the accuracies of the table that they are held against.
+    """Return what supernets predict, and the figures of the table that they are held against.
 
     Parameters
     ----------
     folders : of finished studies of ``benchkit correlate``.
-    wanted : names of columns; None is the accuracies that the studies were held against, and the last
+    wanted : names of columns; None is what the studies were held against, and the last
         checkpoint of every training.
 
     Raises
@@ -66,7 +71,10 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
     InputError : a folder without a finished study, studies that are held against different tables, or no such
         column.
     """
-    studies = {name: _read(folder) for name, folder in distinct_names(folders).items()}
+    studies = {}
+    for name, folder in distinct_names(folders).items():
+        with blamed_on(f"the study in {folder}"):
+            studies[name] = _read(folder)
     first, *others = studies.values()
     for other in others:
         if other.settings["table"]["sha256"] != first.settings["table"]["sha256"]:
@@ -74,11 +82,14 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
     supernets, last = _supernets(studies)
     truths = _together(studies)
     architectures = list(dict.fromkeys(each for column in supernets.values() for each in column.index))
-    found = _TruthColumns(first.settings["table"], truths, architectures)
+    known = {name: quantity for study in studies.values() for name, quantity in study.quantities.items()}
+    found = _TruthColumns(first.settings["table"], truths, known, architectures)
     names = [*truths, *last] if wanted is None else list(dict.fromkeys(wanted))
     values: dict[str, Values] = {}
     runs: dict[str, Values] = {}
+    quantities: dict[str, Quantity] = {}
     for name in names:
+        quantities[name] = QUANTITIES["accuracy"] if name in supernets else found.quantity(name)
         if name in supernets:
             values[name] = np.asarray(supernets[name].reindex(architectures), dtype=np.float64)
         elif name in found:
@@ -89,7 +100,9 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
         else:
             raise unknown("column", name, [*truths, *supernets], "the studies")
     about = {"table": first.settings["table"], "n": len(architectures), "studies": list(studies)}
-    return Columns(values, runs, about, found.notes)
+    units = {name: quantity.unit for name, quantity in quantities.items()}
+    lower = frozenset(name for name, quantity in quantities.items() if not quantity.higher_is_better)
+    return Columns(values, runs, about, found.notes, units, lower)
 
 
 def distinct_names(folders: Sequence[Path]) -> dict[str, Path]:
@@ -110,35 +123,18 @@ def distinct_names(folders: Sequence[Path]) -> dict[str, Path]:
     return {str(folder): folder for folder in folders}
 
 
-def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ``correlation.json`` and ``result.json`` of a finished study.
-
-    Raises
-    ------
-    InputError : there is none, or a file cannot be read.
-    """
-    paths = (folder / "correlation.json", folder / "result.json")
-    if not all(path.is_file() for path in paths):
-        raise InputError(f"{folder} holds no finished study of benchkit correlate")
-    try:
-        settings, result = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
-    return settings, result
-
-
 def _read(folder: Path) -> _Study:
     import pandas as pd
 
     settings, result = read_settings(folder)
-    path = folder / "scores.parquet"
-    try:
-        scores = pd.read_parquet(path, columns=list(COLUMNS))
-        path = folder / "scatter.csv"
-        kept = pd.read_csv(path).drop_duplicates("architecture").set_index("architecture")
-        truths = {label_of(_metric(each)): kept[f"table_{each['split']}"] for each in result["truths"]}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    scores = read_parquet(folder / "scores.parquet", SCORES, "scores").to_pandas()
+    kept = read_frame(folder / "scatter.csv", SCATTER, "points")
+    kept = kept.drop_duplicates("architecture").set_index("architecture")
+    with blamed_on(f"the study in {folder}"):
+        truths = {
+            label_of(_metric(each)): kept[f"table_{each['split'] or ANY_SPLIT}"] for each in result["truths"]
+        }
+        quantities = {label_of(_metric(each)): _quantity(each) for each in result["truths"]}
     supernets: dict[str, pd.Series[float]] = {}
     last: list[str] = []
     for training, mine in scores.groupby("training", sort=False, observed=True):
@@ -152,11 +148,18 @@ def _read(folder: Path) -> _Study:
                 last.append(str(training))
             if images == settings["images"]:
                 supernets[f"{training}/{epoch}"] = column
-    return _Study(settings, supernets, last, truths)
+    return _Study(settings, supernets, last, truths, quantities)
 
 
 def _metric(truth: dict[str, Any]) -> Metric:
-    return Metric(**{key: value for key, value in truth.items() if key != "runs"})
+    return Metric(**{key: value for key, value in truth.items() if key not in ("runs", "unit", "better")})
+
+
+def _quantity(truth: dict[str, Any]) -> Quantity:
+    """Return unit and direction of a truth; studies of accuracy alone did not state them."""
+    if "better" in truth:
+        return Quantity(truth["unit"], truth["better"] == "higher")
+    return QUANTITIES[truth.get("quantity", "accuracy")]
 
 
 def _supernets(studies: dict[str, _Study]) -> tuple[dict[str, pd.Series[float]], list[str]]:
@@ -176,7 +179,7 @@ def _supernets(studies: dict[str, _Study]) -> tuple[dict[str, pd.Series[float]],
 
 
 def _together(studies: dict[str, _Study]) -> dict[str, pd.Series[float]]:
-    """Return the accuracies that the studies kept, of all their architectures."""
+    """Return the figures that the studies kept, of all their architectures."""
     truths: dict[str, pd.Series[float]] = {}
     for study in studies.values():
         for name, column in study.truths.items():
@@ -188,9 +191,13 @@ class _TruthColumns:
     """The table's columns for the architectures of studies; those that they kept where it is not here."""
 
     def __init__(
-        self, about: dict[str, Any], kept: dict[str, pd.Series[float]], architectures: list[str]
+        self,
+        about: dict[str, Any],
+        kept: dict[str, pd.Series[float]],
+        quantities: dict[str, Quantity],
+        architectures: list[str],
     ) -> None:
-        self._kept, self._architectures = kept, architectures
+        self._kept, self._quantities, self._architectures = kept, quantities, architectures
         self._columns: TableColumns | None = None
         self.notes: tuple[str, ...] = ()
         try:
@@ -201,10 +208,17 @@ class _TruthColumns:
             self.notes = (f"table {about['name']} of the study is not here: no noise ceilings",)
             return
         self._columns = TableColumns(table)
-        self._rows = table.locate(np.stack([table.base_space.parse(each) for each in architectures]))
+        with blamed_on("the studies"):  # architectures of another space
+            self._rows = table.locate(np.stack([table.base_space.parse(each) for each in architectures]))
 
     def __contains__(self, name: str) -> bool:
         return name in self._kept or (self._columns is not None and name in self._columns)
+
+    def quantity(self, name: str) -> Quantity:
+        """Return unit and direction; those of accuracy for a name that is not there."""
+        if self._columns is not None and name in self._columns:
+            return self._columns.table.quantity(self._columns.metric(name))
+        return self._quantities.get(name, QUANTITIES["accuracy"])
 
     def values(self, name: str) -> Values:
         if self._columns is not None and name in self._columns:

@@ -1,19 +1,27 @@
 """Columns of a table, by their names.
 
 A column is named ``DATASET/SPLIT/EPOCHS``, the mean over runs as a rule, or with ``/RUN`` at its end a single
-run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule.
+run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule. What is no accuracy has its
+quantity before the run, and what does not apply is left out: ``cifar10/valid/200/loss``,
+``cifar10/latency_seconds``. The names that ``table info`` prints serve, too.
+
+Choices
+-------
+- Values are the table's own, in its unit. A column of which lower values are better is named in
+  `Columns.lower`, so that rankings are compared with better on both sides.
+- Without names, the accuracies on validation and test images are taken at the ends of schedules; where these
+  are fewer than two, also what else is measured on such images; where these are too few, also all the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.comparing.truth import mean_accuracy
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.metric import Metric
@@ -30,46 +38,47 @@ class Columns:
 
     Attributes
     ----------
-    values : by name float64[n], accuracies in percent, NaN where one is missing.
+    values : by name float64[n], in the unit of each, NaN where one is missing.
     runs : of those that have single trainings, float64[r, n].
     about : where they come from: the table's name and SHA-256, n, and so on; JSON-ready.
     notes : for whoever reads the figures.
+    units : of each; empty for a pure number.
+    lower : names of those of which lower values are better.
     """
 
     values: dict[str, Values]
     runs: dict[str, Values]
     about: dict[str, Any]
     notes: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    lower: frozenset[str] = frozenset()
 
 
 class TableColumns:
-    """The accuracies of a table by their names.
+    """The columns of a table by their names.
 
     Attributes
     ----------
-    means : names of the mean validation and test accuracies at the ends of schedules; of a column with a
-        single run, the name of that.
+    means : names of those that are taken where none are named; of a column with a single run, that run.
     """
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self._metrics: dict[str, Metric] = {}
-        self.means: list[str] = []
-        for metric in table.metrics:
-            if metric.quantity == "accuracy" and not metric.variant:
-                mean = replace(metric, run=None)
-                if mean in table or len(table.runs(mean)) > 1:
-                    self._add(mean)
-                self._add(metric)
+        for metric in table.available:
+            self._metrics.setdefault(label_of(metric), metric)
+        ends = [name for name, metric in self._metrics.items() if self._is_end(metric)]
+        on_images = [name for name in ends if self._metrics[name].split in ("valid", "test")]
+        accuracies = [name for name in on_images if self._metrics[name].quantity == "accuracy"]
+        self.means: list[str] = next((few for few in (accuracies, on_images) if len(few) > 1), ends)
+        self._listed = list(dict.fromkeys([*self.means, *ends]))
+        for metric in table.available:  # as ``table info`` names them
+            self._metrics.setdefault(str(metric), metric)
 
-    def _add(self, metric: Metric) -> None:
-        name = label_of(metric)
-        if name in self._metrics:
-            return
-        self._metrics[name] = metric
-        several = metric.run is not None and label_of(replace(metric, run=None)) in self._metrics
-        if metric.schedule is None and metric.split in ("valid", "test") and not several:
-            self.means.append(name)
+    def _is_end(self, metric: Metric) -> bool:
+        """Say whether a column is that of the end of a training: a mean, or the only run."""
+        single = metric.run is None or replace(metric, run=None) not in self.table
+        return single and metric.schedule is None and not metric.variant
 
     def __contains__(self, name: str) -> bool:
         return name in self._metrics
@@ -81,12 +90,14 @@ class TableColumns:
         ------
         InputError : no such column.
         """
+        return self.table.values(self.metric(name))
+
+    def metric(self, name: str) -> Metric:
+        """Return what a name stands for; raises as `values`."""
         if name not in self._metrics:
             place = f"table {self.table.name} (/RUN for one run, EPOCHSofSCHEDULE inside a schedule)"
-            raise unknown("column", name, self.means, place)
-        metric = self._metrics[name]
-        mean = mean_accuracy(self.table, metric) if metric.run is None else None
-        return self.table.values(metric) if mean is None else mean
+            raise unknown("column", name, self._listed, place)
+        return self._metrics[name]
 
     def runs(self, name: str) -> Values:
         """Return float64[runs, entries], the trainings behind a mean; no runs for a single one."""
@@ -96,10 +107,17 @@ class TableColumns:
 
 
 def label_of(metric: Metric) -> str:
-    """Return the name of a column, such as ``cifar10/valid/200/0``."""
+    """Return the name of a column, such as ``cifar10/valid/200/0`` or ``cifar10/valid/200/loss/0``."""
     inside = "" if metric.schedule is None else f"of{metric.schedule}"
-    run = "" if metric.run is None else f"/{metric.run}"
-    return f"{metric.dataset}/{metric.split}/{metric.epochs}{inside}{run}"
+    parts = (
+        metric.dataset,
+        metric.split,
+        None if metric.epochs is None else f"{metric.epochs}{inside}",
+        None if metric.quantity == "accuracy" else metric.quantity,
+        None if metric.run is None else str(metric.run),
+    )
+    name = "/".join(part for part in parts if part)
+    return f"{name}@{metric.variant}" if metric.variant else name
 
 
 def columns_of_table(
@@ -131,9 +149,12 @@ def columns_of_table(
         rows = np.sort(np.random.default_rng(seed).choice(len(table), sample, replace=False))
     values = {each: columns.values(each)[rows] for each in names}
     runs = {each: found[:, rows] for each in names if len(found := columns.runs(each)) > 1}
+    quantities = {each: table.quantity(columns.metric(each)) for each in names}
+    units = {each: quantity.unit for each, quantity in quantities.items()}
+    lower = frozenset(each for each, quantity in quantities.items() if not quantity.higher_is_better)
     about = {
         "table": {"name": table.name, "sha256": table.sha256},
         "n": len(rows),
         "sample_seed": None if sample is None else seed,
     }
-    return Columns(values, runs, about)
+    return Columns(values, runs, about, units=units, lower=lower)

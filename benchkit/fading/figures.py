@@ -9,6 +9,8 @@ import pandas as pd
 
 from benchkit.analysis.fading_figure import Panel, draw_study, study_info
 from benchkit.analysis.interval_figure import IntervalInfo, draw_intervals, interval_info
+from benchkit.base.frames import read_frame
+from benchkit.fading.kept import COLUMNS
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
@@ -18,7 +20,6 @@ _KINDS = {
     "fading.json": ("divergence-mean", "function_space-mean", "correlation-mean", "floor"),
     "intervals.json": ("correlations", "scatter"),
 }
-_WORDS = ("layer", "operator", "measure", "law", "approximation", "start", "of", "training", "sample")
 
 
 def plot_fading(
@@ -83,10 +84,7 @@ def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
     frames = {}
     for name in _KINDS[_kind(folder)]:
         path = folder / f"{name}.csv"
-        try:
-            frames[name] = pd.read_csv(path, dtype=dict.fromkeys(_WORDS, str))
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {path}: {error}") from error
+        frames[name] = read_frame(path, COLUMNS[name], "figures")
     return frames
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from benchkit.analysis.fading import prediction_divergence
 from benchkit.analysis.fast_tau import PairedRanks
 from benchkit.analysis.rank_correlation import measure_samples
+from benchkit.analysis.resolution import POSITIVE, student_interval
 from benchkit.fading.parts import PartStore
 from benchkit.fading.posterior import group_labels
 from benchkit.fading.settings import FadingSettings
@@ -115,7 +116,7 @@ def floor_frame(settings: FadingSettings, laboratory: Laboratory, store: PartSto
     """Return how far two stand-alone trainings of one architecture lie apart: the first two seeds.
 
     Columns: start, measure (``prediction_kl`` or ``distance``), layer, operator, n, mean, low, high: the mean
-    over architectures with its 95 % interval (Student's). No rows with a single seed.
+    over architectures with its 95 % interval (`benchkit.analysis.resolution`). No rows with a single seed.
     """
     columns = ["start", "measure", "layer", "operator", "n", "mean", "low", "high"]
     if settings.seeds < 2:
@@ -151,10 +152,5 @@ def _correlations(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt
 
 
 def _interval(values: npt.NDArray[np.float64]) -> tuple[int, float, float, float]:
-    from scipy.special import stdtrit
-
-    n, mean = len(values), float(values.mean())
-    if n < 2:
-        return n, mean, float("nan"), float("nan")
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
-    return n, mean, mean - half, mean + half
+    """Return n, mean and interval of divergences or distances, which are never negative."""
+    return len(values), float(values.mean()), *student_interval(values, POSITIVE)

@@ -10,7 +10,8 @@ The folder of a study
 ``intervals.json``        what is compared and how; claims the folder
 ``parts/``                scores, while the study runs
 ``correlations.csv``      a row a seed, training, interval, sample and measure, with 95 % bootstrap intervals
-                          over architectures; ``correlations-mean.csv``: over seeds (Student's)
+                          over architectures; ``correlations-mean.csv``: over seeds, with 95 % intervals
+                          from five seeds on, the values of fewer
 ``differences.csv``       PC-NAS less one-shot of the same seed; ``differences-mean.csv``: over seeds
 ``pool.csv``              partial models, potentials and architectures left after every interval
 ``scatter.csv``           the candidates after the last interval
@@ -28,7 +29,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,13 +40,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.interval_figure import draw_intervals, interval_info
 from benchkit.analysis.rank_correlation import correlate
+from benchkit.analysis.resolution import CORRELATION, Bounds
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import write_text
+from benchkit.base.limits import check_fields, check_number
 from benchkit.comparing.correlation import CheckpointScorer, CorrelationSettings, images_of
 from benchkit.comparing.truth import Truth, read_truths, table_of
+from benchkit.fading.kept import read_interval_result
 from benchkit.fading.parts import PartStore
 from benchkit.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
 from benchkit.frame_files import as_records, write_frames
@@ -61,6 +65,7 @@ __all__ = ["IntervalSettings", "run_intervals"]
 
 MEASURES = ("kendall_tau", "pearson")
 _KEYS = ("training", "interval", "epoch", "sample", "measure")
+_DIFFERENCE: Bounds = (-2.0, 2.0)  # of two correlations
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ def run_intervals(
     InputError : folders without finished PC-NAS searches that fit each other, checkpoints that are gone, no
         such table or device, or a number out of range.
     """
+    check_fields(settings)
+    check_number("threads", threads)
     where = parse_device(device)
     if settings.n < 2 or threads < 1 or settings.seed < 0:
         raise InputError(
@@ -154,8 +161,7 @@ def run_intervals(
     claim(folder, "intervals", identity)
     finished = folder / "result.json"
     if finished.is_file():
-        done: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return done
+        return read_interval_result(folder)
     store = PartStore(folder / "parts")
     scorer = CheckpointScorer(settings.correlation(), trainings[0].facts, images, where, image_seed)
     with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
@@ -268,9 +274,9 @@ def _frames(study: _Study, saved: list[list[Saved]], store: PartStore) -> dict[s
     differences = _differences(correlations)
     return {
         "correlations": correlations,
-        "correlations-mean": _over_seeds(correlations, _KEYS),
+        "correlations-mean": _over_seeds(correlations, _KEYS, CORRELATION),
         "differences": differences,
-        "differences-mean": _over_seeds(differences, _KEYS[1:]),
+        "differences-mean": _over_seeds(differences, _KEYS[1:], _DIFFERENCE),
         "pool": pd.DataFrame(
             pools,
             columns=[
@@ -298,10 +304,11 @@ def _differences(correlations: pd.DataFrame) -> pd.DataFrame:
     return both.assign(value=both["value_pcnas"] - both["value_one_shot"])
 
 
-def _over_seeds(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def _over_seeds(frame: pd.DataFrame, keys: Sequence[str], bounds: Bounds) -> pd.DataFrame:
     """Return the mean over seeds; what is called a training there is a seed here."""
     named = frame.rename(columns={"training": "kind"}).rename(columns={"seed": "training"})
-    means = mean_over_trainings(named, ["kind" if key == "training" else key for key in keys])
+    kinds = ["kind" if key == "training" else key for key in keys]
+    means = mean_over_trainings(named, kinds, bounds=bounds)
     return means.rename(columns={"kind": "training", "trainings": "seeds"})
 
 
@@ -333,7 +340,7 @@ def _identity(
 def _manifest(identity: dict[str, Any], device: str) -> dict[str, Any]:
     names = ("numpy", "pandas", "safetensors", "scipy", "torch")
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "intervals": identity,
         "device": device,
         "python": platform.python_version(),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.files import replacing
+from benchkit.base.files import MEGABYTE, replacing
+from benchkit.base.npz_file import read_npz
 from benchkit.spaces import InputError
 
 __all__ = ["Arrays", "PartStore"]
+
+_MOST_BYTES = 4_000 * MEGABYTE  # parameters of one network, a few times
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -41,10 +43,9 @@ class PartStore:
         """
         path = self._path(name)
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"cannot read {path}: delete it to train again") from error
+            return read_npz(path, "trainings", _MOST_BYTES)
+        except InputError as error:
+            raise InputError(f"{error}; delete it to train again") from error
 
     def keep(self, name: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
         """Write a group, whole or not at all."""

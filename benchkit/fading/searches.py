@@ -5,7 +5,6 @@ All that is known here of the strategy's findings stands in `_intervals`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.shapes import COUNT, Number, check_shape
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import read_result
 
 __all__ = ["ONE_SHOT", "PCNAS", "Interval", "PCNASSearch", "read_searches"]
+
+_CHOICES = [Number(0, 127, whole=True)]
+_INTERVAL = {"epoch": COUNT, "pool": [_CHOICES], "potentials": [float], "left": float}
+_FINDINGS = {"intervals": [_INTERVAL], "order?": [Number(0, 10_000, whole=True)]}
 
 PCNAS, ONE_SHOT = "pcnas", "one-shot"
 """The same search with and without shrinking the space that is trained."""
@@ -112,13 +117,13 @@ def _read(folder: Path) -> PCNASSearch:
     if settings.strategy != "pcnas":
         raise InputError(f"{folder} is a search by {settings.strategy}; the interval study is of pcnas")
     space = get_space(settings.space)
+    findings = read_result(folder).get("findings") or {}
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        findings = result["findings"]
+        check_shape(findings, _FINDINGS, f"result of {folder}")
         order = tuple(int(position) for position in findings.get("order", range(space.length)))
         intervals = _intervals(findings, space, order)
         last = np.array(intervals[-1].candidates)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"{folder} has no intervals that can be read in result.json: {error!r}") from error
     if last.shape[1:] != (space.length,):
         raise InputError(

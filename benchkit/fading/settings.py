@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchkit.base.limits import check_fields, check_number
 from benchkit.building.table_build import BuildSettings, chosen_rows
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.base import Batch
@@ -51,19 +52,14 @@ class FadingSettings:
     control: bool = False
 
     def __post_init__(self) -> None:
+        for number in self.models:
+            check_number("models", number, "--models")
         size = get_space(self.build.space).size
         if not self.models or list(self.models) != sorted(set(self.models)) or self.models[0] < 1:
             raise InputError(f"--models takes ascending numbers of at least 1; got {list(self.models)}")
         if self.models[-1] > size:
             raise InputError(f"--models {self.models[-1]}: {self.build.space} has {size:,} architectures")
-        for what, number, least in (
-            ("subspaces", self.subspaces, 2),
-            ("seeds", self.seeds, 1),
-            ("supernet-epochs", self.supernet_epochs or 1, 1),
-            ("seed", self.seed, 0),
-        ):
-            if number < least:
-                raise InputError(f"--{what} must be at least {least}, got {number}")
+        check_fields(self, but=("models",))
 
     @property
     def starts(self) -> tuple[str, ...]:

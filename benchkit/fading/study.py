@@ -5,7 +5,7 @@ The folder of a study
 ``fading.json``             what is studied and how; claims the folder
 ``parts/``                  finished trainings, while the study runs; kept only where asked for
 ``divergence.csv``          divergences of posteriors (`benchkit.fading.posterior`);
-                            ``divergence-mean.csv``: over draws, with 95 % intervals
+                            ``divergence-mean.csv``: over draws, with 95 % intervals, or the values of a few
 ``function_space.csv``      predictions and accuracies of inherited weights (`benchkit.fading.function_space`)
 ``distance.csv``            distances of their parameters; ``function_space-mean.csv``: both, over draws
 ``correlation.csv``         tau-b and Pearson's r within each set; ``correlation-mean.csv``: over draws
@@ -26,7 +26,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -36,7 +35,9 @@ from typing import Any
 
 import pandas as pd
 
+from benchkit import __version__
 from benchkit.analysis.fading_figure import draw_study, study_info
+from benchkit.analysis.resolution import CORRELATION, PERCENT, POSITIVE, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.style import save_figure
 from benchkit.analysis.training_mean import mean_over_trainings
 from benchkit.base.files import write_text
@@ -47,6 +48,7 @@ from benchkit.fading.function_space import (
     floor_frame,
     function_frame,
 )
+from benchkit.fading.kept import read_result
 from benchkit.fading.parts import PartStore
 from benchkit.fading.posterior import divergence_frame
 from benchkit.fading.settings import FadingSettings
@@ -58,6 +60,15 @@ from benchkit.training.claim import as_json, claim
 __all__ = ["run_fading"]
 
 _POSTERIOR = ("approximation", "start", "law", "measure", "layer", "operator", "models")
+_BOUNDS: dict[str, Bounds] = {
+    "paper": UNBOUNDED,
+    **dict.fromkeys(("exact", "concentration", "displacement"), POSITIVE),
+    **dict.fromkeys(("negative_terms", "negative_sums"), SHARE),
+    **dict.fromkeys(("prediction_kl", "distance"), POSITIVE),
+    **dict.fromkeys(("supernet_accuracy", "standalone_accuracy"), PERCENT),
+    **dict.fromkeys(("kendall_tau", "pearson"), CORRELATION),
+}
+"""Measure -> between which values it lies."""
 
 
 def run_fading(
@@ -91,8 +102,7 @@ def run_fading(
     claim(folder, "fading", identity)
     finished = folder / "result.json"
     if finished.is_file():
-        result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return result
+        return read_result(folder)
     store = PartStore(folder / "parts")
     alone, shared = tasks_of(settings)
     done, total = 0, len(alone) + len(shared)
@@ -162,7 +172,7 @@ def _function_means(functions: pd.DataFrame, distance: pd.DataFrame) -> pd.DataF
 
 def _over_draws(frame: pd.DataFrame, keys: Sequence[str], sizes: Sequence[str]) -> pd.DataFrame:
     """Return the mean over draws with its interval, and the mean of what says how much it is of."""
-    means = mean_over_trainings(frame.rename(columns={"draw": "training"}), keys)
+    means = mean_over_trainings(frame.rename(columns={"draw": "training"}), keys, bounds=_BOUNDS)
     means = means.rename(columns={"trainings": "draws"})
     if not sizes or not len(means):
         return means.reindex(columns=[*means.columns, *sizes])
@@ -190,7 +200,7 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
 def _manifest(identity: dict[str, Any], laboratory: Laboratory) -> dict[str, Any]:
     names = ("numpy", "pandas", "scipy", "torch")
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "fading": identity,
         "device": str(laboratory.device),
         "python": platform.python_version(),

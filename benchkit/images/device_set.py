@@ -163,4 +163,4 @@ class TrainingBatches:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
-        self._epochs.load_state_dict(state)
+        self._epochs.load_state_dict(state, len(self))

@@ -38,8 +38,16 @@ class Epochs:
         state = self._start if self._position else self.generator.get_state()
         return {"generator": state.clone(), "position": self._position}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a state that `state_dict` returned, on a generator of the same kind of device."""
+    def load_state_dict(self, state: dict[str, Any], batches: int) -> None:
+        """Go to a state that `state_dict` returned, on a generator of the same kind of device.
+
+        Raises
+        ------
+        ValueError : a position that an epoch of so many batches does not have.
+        """
+        position = int(state["position"])
+        if not 0 <= position < batches:
+            raise ValueError(f"position {position} does not lie in an epoch of {batches} batches")
         self._start = state["generator"].clone()
         self.generator.set_state(self._start)
-        self._position = int(state["position"])
+        self._position = position

@@ -10,10 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchkit.base.download import retrieve
+from benchkit.base.errors import clipped
+from benchkit.base.files import MEGABYTE
 from benchkit.images.catalogue import images_directory
 from benchkit.spaces import InputError, unknown
 
 __all__ = ["DIRECT", "ELSEWHERE", "Download", "fetch_images"]
+
+_LARGEST = 400 * MEGABYTE  # CIFAR-10 has 170 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +80,20 @@ def fetch_images(name: str) -> Path:
         )
     if name not in DIRECT:
         raise unknown("data set", name, [*DIRECT, *ELSEWHERE], "data fetch")
-    import pooch
-    from requests.exceptions import RequestException
 
     download = DIRECT[name]
     folder = images_directory().parent / "downloads" / name
     for file, md5 in download.files.items():
         url = download.base + file
         try:
-            pooch.retrieve(url=url, known_hash=f"md5:{md5}", fname=file, path=folder, progressbar=True)
+            retrieve(url, f"md5:{md5}", file, folder, _LARGEST)
+        except InputError:
+            raise
         except ValueError as error:  # pooch's word for a wrong hash; it has removed the file
             raise InputError(
                 f"{url} does not have the published MD5 {md5}: try again, or get it another way and use "
                 f"benchkit data import"
             ) from error
-        except (OSError, RequestException) as error:
-            raise InputError(f"cannot download {url}: {error}") from error
+        except OSError as error:  # those of requests, too
+            raise InputError(f"cannot download {url}: {clipped(str(error))}") from error
     return folder / next(iter(download.files)) if len(download.files) == 1 else folder

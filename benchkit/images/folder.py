@@ -1,7 +1,8 @@
 """A folder of images: ``train/CLASS/FILE`` and ``test/CLASS/FILE`` (or ``val/``), as ImageNet is kept.
 
 The classes are the subfolders in the order of their names, the same in both parts. Files are pictures by
-their suffix (`SUFFIXES`); hidden files and other suffixes are not looked at.
+their suffix (`SUFFIXES`); hidden files and other suffixes are not looked at. Links are followed; one that
+leads to a device, and a pipe, are errors: they have no size, and reading them has no end.
 """
 
 from __future__ import annotations
@@ -14,14 +15,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.files import MEGABYTE, check_regular, read_bytes
 from benchkit.images.image_set import Images, LabelledImages, Loaded
 from benchkit.images.readers.picture import decode, open_picture
 from benchkit.spaces import InputError
 
-__all__ = ["SUFFIXES", "FileList", "FolderListing", "list_folder", "read_folder", "read_picture", "squared"]
+__all__ = [
+    "SUFFIXES",
+    "FileList",
+    "FolderListing",
+    "list_folder",
+    "picture_bytes",
+    "read_folder",
+    "read_picture",
+    "squared",
+]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _TEST = ("test", "val")
+_LARGEST_PICTURE = 128 * MEGABYTE  # ImageNet's largest file has 16 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +131,8 @@ def _part(path: Path, name: str) -> dict[str, list[tuple[str, int]]]:
 
 def _pictures(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
-            yield file.relative_to(root).as_posix(), file.stat().st_size
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir():
+            yield file.relative_to(root).as_posix(), check_regular(file, "picture", _LARGEST_PICTURE)
 
 
 def read_picture(files: FileList, index: int) -> Images:
@@ -130,15 +142,17 @@ def read_picture(files: FileList, index: int) -> Images:
     ------
     InputError : it cannot be read, or is not a picture.
     """
-    return decode(_content(files, index), str(files.root / files.files[index]))
+    return decode(picture_bytes(files, index), str(files.root / files.files[index]))
 
 
-def _content(files: FileList, index: int) -> bytes:
-    path = files.root / files.files[index]
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+def picture_bytes(files: FileList, index: int) -> bytes:
+    """Return the content of one file.
+
+    Raises
+    ------
+    InputError : it cannot be read, is no regular file, or is larger than any picture.
+    """
+    return read_bytes(files.root / files.files[index], "picture", _LARGEST_PICTURE)
 
 
 def squared(content: bytes, size: int, where: str) -> Images:
@@ -196,6 +210,6 @@ def _read_part(files: FileList, image_size: int | None) -> list[Images]:
     if image_size is None:
         return [read_picture(files, index) for index in range(len(files))]
     return [
-        squared(_content(files, index), image_size, str(files.root / name))
+        squared(picture_bytes(files, index), image_size, str(files.root / name))
         for index, name in enumerate(files.files)
     ]

@@ -14,6 +14,7 @@ Deviations and choices
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.images.halves import HALVES, in_first_half
 from benchkit.images.image_set import ImageSet, LabelledImages
 from benchkit.images.published import CIFAR10_SHA256, PUBLISHED
@@ -40,6 +42,9 @@ __all__ = [
 ]
 
 Indices = npt.NDArray[np.int64]
+
+_COUNT = re.compile(r"[1-9][0-9]{0,9}")
+"""A number of images, as a user writes it."""
 
 
 class Normalisation(NamedTuple):
@@ -161,9 +166,9 @@ def parse_split(text: str, seed: int = 0) -> Split:
     """
     if text == "nasbench201":
         return NASBench201Split()
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    if _COUNT.fullmatch(text):
         return SeededSplit(int(text), seed)
-    raise InputError(f"split {text!r} is neither nasbench201 nor a number of validation images")
+    raise InputError(f"split {shown(text)} is neither nasbench201 nor a number of validation images")
 
 
 def split(n: int, valid: int, seed: int) -> tuple[Indices, Indices]:

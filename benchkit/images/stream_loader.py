@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchkit.images.epochs import Epochs
-from benchkit.images.folder import FileList
+from benchkit.images.folder import FileList, picture_bytes
 from benchkit.images.readers.picture import open_picture
 from benchkit.images.splits import Normalisation
 from benchkit.spaces import InputError
@@ -77,11 +77,9 @@ class Pictures(Dataset[Tensor | str]):
         index, seed = item
         path = self.files.root / self.files.files[index]
         try:
-            picture = open_picture(path.read_bytes(), str(path)).convert("RGB")
+            picture = open_picture(picture_bytes(self.files, index), str(path)).convert("RGB")
         except InputError as error:
             return str(error)
-        except OSError as error:
-            return f"cannot read {path}: {error.strerror or error}"
         rng = np.random.default_rng(seed) if seed >= 0 else None
         box = random_box(rng, *picture.size) if rng else middle_box(*picture.size)
         part = picture.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
@@ -210,4 +208,4 @@ class StreamBatches:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
-        self._epochs.load_state_dict(state)
+        self._epochs.load_state_dict(state, len(self))

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchkit.base.files import write_text
+from benchkit.base.errors import shown
+from benchkit.base.files import MEGABYTE, write_text
+from benchkit.base.json_text import read_json
+from benchkit.base.shapes import COUNT, check_shape
 from benchkit.images.folder import FileList, FolderListing, list_folder
 from benchkit.images.reduce import stratified
 from benchkit.images.splits import split
@@ -31,7 +34,11 @@ USUAL_SIZE = 224
 """Height and width of the crops of ImageNet, where nothing else is asked for."""
 
 _FORMAT = "benchkit streamed images 1"
-_KEYS = ("name", "sha256", "folder", "licence", "class_names", "train", "test")
+_ABOUT = {
+    **{"name": str, "sha256": str, "folder": str, "licence": str, "class_names": [str]},
+    **{"train": COUNT, "test": COUNT, "source": str},
+}
+_LARGEST = 4 * MEGABYTE  # names of 65,536 classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +142,12 @@ def read_streamed_about(path: Path) -> dict[str, Any]:
     InputError : not such a file, or a damaged one.
     """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: import its folder again") from error
-    known = isinstance(about, dict) and about.get("format") == _FORMAT and all(key in about for key in _KEYS)
-    if not known:
+        about = read_json(path, "images", _LARGEST)
+    except InputError as error:
+        raise InputError(f"{error}: import its folder again") from error
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise InputError(f"{path} is not of the format {_FORMAT!r}: import its folder again")
-    result: dict[str, Any] = about
+    result: dict[str, Any] = check_shape(about, _ABOUT, f"images {path}")
     return result
 
 
@@ -156,8 +160,10 @@ def read_streamed(path: Path) -> StreamedSet:
     """
     about = read_streamed_about(path)
     folder = Path(about["folder"])
-    if not folder.is_dir():
-        raise InputError(f"the images of {about['name']} are no longer at {folder}: import them again")
+    if "\0" in about["folder"] or not folder.is_dir():
+        raise InputError(
+            f"the images of {about['name']} are no longer at {shown(about['folder'])}: import them again"
+        )
     listing = list_folder(folder)
     if listing.sha256 != about["sha256"]:
         raise InputError(

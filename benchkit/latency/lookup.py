@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchkit.base.files import write_text
+from benchkit.base.errors import clipped, shown
+from benchkit.base.files import MEGABYTE, write_text
+from benchkit.base.json_text import read_json
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import whole_space
@@ -29,7 +31,9 @@ __all__ = ["Check", "Conditions", "FixedPart", "LatencyLookup", "Layer", "Measur
 
 FORMAT = "benchkit latency 1"
 
-Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_MOST_BYTES = 16 * MEGABYTE
+
+Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -95,7 +99,7 @@ class Layer(_Strict):
 
 
 class Measure(_Strict):
-    """A figure of the check with its 95 % bootstrap interval; None where it is not defined."""
+    """A figure of the check with its 95 % bootstrap interval; None where undefined or not resolvable."""
 
     value: float | None
     low: float | None
@@ -156,12 +160,12 @@ class LatencyLookup:
             self._content = _Content(**content)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise InputError(f"no latency look-up table: {place}: {first['msg']}") from error
+            place = clipped(".".join(map(str, first["loc"])))
+            raise InputError(f"no latency look-up table: {place}: {clipped(first['msg'])}") from error
         kept = self._content
         if kept.format != FORMAT:
             raise InputError(
-                f"a latency look-up table of format {kept.format!r}; this benchkit reads {FORMAT!r}"
+                f"a latency look-up table of format {shown(kept.format)}; this benchkit reads {FORMAT!r}"
             )
         if not kept.layers or any(len(layer.ms) != len(layer.iqr_ms) for layer in kept.layers):
             raise InputError("no latency look-up table: every layer needs ms and iqr_ms for each choice")
@@ -178,7 +182,7 @@ class LatencyLookup:
         """
         if not isinstance(document, dict) or "sha256" not in document:
             raise InputError(f"{origin} is no latency look-up table; benchkit latency measure makes one")
-        content = dict(document)
+        content = {str(key): value for key, value in document.items()}
         stated = content.pop("sha256")
         try:
             found = cls(**content)
@@ -247,10 +251,5 @@ def read_latency(path: Path) -> LatencyLookup:
     ------
     InputError : no such file, none of these, or it was changed after it was measured.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read latency file {path}: {error.strerror or error}") from error
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise InputError(f"latency file {path} is not JSON: {' '.join(str(error).split())}") from error
+    document = read_json(path, "latency file", _MOST_BYTES)
     return LatencyLookup.from_document(document, f"latency file {path}")

@@ -37,6 +37,7 @@ import torch
 from torch import Tensor
 
 from benchkit.analysis.rank_correlation import correlate
+from benchkit.base.limits import check_fields
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.latency.parts import Part, no_parts, parts_of
 from benchkit.latency.stopwatch import Stopwatch, Timing, Work
@@ -44,7 +45,7 @@ from benchkit.spaces import InputError, get_space
 from benchkit.spaces.networks import build_network, build_supernet
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.network import CandidateNetwork
-from benchkit.spaces.sizes import StagesSize, check_count, network_size
+from benchkit.spaces.sizes import StagesSize, network_size
 from benchkit.training.devices import explain_memory, intra_op_threads, parse_device
 
 __all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]
@@ -90,14 +91,7 @@ class LatencySettings:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("image_channels", "batch", "repeats", "threads"):
-            check_count(name, getattr(self, name))
-        for name in ("image_size", "classes"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
-        for name in ("warmup", "check", "seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} must be at least 0; got {getattr(self, name)}")
+        check_fields(self)
         if self.check == 1:
             raise InputError("check takes at least 2 networks to compare, or 0 for none; got 1")
 

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.comparing.columns import columns_of, matrix_of
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
+from benchkit.comparing.columns import columns_of, describe_columns, matrix_of
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.comparing.matrix_files import holds_matrix, read_matrix
-from benchkit.comparing.study_columns import distinct_names, read_settings
+from benchkit.comparing.study_columns import distinct_names
+from benchkit.comparing.truth import ANY_SPLIT, named, truth_label, with_unit
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError
 
@@ -21,8 +25,6 @@ if TYPE_CHECKING:
     from benchkit.analysis.correlation_figure import ScatterInfo
 
 __all__ = ["plot_correlation", "plot_heatmap"]
-
-_WORDS = {"valid": "validation", "test": "test"}
 
 
 def plot_heatmap(
@@ -63,12 +65,15 @@ def plot_heatmap(
     else:
         found = columns_of(sources, columns, sample, seed)
         matrix = matrix_of(found, [measure], [fraction], resamples=resamples, on_progress=on_progress)
-        about, notes = found.about, found.notes
+        about, notes = describe_columns(found), found.notes
+    lower = about.get("lower_is_better", [])
     try:
-        figure = draw_heatmap(heatmap_info(matrix, measure, fraction), venue)
+        figure = draw_heatmap(heatmap_info(_marked(matrix, lower), measure, fraction), venue)
     except ValueError as error:
         raise InputError(str(error)) from error
     table = about["table"]
+    if lower:
+        notes = (f"lower is better in {', '.join(lower)}: turned round, so that 1 is agreement", *notes)
     notes = (f"table {table['name']}, sha256 {table['sha256']}, {about['n']:,} architectures", *notes)
     return write_plot(figure, out, {"": matrix}, formats, notes)
 
@@ -114,6 +119,9 @@ def plot_correlation(
         ],
         ignore_index=True,
     )
+    quantities = {study.truth.get("quantity", "accuracy") for study in studies}
+    if len(quantities) > 1:
+        raise InputError(f"the studies rank by {' and '.join(sorted(quantities))}: draw them one by one")
     shared = _shared_ceiling(studies)
     try:
         panels = [
@@ -139,9 +147,17 @@ def plot_correlation(
     notes = [f"{s.name}: table {s.table['name']}, sha256 {s.table['sha256']}" for s in studies]
     if shared is None and len(ceilings):
         notes.append("the studies are held against different truths: the curves have no common noise ceiling")
+    if any(study.truth.get("better") == "lower" for study in studies):
+        notes.append("lower truths are better: they are ranked the other way round, so that 1 is agreement")
     if split == "test":
         notes.append("test accuracy is shown only: nothing was chosen by it")
     return Drawn([*first.paths, *second.paths], notes)
+
+
+def _marked(matrix: pd.DataFrame, lower: Sequence[str]) -> pd.DataFrame:
+    """Return a matrix in which the names of columns whose lower values are better say so."""
+    names = {name: f"{name} (lower is better)" for name in lower}
+    return matrix.assign(row=matrix["row"].replace(names), column=matrix["column"].replace(names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,16 +190,16 @@ class _Study:
 
 
 def _read(folder: Path, name: str, split: str) -> _Study:
-    import pandas as pd
-
     settings, result = read_settings(folder)
-    truths = {each["split"]: each for each in result["truths"]}
+    truths = {each["split"] or ANY_SPLIT: each for each in result["truths"]}
+    split = ANY_SPLIT if ANY_SPLIT in truths else split
     if split not in truths:
-        raise InputError(f"the study in {folder} has no {split} accuracy; it has {', '.join(truths)}")
-    try:
-        scatter, correlations, ceiling = (
-            pd.read_csv(folder / f"{part}.csv") for part in ("scatter", "correlations", "noise_ceiling")
-        )
+        what = result["truths"][0].get("quantity", "accuracy").replace("_", " ")
+        raise InputError(f"the study in {folder} has no {split} {what}; it has {', '.join(truths)}")
+    scatter = read_frame(folder / "scatter.csv", SCATTER, "points")
+    correlations = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    with blamed_on(f"the study in {folder}"):
         mine = correlations[correlations["truth"] == split]
         newest = mine[mine["epoch"] == mine.groupby("training")["epoch"].transform("max")]
         return _Study(
@@ -195,8 +211,6 @@ def _read(folder: Path, name: str, split: str) -> _Study:
             newest[newest["images"] == newest.groupby("training")["images"].transform("max")],
             ceiling[ceiling["truth"] == split],
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read the study in {folder}: {error}") from error
 
 
 def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInfo]:
@@ -217,8 +231,8 @@ def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInf
             raise ValueError(f"{study.name} has no correlation within the best {share:g}; it has {known}")
         name = f"{training!s} ({study.name})" if training in ambiguous else str(training)
         title = f"{name}, {int(rows['epoch'].iloc[0])} epochs, {int(rows['images'].iloc[0]):,} images"
-        truth = points[f"table_{study.truth['split']}"].to_numpy(dtype=np.float64)
-        shown = best_share(truth, share)
+        truth = points[f"table_{study.truth['split'] or ANY_SPLIT}"].to_numpy(dtype=np.float64)
+        shown = best_share(-truth if study.truth.get("better") == "lower" else truth, share)
         predicted = points["supernet_accuracy"].to_numpy(dtype=np.float64)[shown]
         ceiling = study.ceiling if len(study.ceiling) else None
         panels.append(ScatterInfo(title, predicted, truth[shown], rows, ceiling, 0.95))
@@ -226,12 +240,12 @@ def _panels(study: _Study, share: float, ambiguous: set[str]) -> list[ScatterInf
 
 
 def _truth_label(studies: Sequence[_Study]) -> str:
-    word = _WORDS[studies[0].truth["split"]]
-    named = {(study.truth["dataset"], study.truth["epochs"]) for study in studies}
-    if len(named) > 1:
-        return f"{word} accuracy\nof training alone (%)"
-    dataset, epochs = named.pop()
-    return f"{dataset} {word} accuracy\nafter {epochs} epochs alone (%)"
+    first = studies[0].truth
+    labels = {truth_label(study.truth) for study in studies}
+    if len(labels) == 1:
+        return labels.pop()
+    words = named(first["split"] or ANY_SPLIT, first.get("quantity", "accuracy"))
+    return with_unit(f"{words}\nof training alone", first.get("unit", "%"))
 
 
 def _shared_ceiling(studies: Sequence[_Study]) -> pd.DataFrame | None:

@@ -17,7 +17,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +24,19 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.frames import read_frame
+from benchkit.base.shapes import check_shape
 from benchkit.spaces import InputError, get_space
 from benchkit.spaces.base import Batch
-from benchkit.studies.supernet_spec import is_supernet_study, load_supernet_study
+from benchkit.studies.supernet_spec import folder_name, is_supernet_study, load_supernet_study
 from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import TRAINING, read_manifest, read_result
 from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["Story", "read_stories"]
+
+_FINDINGS = {"architectures?": [str], "most_probable?": [str], "entropies?": [float]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,26 +119,22 @@ def _searches_of(folder: Path) -> list[tuple[Path, str]] | None:
         raise InputError(f"the study in {folder} has no searches of supernets")
     block = load_supernet_study(folder / "study.yaml").searches
     names = [(strategy.label, seed) for strategy in block.strategies for seed in range(block.seeds)]
-    return [(folder / "searches" / f"{label}-{seed}", label) for label, seed in names]
+    return [(folder / "searches" / folder_name(label, seed), label) for label, seed in names]
 
 
 def _story(folder: Path, label: str, most_probable: bool) -> Story | None:
     """Return one search, its method the study's label or empty; None where it records no architectures."""
     settings = settings_of(folder)
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        findings = result["findings"]
-        names = findings.get("architectures")
-        if not names:
-            return None
-        entropies = [float(value) for value in findings.get("entropies", [np.nan] * len(names))]
-        if most_probable and "most_probable" in findings:
-            names = findings["most_probable"]
-        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["data"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder} cannot be read as a finished search: {error}") from error
+    findings = check_shape(read_result(folder).get("findings") or {}, _FINDINGS, f"result of {folder}")
+    names = findings.get("architectures")
+    if not names:
+        return None
+    entropies = [float(value) for value in findings.get("entropies", [np.nan] * len(names))]
+    if most_probable and "most_probable" in findings:
+        names = findings["most_probable"]
+    data = read_manifest(folder)["data"]
     space = get_space(settings.space)
-    batch = np.stack([space.parse(str(name)) for name in names])
+    batch = np.stack([space.parse(name) for name in names])
     if len(batch) != len(entropies):
         raise InputError(f"{folder} has {len(batch)} architectures, but {len(entropies)} entropies")
     return Story(folder, settings, label, _updates(folder, settings), batch, entropies, data)
@@ -142,14 +142,12 @@ def _story(folder: Path, label: str, most_probable: bool) -> Story | None:
 
 def _updates(folder: Path, settings: SearchSettings) -> int:
     """Return the weight updates of an epoch."""
-    import pandas as pd
-
     path = folder / "training.csv"
+    history = read_frame(path, TRAINING, "epochs of a search")
     try:
-        history = pd.read_csv(path)
         images = float((history["seconds"] * history["images_per_second"]).median())
         return max(1, round(images / settings.recipe(get_preset(settings.preset)).batch_size))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{path} cannot be read as the epochs of a search: {error}") from error
 
 

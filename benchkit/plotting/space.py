@@ -5,9 +5,12 @@ and ``-path.csv`` (a row for each incumbent of each search).
 
 Deviations and choices
 ----------------------
-- The accuracy is the mean over the table's runs. A search may have seen another column (fewer epochs, a
-  single run): a note says which, and the way is drawn where the figure's columns put its incumbents.
-- A cost that is kept for several lengths of training is that of the accuracy shown, else of the longest.
+- What is shown, accuracy as a rule, is the mean over the table's runs, in the table's unit and direction. A
+  search may have seen another column (fewer epochs, a single run): a note says which, and the way is drawn
+  where the figure's columns put its incumbents.
+- The cost is found by what columns say of themselves (`benchkit.tables.costs`). One that is kept for several
+  lengths of training is that of the training shown, else of the longest.
+- Entries without the cost, or without what is shown, are left out; legend and note say how many.
 - The incumbent holds from the evaluation that found it until the next row of ``-path.csv``.
 """
 
@@ -16,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from benchkit.comparing.truth import Truth, read_truth
+from benchkit.comparing.truth import Truth, named, quantity_of, read_truth, with_unit
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
@@ -28,7 +32,8 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import is_supernet_study
 from benchkit.studies.wording import after_epochs
 from benchkit.tables.catalogue import open_table
-from benchkit.tables.metric import Metric
+from benchkit.tables.costs import CostColumn, find_cost
+from benchkit.tables.end_columns import end_columns
 from benchkit.tables.table import Table
 
 if TYPE_CHECKING:
@@ -38,15 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SpacePlot", "plot_space"]
 
-_COSTS = {
-    "params": ("parameters", "parameters (millions)", 1e-6),
-    "flops": ("flops", "multiply-adds (millions)", 1e-6),
-    "latency": ("latency_seconds", "latency (ms)", 1e3),
-    "train-seconds": ("train_seconds", "training time (s)", 1.0),
-    "energy": ("energy_kwh", "energy (kWh)", 1.0),
-}
-"""Cost -> quantity of a table, label of the axis, its unit in that of the table."""
-
 
 @dataclass(frozen=True)
 class SpacePlot:
@@ -54,10 +50,11 @@ class SpacePlot:
 
     Attributes
     ----------
-    cost : a key of the table's costs, such as ``params``.
+    cost : a name of a cost, such as ``params``, or of a quantity of the table.
     dataset : None is the one that the study searched on, or the table's only one.
     split : ``valid`` or ``test``.
     epochs : of the training; None is the longest schedule.
+    quantity : what is shown against the cost; None is accuracy, or the table's only quantity.
     pareto : draw the Pareto front.
     study : folder of a finished study on the table, or None.
     strategies : labels of the study's searches to draw; none named are all.
@@ -80,6 +77,7 @@ class SpacePlot:
     seeds: Sequence[int] = (0,)
     venue: str = "neurips"
     formats: Sequence[str] = ("pdf", "png")
+    quantity: str | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("valid", "test"):
@@ -89,7 +87,7 @@ class SpacePlot:
 
 
 def plot_space(name: str, out: Path, plot: SpacePlot) -> Drawn:
-    """Draw accuracy against cost for every architecture of a table.
+    """Draw accuracy, or another quantity, against cost for every architecture of a table.
 
     Parameters
     ----------
@@ -105,33 +103,41 @@ def plot_space(name: str, out: Path, plot: SpacePlot) -> Drawn:
 
     table = open_table(name)
     directory, spec = (None, None) if plot.study is None else _study(plot.study, table)
-    dataset = plot.dataset or _dataset(table, spec)
-    truth = read_truth(table, dataset, plot.split, plot.epochs)
-    column, label, factor = _cost(table, truth.metric, plot.cost)
-    cost = table.values(column)
+    quantity = quantity_of(table, plot.quantity)
+    dataset = plot.dataset or _dataset(table, quantity, spec)
+    truth = read_truth(table, dataset, plot.split, plot.epochs, quantity)
+    column = find_cost(table, plot.cost, truth.metric.dataset, truth.metric.epochs)
     paths: pd.DataFrame | None = None
     notes: list[str] = []
     if directory is not None and spec is not None:
-        paths, notes = _paths(table, directory, spec, plot, truth, cost)
+        paths, notes = _paths(table, directory, spec, plot, truth, column)
     if plot.split == "test" and (spec is None or spec.search.split != "test"):
         notes.append("test accuracy is shown only: nothing was chosen by it")
-    split = {"valid": "validation", "test": "test"}[plot.split]
+    lost = int(np.count_nonzero(~(np.isfinite(column.values) & np.isfinite(truth.mean))))
+    if lost:
+        notes.append(
+            f"{lost:,} of {len(table):,} entries have no {plot.cost} ({column.source}) or no {truth.metric}, "
+            "and are left out"
+        )
     try:
         info = space_info(
-            cost * factor,
+            column.values,
             truth.mean,
-            None if paths is None else paths.assign(cost=paths[column.quantity] * factor),
+            None if paths is None else _drawn(paths, column, quantity),
             pareto=plot.pareto,
-            cost_label=label,
-            accuracy_label=f"{split} accuracy (%),\n{dataset}, {truth.metric.epochs} epochs",
+            cost_label=column.label,
+            accuracy_label=_label(truth),
+            unit=truth.quantity.unit,
+            higher_is_better=truth.quantity.higher_is_better,
+            lower_cost=column.metric is None or not table.quantity(column.metric).higher_is_better,
             source=f"{table.name} (SHA-256 {table.sha256[:8]})",
         )
         figure = draw_space(info, plot.venue)
     except ValueError as error:
         raise InputError(f"table {table.name}: {error}") from error
-    frames = {"": _cloud(info, column, factor)}
+    frames = {"": _cloud(info, column, quantity)}
     if plot.pareto:
-        frames["front"] = _front(info, table, truth, cost, column)
+        frames["front"] = _front(info, table, truth, column)
     if paths is not None:
         frames["path"] = paths
     return write_plot(figure, out, frames, plot.formats, notes)
@@ -140,32 +146,22 @@ def plot_space(name: str, out: Path, plot: SpacePlot) -> Drawn:
 # -- the table ------------------------------------------------------------------------------------
 
 
-def _dataset(table: Table, spec: StudySpec | None) -> str:
-    choices = table.datasets if spec is None else spec.datasets
+def _dataset(table: Table, quantity: str, spec: StudySpec | None) -> str:
+    having = dict.fromkeys(metric.dataset for metric in end_columns(table, quantity=quantity))
+    choices = list(having) if spec is None else spec.datasets
     if len(choices) == 1:
         return choices[0]
     where = f"table {table.name}" if spec is None else f"study {spec.name}"
     raise InputError(f"{where} has several data sets: give --dataset, one of {', '.join(choices)}")
 
 
-def _cost(table: Table, accuracy: Metric, cost: str) -> tuple[Metric, str, float]:
-    """Return the column of a cost, its label, and the label's unit in that of the column."""
-    there = [metric for metric in table.metrics if metric.dataset == accuracy.dataset and not metric.variant]
-    has = {
-        name: columns
-        for name, (quantity, _, _) in _COSTS.items()
-        if (columns := [metric for metric in there if metric.quantity == quantity and not metric.schedule])
-    }
-    if cost not in has:
-        raise unknown("cost", cost, has, f"table {table.name} on {accuracy.dataset}")
-    best = max(
-        has[cost],
-        key=lambda metric: (metric.run is None, metric.epochs == accuracy.epochs, metric.epochs or 0),
-    )
-    _, label, factor = _COSTS[cost]
-    if best.epochs is not None:
-        label = f"{label}, {best.epochs} epochs"
-    return best, label, factor
+def _label(truth: Truth) -> str:
+    """Return what the y axis says, in two lines."""
+    metric = truth.metric
+    words = with_unit(named(truth.split, metric.quantity), truth.quantity.unit)
+    trained = [] if metric.epochs is None else [f"{metric.epochs} epochs"]
+    trained += [] if metric.run is None else [f"run {metric.run}"]
+    return ",\n".join(filter(None, [words, ", ".join(filter(None, [metric.dataset, *trained]))]))
 
 
 # -- the searches ---------------------------------------------------------------------------------
@@ -189,7 +185,12 @@ def _study(folder: Path, table: Table) -> tuple[StudyDirectory, StudySpec]:
 
 
 def _paths(
-    table: Table, directory: StudyDirectory, spec: StudySpec, plot: SpacePlot, truth: Truth, cost: Any
+    table: Table,
+    directory: StudyDirectory,
+    spec: StudySpec,
+    plot: SpacePlot,
+    truth: Truth,
+    column: CostColumn,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return a row for each incumbent of each search that is asked for, and what to know of them."""
     import pandas as pd
@@ -209,7 +210,7 @@ def _paths(
         for trial, trace in directory.read_kept(table.base_space).items()
         if trial.dataset == searched
     }
-    quantity = _COSTS[plot.cost][0]
+    quantity = truth.metric.quantity
     parts, lost = [], 0
     for label in plot.strategies or [name for name in labels if any(key[0] == name for key in kept)]:
         for seed in dict.fromkeys(plot.seeds):
@@ -230,11 +231,11 @@ def _paths(
                     "evaluation": steps + 1,
                     "queries": trace.queries[steps],
                     "architecture": [table.base_space.format(row) for row in trace.batch[steps]],
-                    quantity: cost[rows],
-                    "accuracy": truth.mean[rows],
+                    column.quantity: _own(table, column)[rows],
+                    quantity: truth.mean[rows],
                 }
             )
-            drawn = part[quantity].notna() & part["accuracy"].notna()
+            drawn = part[column.quantity].notna() & part[quantity].notna()
             lost += int((~drawn).sum())
             parts.append(part[drawn])
     see = spec.search
@@ -244,42 +245,54 @@ def _paths(
         f"shown is {truth.metric}"
     ]
     if lost:
-        notes.append(f"{lost} incumbents have no {plot.cost} or no accuracy in the table and are left out")
+        notes.append(f"{lost} incumbents have no {plot.cost} or no {quantity} in the table and are left out")
     return pd.concat(parts, ignore_index=True), notes
+
+
+def _drawn(paths: pd.DataFrame, column: CostColumn, quantity: str) -> pd.DataFrame:
+    """Return the ways as the figure wants them, with a cost in its unit and what is on the y axis."""
+    return paths.assign(cost=paths[column.quantity] * column.factor, accuracy=paths[quantity])
 
 
 # -- the data beside the figure -------------------------------------------------------------------
 
 
-def _cloud(info: SpaceInfo, column: Metric, factor: float) -> pd.DataFrame:
+def _own(table: Table, column: CostColumn) -> npt.NDArray[np.float64]:
+    """Return float64[entries]: a cost in the table's own unit, as it is stored."""
+    if column.metric is not None:
+        return table.values(column.metric)
+    return np.asarray(table.static_values(column.name), dtype=np.float64)
+
+
+def _cloud(info: SpaceInfo, column: CostColumn, quantity: str) -> pd.DataFrame:
     """Return the points, or the cells of the density that hold any; costs in the table's own unit."""
     import pandas as pd
 
-    name, density = column.quantity, info.density
+    name, factor, density = column.quantity, column.factor, info.density
     if density is None:
-        return pd.DataFrame({name: info.cost / factor, "accuracy": info.accuracy})
+        return pd.DataFrame({name: info.cost / factor, quantity: info.accuracy})
     i, j = np.nonzero(density.counts)
     return pd.DataFrame(
         {
             f"{name}_from": density.cost_edges[i] / factor,
             f"{name}_to": density.cost_edges[i + 1] / factor,
-            "accuracy_from": density.accuracy_edges[j],
-            "accuracy_to": density.accuracy_edges[j + 1],
+            f"{quantity}_from": density.accuracy_edges[j],
+            f"{quantity}_to": density.accuracy_edges[j + 1],
             "architectures": density.counts[i, j],
         }
     )
 
 
-def _front(info: SpaceInfo, table: Table, truth: Truth, cost: Any, column: Metric) -> pd.DataFrame:
+def _front(info: SpaceInfo, table: Table, truth: Truth, column: CostColumn) -> pd.DataFrame:
     import pandas as pd
 
-    known = np.flatnonzero(np.isfinite(cost) & np.isfinite(truth.mean))
+    known = np.flatnonzero(np.isfinite(column.values) & np.isfinite(truth.mean))
     rows = known[info.front]
     return pd.DataFrame(
         {
             "architecture": [table.base_space.format(row) for row in table.rows[rows]],
-            column.quantity: cost[rows],
-            "accuracy": truth.mean[rows],
+            column.quantity: _own(table, column)[rows],
+            truth.metric.quantity: truth.mean[rows],
             "dataset": truth.metric.dataset,
             "split": truth.split,
             "epochs": truth.metric.epochs,

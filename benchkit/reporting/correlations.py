@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,26 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.correlation_figure import curve_info
+from benchkit.analysis.resolution import ceiling_text, figure_text, told_from_zero
 from benchkit.analysis.style import method_look
+from benchkit.base.errors import blamed_on
+from benchkit.base.frames import read_frame
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
+from benchkit.comparing.truth import ANY_SPLIT, truth_label
 from benchkit.reporting.charts import Axis, Series, lines_table, view_data
-from benchkit.reporting.origin import command, facts_of, kept_files, read_frame, read_json
-from benchkit.reporting.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
+from benchkit.reporting.origin import command, facts_of, kept_files, read_json
+from benchkit.reporting.parts import (
+    Cell,
+    Column,
+    DataTable,
+    Figure,
+    Row,
+    Section,
+    choice,
+    number_cell,
+    worded_cell,
+)
 from benchkit.reporting.scatters import scatter_data
-from benchkit.spaces import InputError
 
 __all__ = ["correlation_section", "share_text"]
 
@@ -36,27 +50,21 @@ def correlation_section(folder: Path, name: str) -> Section:
     ------
     InputError : the study has not finished, or a file is damaged.
     """
-    settings, result, manifest = (
-        read_json(folder / f"{part}.json") for part in ("correlation", "result", "manifest")
-    )
-    frame = read_frame(folder / "correlations.csv")
-    ceiling = read_frame(folder / "noise_ceiling.csv")
-    try:
+    settings, result = read_settings(folder)
+    manifest = read_json(folder / "manifest.json")
+    frame = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    with blamed_on(f"the study in {folder}"):
         n = int(result["n"])
         data, table = settings["data"], settings["table"]
+        quantity = str(settings.get("quantity", "accuracy")).replace("_", " ")
         lead = (
             f"{settings['strategy']} on {settings['space']}, supernets trained on {data['name']}: accuracy "
-            f"with inherited weights against accuracy alone on {settings['dataset']}, as table "
+            f"with inherited weights against {quantity} alone on {settings['dataset']}, as table "
             f"{table['name']} (SHA-256 {str(table['sha256'])[:12]}) has it; {n:,} architectures."
         )
         tables = (_table(frame, ceiling, name),)
         figures = (_curve(settings, frame, ceiling, name), _scatter(folder, settings, result, name))
-    except (KeyError, ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{folder} is damaged: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
     return Section(
         title=f"{settings['strategy']} on {settings['space']}, {data['name']}",
         kind="Correlation",
@@ -94,14 +102,18 @@ def share_text(fraction: float) -> str:
 
 
 def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
-    """Return the correlations of the last checkpoints, a row a training, truth, share and images."""
-    last = frame[frame["epoch"] == frame.groupby("training")["epoch"].transform("max")]
-    truths = list(dict.fromkeys(last["truth"]))
-    fractions = [float(each) for each in dict.fromkeys(last["fraction"])]
+    """Return the correlations of all checkpoints, a row for each, its truth, share and images."""
+    newest = dict(frame.groupby("training")["epoch"].max())
+    truths = list(dict.fromkeys(frame["truth"]))
+    fractions = [float(each) for each in dict.fromkeys(frame["fraction"])]
     rows = []
     keys = ["training", "epoch", "images", "truth", "fraction"]
+    place = {training: number for number, training in enumerate(dict.fromkeys(frame["training"]))}
+    frame = frame.assign(place=frame["training"].map(place)).sort_values(
+        ["place", "epoch", "images"], kind="stable"
+    )
     key: Any  # to pandas' stubs, labels are no more than hashable
-    for key, cells in last.groupby(keys, sort=False):
+    for key, cells in frame.groupby(keys, sort=False):
         training, epoch, images, truth, fraction = key
         by_measure = {row["measure"]: row for row in cells.to_dict(orient="records")}
         top = ceiling[
@@ -109,7 +121,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
             & (ceiling["fraction"] == fraction)
             & (ceiling["measure"] == "kendall_tau")
         ].to_dict(orient="records")
-        shown = [*(by_measure.get(measure) for measure in _MEASURES), top[0] if top else None]
+        shown = [by_measure.get(measure) for measure in _MEASURES]
         rows.append(
             Row(
                 (
@@ -119,14 +131,10 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
                     Cell(_SPLITS.get(truth, truth), truth),
                     Cell(share_text(fraction), float(fraction)),
                     number_cell(next(iter(by_measure.values()))["n"], ",d"),
-                    *(
-                        Cell("–")
-                        if row is None
-                        else number_cell(row["value"], ".2f", row["low"], row["high"])
-                        for row in shown
-                    ),
+                    *(_cell(row, figure_text) for row in shown),
+                    _cell(top[0] if top else None, ceiling_text),
                 ),
-                (truth, f"{fraction:g}"),
+                ("last" if epoch == newest[training] else "earlier", truth, f"{fraction:g}"),
             )
         )
     columns = (
@@ -139,7 +147,9 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
         *(Column(title) for title in _MEASURES.values()),
         Column("noise ceiling, τ-b", about="run against run of the table, over the same architectures"),
     )
+    checkpoints = ["last", *(["earlier"] if any(row.keys[0] == "earlier" for row in rows) else [])]
     filters = (
+        choice("Checkpoints", checkpoints, ["the last", "the earlier ones"][: len(checkpoints)], "all"),
         choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
         choice(
             "Within",
@@ -148,7 +158,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
             "every share",
         ),
     )
-    caption = "Rank correlation at the last checkpoints [95 % bootstrap interval over n architectures]."
+    caption = "Rank correlation at every checkpoint [95 % bootstrap interval over n architectures]."
     return DataTable(
         caption,
         columns,
@@ -157,6 +167,12 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
         None,
         (command("plot", "correlation", name, "--out", "correlation.pdf"),),
     )
+
+
+def _cell(row: Mapping[Hashable, Any] | None, write: Callable[[float, float, float], str]) -> Cell:
+    if row is None:
+        return Cell("–")
+    return worded_cell(write(row["value"], row["low"], row["high"]), row["value"])
 
 
 def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> Figure:
@@ -174,7 +190,7 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
                 info = curve_info(curves, measure, fraction, levels if len(levels) else None)
                 line = info.ceiling
                 level = None
-                if line is not None:
+                if line is not None and told_from_zero(line["low"]):
                     level = (
                         f"noise ceiling (n = {int(line['n']):,})",
                         line["value"],
@@ -197,8 +213,9 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
     )
     about = (
         "Correlation of accuracy with inherited weights and alone, over the epochs of the supernet. Of "
-        "several trainings: their mean with Student's 95 % interval, each training as a thin line; of one: "
-        "its own with a 95 % bootstrap interval over architectures. The level is the noise ceiling."
+        "several trainings: their mean, from five on with a 95 % interval, each training as a thin line; of "
+        "one: its own with a 95 % bootstrap interval over architectures. The level is the noise ceiling, "
+        "where it is told apart from 0."
     )
     return Figure(
         "lines",
@@ -248,7 +265,7 @@ def _points(frame: pd.DataFrame, x: str, mean: str) -> tuple[Any, Any, Any, Any]
 
 def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any], name: str) -> Figure:
     """Return predicted against true accuracy, a view a training and truth."""
-    frame = read_frame(folder / "scatter.csv")
+    frame = read_frame(folder / "scatter.csv", SCATTER, "points")
     trainings = list(dict.fromkeys(frame["training"]))
     architectures = list(dict.fromkeys(frame["architecture"]))
     splits = [column.removeprefix("table_") for column in frame.columns if column.startswith("table_")]
@@ -260,7 +277,7 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
     }
     once = frame.drop_duplicates("architecture").set_index("architecture").reindex(architectures)
     truths = {split: once[f"table_{split}"].to_numpy(dtype=np.float64) for split in splits}
-    epochs = {each["split"]: each["epochs"] for each in result["truths"]}
+    labels = {each["split"] or ANY_SPLIT: truth_label(each).replace("\n", " ") for each in result["truths"]}
     filters: Sequence[Any] = (
         choice("Training", trainings),
         choice("Truth", splits, [_SPLITS.get(split, split) for split in splits]),
@@ -272,13 +289,11 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         truths,
         {(training, split): (training, split) for training in trainings for split in splits},
         "accuracy with inherited weights (%)",
-        {
-            split: f"{_SPLITS.get(split, split)} accuracy alone, {epochs.get(split, '?')} epochs (%)"
-            for split in splits
-        },
+        {split: labels.get(split, split) for split in splits},
     )
     about = (
-        f"Accuracy of {len(architectures):,} architectures with inherited weights and alone, both in %. "
+        f"{len(architectures):,} architectures: accuracy with inherited weights, and what training alone "
+        "gives. "
         "Point at one, or step through them from the best on, to see its cell."
     )
     return Figure(

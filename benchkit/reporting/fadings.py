@@ -11,12 +11,13 @@ import pandas as pd
 
 from benchkit.analysis.fading_figure import Panel, palette, study_info
 from benchkit.analysis.interval_figure import interval_info
+from benchkit.base.errors import blamed_on
 from benchkit.fading.figures import read_frames
+from benchkit.fading.kept import read_fading, read_intervals
 from benchkit.reporting.charts import Axis, Series, lines_table, plain, view_data
 from benchkit.reporting.origin import command, facts_of, kept_files, read_json
 from benchkit.reporting.parts import Figure, Section, choice
 from benchkit.reporting.scatters import scatter_data
-from benchkit.spaces import InputError
 
 __all__ = ["fading_section"]
 
@@ -38,19 +39,13 @@ def fading_section(folder: Path, name: str) -> Section:
     frames = read_frames(folder)
     manifest = read_json(folder / "manifest.json")
     shrinking = (folder / "intervals.json").is_file()
-    settings = read_json(folder / ("intervals.json" if shrinking else "fading.json"))
-    try:
+    settings = read_intervals(folder) if shrinking else read_fading(folder)
+    with blamed_on(f"the study in {folder}"):
         data = settings["data"]["name"]
         if shrinking:
             figures, lead, again = _intervals(frames, settings, name)
         else:
             figures, lead, again = _models(frames, settings, name)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{folder} is damaged: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
     return Section(
         title=f"{settings['space']}, {data}",
         kind="Posterior fading along a search" if shrinking else "Posterior fading",
@@ -75,7 +70,7 @@ def _models(
         about = (
             f"{plain(first.ylabel)} against the {plain(first.xlabel)}: mean over "
             f"{settings['subspaces']} random sets of K models (fewer where there are no more) with "
-            "Student's 95 % interval."
+            "Student's 95 % interval, of five sets or more."
         )
         figures.append(
             _figure(first, about, filters, views, command("plot", "fading", name, "--out", "fading.pdf"))
@@ -203,7 +198,7 @@ def _view(keys: Sequence[str], panel: Panel) -> dict[str, Any]:
 
 
 def _scaled(panel: Panel, series: Sequence[Series]) -> Axis:
-    """Return the axis of y: logarithmic where the means span decades; intervals may pass the bounds."""
+    """Return the axis of y: logarithmic where the means span decades."""
     title = plain(panel.ylabel)
     if not series:
         return Axis(title)

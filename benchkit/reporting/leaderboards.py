@@ -149,7 +149,10 @@ def _table(spec: StudySpec, measure: Measure, boards: Mapping[float, pd.DataFram
             rows.append(Row(_cells(row, *digits[row["dataset"]]), (str(row["dataset"]), f"{share:g}")))
     datasets = list(dict.fromkeys(row.keys[0] for row in rows))
     single = len(shares) == 1
-    caption = f"{_caption(measure)}: mean [95 % bootstrap interval over n seeds]."
+    caption = (
+        f"{_caption(measure)}: mean [95 % bootstrap interval over n seeds; none of fewer than five seeds, or "
+        "of seeds that are all equal]."
+    )
     if not single:
         caption += " At a share of the budget each search counts with its incumbent then."
     budgets = choice(
@@ -228,7 +231,7 @@ def _curves(directory: StudyDirectory, spec: StudySpec, measure: Measure, name: 
     filters = (choice("Data set", spec.datasets), choice("Against", axes, [titles[axis] for axis in axes]))
     about = (
         f"Regret of the incumbent ({of}) against what was spent: mean over seeds with "
-        "a pointwise 95 % bootstrap band. Lower is better."
+        "a pointwise 95 % bootstrap band; of fewer than five seeds each is a thin line. Lower is better."
     )
     return Figure(
         kind="lines",
@@ -246,7 +249,7 @@ def _curves(directory: StudyDirectory, spec: StudySpec, measure: Measure, name: 
 
 def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Measure) -> dict[str, Any]:
     from benchkit.analysis.cost_axis import first_shown, from_cost, logarithmic_ticks
-    from benchkit.analysis.curves import regret_curve
+    from benchkit.analysis.curves import few_trials, regret_curve
     from benchkit.analysis.style import method_looks
 
     curves = regret_curve(traces, axis, _grid(traces, axis))
@@ -258,15 +261,15 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Me
             kept.append((str(label), curve))
     kept.sort(key=lambda pair: float(pair[1]["mean"].iloc[-1]))
     looks = method_looks(label for label, _ in kept)
-    series = [
-        Series(
-            label,
-            f"{int(curve['n'].iloc[0])} seeds",
-            looks[label],
-            *(curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high")),
-        )
-        for label, curve in kept
-    ]
+    single = few_trials(traces, axis)
+    series = []
+    for label, curve in kept:
+        columns = (curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high"))
+        series.append(Series(label, f"{int(curve['n'].iloc[0])} seeds", looks[label], *columns))
+        for cost, regret in single.get((label, dataset), []):
+            shown = cost >= start
+            none = np.full(int(shown.sum()), np.nan)
+            series.append(Series(label, "1 seed", None, cost[shown], regret[shown], none, none))
     ends = [float(end) for _, curve in kept for end in (curve["x"].iloc[0], curve["x"].iloc[-1])]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     wide = low > 0 and high > 5 * low

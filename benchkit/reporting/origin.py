@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from benchkit.base.files import MEGABYTE, read_text
+from benchkit.base.json_text import read_json as read_document
+from benchkit.base.shapes import check_shape
 from benchkit.spaces import InputError
 
-__all__ = ["command", "facts_of", "kept_files", "read_frame", "read_json", "short_names"]
+__all__ = ["command", "facts_of", "kept_files", "read_json", "short_names"]
 
-_WORDS = ("training", "architecture", "truth", "measure", "strategy", "dataset", "block")
+_MOST_TEXT = 16 * MEGABYTE
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -54,30 +55,8 @@ def read_json(path: Path) -> dict[str, Any]:
     ------
     InputError : there is none, or it is damaged.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is damaged: it is no JSON object")
+    found: dict[str, Any] = check_shape(read_document(path), dict, str(path))
     return found
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """Return a table of a study; labels are text as they stand.
-
-    Raises
-    ------
-    InputError : there is none, or it is damaged.
-    """
-    try:
-        return pd.read_csv(path, dtype=dict.fromkeys(_WORDS, str), keep_default_na=False, na_values=[""])
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
 
 
 def facts_of(
@@ -137,8 +116,5 @@ def kept_files(folder: Path, names: Sequence[str]) -> tuple[tuple[str, str], ...
                 content["traces"] = f"{len(content['traces'])} hashes, in {name}"
             found.append((name, json.dumps(content, indent=1, ensure_ascii=False)))
         else:
-            try:
-                found.append((name, path.read_text(encoding="utf-8")))
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"cannot read {path}: {error}") from error
+            found.append((name, read_text(path, "file", _MOST_TEXT)))
     return tuple(found)

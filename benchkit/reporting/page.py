@@ -1,7 +1,7 @@
 """One self-contained page of finished studies, which works from ``file://`` and asks no network for anything.
 
 The curves and scatters are drawn by Vega-Lite (Satyanarayan et al., IEEE Transactions on Visualization and
-Computer Graphics, 2017), whose JavaScript `vl-convert-python` holds; tables and texts are plain HTML.
+Computer Graphics, 2017); tables and texts are plain HTML.
 
 Deviations and choices
 ----------------------
@@ -11,7 +11,9 @@ Deviations and choices
   policy lets run the page's own scripts only, by their SHA-256, and forbids every request; Vega evaluates its
   expressions by an interpreter, so no text is ever evaluated.
 - Of the libraries the bundle of Vega, Vega-Lite and Vega-Embed (0.9 MB) was taken: its marks are SVG, so they
-  follow the page's light and dark style, and it is a fifth of Plotly's.
+  follow the page's light and dark style, and it is a fifth of Plotly's. It is in the package (``vega.js``, as
+  vl-convert-python bundles it; ``vega.txt`` says how, and whose it is): installed for this one script, that
+  package would take 84 MB.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit import __version__
+from benchkit.base.errors import blamed_on
 from benchkit.base.files import write_text
 from benchkit.reporting.origin import command, short_names
 from benchkit.reporting.parts import Section
@@ -62,7 +65,8 @@ def sections_of(folders: Sequence[Path]) -> list[Section]:
     """
     found = []
     for folder, name in zip(folders, short_names(folders), strict=True):
-        found += _reader(folder)(folder, name)
+        with blamed_on(f"the study in {folder}"):
+            found += _reader(folder)(folder, name)
     return found
 
 
@@ -139,10 +143,7 @@ def _figure_data(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script; it sets ``window.vegaEmbed``."""
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return _inline(script)
+    return _asset("vega.js")
 
 
 def _asset(name: str) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "Section",
     "choice",
     "number_cell",
+    "worded_cell",
 ]
 
 ALL = ""
@@ -155,3 +156,16 @@ def number_cell(value: float, form: str, low: float | None = None, high: float |
     known = low is not None and high is not None and low == low and high == high
     interval = f"[{low:{form}}, {high:{form}}]" if known else ""
     return Cell(f"{value:{form}}", float(value), interval)
+
+
+def worded_cell(text: str, value: float) -> Cell:
+    """Return a figure as a cell from its words (`benchkit.analysis.resolution`), sorted by its value.
+
+    What does not begin with a number, as ``undefined`` or a ceiling that is not resolvable, comes last.
+    """
+    shown, _, interval = text.partition(" ")
+    try:
+        float(shown)
+    except ValueError:
+        return Cell(text)
+    return Cell(shown, float(value), interval)

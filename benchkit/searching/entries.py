@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces import InputError, Space
+from benchkit.tables.lookup import Lookup
 from benchkit.tables.metric import Metric
-from benchkit.tables.table import Lookup, Table
+from benchkit.tables.table import Table
 
 __all__ = ["Entries", "Needs", "entries_with"]
 

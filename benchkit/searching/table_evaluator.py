@@ -240,7 +240,7 @@ def seconds_column(
         return mean if mean in table else None
     longer = sorted(
         metric.epochs
-        for metric in table.metrics
+        for metric in table.available
         if metric.epochs is not None
         and metric.epochs >= (schedule or epochs)
         and metric == replace(mean, epochs=metric.epochs)  # the mean over runs, of a whole schedule

@@ -103,7 +103,12 @@ class Space(ABC):
         ------
         ArchitectureError : wrong shape, or not integers.
         """
-        array = np.asarray(batch)
+        try:
+            array = np.asarray(batch)
+        except ValueError as error:  # rows of several lengths
+            raise ArchitectureError(
+                f"{self.name} architectures are rows of {self.length} integers"
+            ) from error
         if array.ndim == 1:
             array = array[None]
         if array.ndim != 2 or array.shape[1] != self.length:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import clipped, shown
 from benchkit.spaces.base import Architecture, ProductSpace
 from benchkit.spaces.errors import ArchitectureError, InputError
 
@@ -28,13 +29,17 @@ class CategoricalSpace(ProductSpace):
 
     Raises
     ------
-    InputError : no choices, an empty or repeated option, or a name with ``|`` or ``=`` in it.
+    InputError : no choices, an empty or repeated option, or a name with ``|``, ``=`` or spaces around it.
     """
 
     def __init__(self, name: str, choices: Mapping[str, Sequence[Any]]) -> None:
         if not choices:
             raise InputError(f"space {name!r} needs at least one choice, as in choices: {{op0: [a, b]}}")
-        self.choices = {str(key): tuple(str(o) for o in options) for key, options in choices.items()}
+        self.choices: dict[str, tuple[str, ...]] = {}
+        for given, words in choices.items():
+            if str(given) in self.choices:
+                raise InputError(f"space {name!r} names the choice {shown(str(given))} twice")
+            self.choices[str(given)] = tuple(str(word) for word in words)
         for key, options in self.choices.items():
             if not 1 <= len(options) <= 127:
                 raise InputError(
@@ -44,7 +49,11 @@ class CategoricalSpace(ProductSpace):
                 raise InputError(f"choice {key!r} of space {name!r} names an option twice: {list(options)}")
             for word in (key, *options):
                 if not word or _FORBIDDEN & set(word):
-                    raise InputError(f"name {word!r} in space {name!r} is empty or contains '|' or '='")
+                    raise InputError(f"name {shown(word)} in space {name!r} is empty or contains '|' or '='")
+                if word != word.strip() or not word.isprintable():
+                    raise InputError(
+                        f"name {shown(word)} in space {name!r} has spaces around it, or is not printable"
+                    )
         super().__init__(name, [len(options) for options in self.choices.values()])
 
     def parse(self, text: str) -> Architecture:
@@ -52,18 +61,22 @@ class CategoricalSpace(ProductSpace):
         for part in text.strip().split("|"):
             key, separator, option = part.partition("=")
             if not separator or key in given:
-                raise ArchitectureError(f"{self.name} architectures read {self._example()}; got {text!r}")
+                raise ArchitectureError(
+                    f"{self.name} architectures read {self._example()}; got {shown(text)}"
+                )
             given[key] = option
         if set(given) != set(self.choices):
             raise ArchitectureError(
-                f"{self.name} has the choices {', '.join(self.choices)}; got {', '.join(given)}"
+                f"{self.name} has the choices {', '.join(self.choices)}; got {clipped(', '.join(given))}"
             )
         row = []
         for key, options in self.choices.items():
             if given[key] not in options:
+                alike = [each for each in options if each.lower() == given[key].lower()]
+                hint = f" (did you mean {alike[0]!r}?)" if alike else ""
                 raise ArchitectureError(
-                    f"unknown option {given[key]!r} for choice {key!r} of {self.name}; "
-                    f"it has {', '.join(options)}"
+                    f"unknown option {shown(given[key])} for choice {key!r} of {self.name}; "
+                    f"it has {clipped(', '.join(options))}{hint}"
                 )
             row.append(options.index(given[key]))
         return np.array(row, dtype=np.int8)

@@ -37,7 +37,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.errors import ArchitectureError
-from benchkit.spaces.genotype import TITLES, check_concatenation, read_genotype, read_pair, write_genotype
+from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet import CELLS, EDGES, INPUTS, NODES, NONE, TwoCells
 
 __all__ = ["DARTS", "OPERATIONS"]
@@ -203,29 +203,14 @@ class DARTS(TwoCells):
 
     # -- the border ---------------------------------------------------------------------------
 
-    def parse(self, text: str) -> Architecture:
-        parts = read_genotype(text, self.name)
-        cells = [self._parse_cell(parts[title], title) for title in TITLES]
-        check_concatenation(parts, self.name)
-        return np.concatenate(cells)
+    @property
+    def rules(self) -> CellRules:
+        """What a cell can hold of a published genotype."""
+        return CellRules(self.name, OPERATIONS, _KEPT, False)
 
-    def _parse_cell(self, listed: Any, title: str) -> Architecture:
-        """Return int8[14] for one cell, from a list of (operation, source)."""
-        edges = _KEPT * (NODES - INPUTS)
-        if not isinstance(listed, list) or len(listed) != edges:
-            raise ArchitectureError(
-                f"{title} of a {self.name} architecture lists {edges} pairs such as ('skip_connect', 0), "
-                f"{_KEPT} a node"
-            )
-        cell = np.zeros(len(EDGES), dtype=np.int8)
-        for place, pair in enumerate(listed):
-            target = INPUTS + place // _KEPT
-            edge, operation = read_pair(pair, target, title, self.name, OPERATIONS)
-            if cell[edge]:
-                source = EDGES[edge][0]
-                raise ArchitectureError(f"both edges into node {target} of {title} come from {source}")
-            cell[edge] = operation
-        return cell
+    def parse(self, text: str) -> Architecture:
+        row: Architecture = read_genotype(text, self.rules).argmax(axis=1).astype(np.int8)  # none is 0
+        return row
 
     def format(self, architecture: Architecture) -> str:
         cells = np.asarray(architecture).reshape(len(CELLS), len(EDGES))

@@ -32,8 +32,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Keys, row_bytes
 from benchkit.spaces.darts import DARTS, OPERATIONS
-from benchkit.spaces.errors import ArchitectureError
-from benchkit.spaces.genotype import TITLES, check_concatenation, read_genotype, read_pair, write_genotype
+from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet import CELLS, EDGES, INPUTS, NODES, ORDERS, TwoCells
 
 __all__ = ["DARTSMulti", "held_by"]
@@ -200,30 +199,14 @@ class DARTSMulti(TwoCells):
 
     # -- the border ---------------------------------------------------------------------------
 
-    def parse(self, text: str) -> Architecture:
-        parts = read_genotype(text, self.name, "[('skip_connect', 0), ('sep_conv_3x3', 0)], ...")
-        if all(isinstance(parts[title], list) and _flat(parts[title]) for title in TITLES):
-            return self.embed(self._single.parse(text))
-        held = np.concatenate([self._parse_cell(parts[title], title) for title in TITLES])
-        check_concatenation(parts, self.name)
-        return self.rows(held)
+    @property
+    def rules(self) -> CellRules:
+        """What a cell can hold of a published genotype."""
+        return CellRules(self.name, OPERATIONS, None, True)
 
-    def _parse_cell(self, listed: Any, title: str) -> npt.NDArray[np.bool_]:
-        """Return bool[14, 8] for one cell, from a list of (operation, source) for each node."""
-        nodes = NODES - INPUTS
-        if not isinstance(listed, list) or len(listed) != nodes or not all(map(_is_list, listed)):
-            raise ArchitectureError(
-                f"{title} of a {self.name} architecture lists, for each of {nodes} nodes, a list of pairs "
-                "such as ('skip_connect', 0)"
-            )
-        held = np.zeros((_EDGES, len(OPERATIONS)), dtype=np.bool_)
-        for target, pairs in enumerate(listed, start=INPUTS):
-            for pair in pairs:
-                edge, operation = read_pair(pair, target, title, self.name, OPERATIONS)
-                if held[edge, operation]:
-                    raise ArchitectureError(f"node {target} of {title} lists {pair!r} twice")
-                held[edge, operation] = True
-        return held
+    def parse(self, text: str) -> Architecture:
+        form = "normal=[[('skip_connect', 0), ('sep_conv_3x3', 0)], ...]"
+        return self.rows(read_genotype(text, self.rules, form))
 
     def format(self, architecture: Architecture) -> str:
         held = self.holds(np.asarray(architecture)[None])[0]
@@ -238,12 +221,3 @@ class DARTSMulti(TwoCells):
                 nodes[target - INPUTS].append((OPERATIONS[operation], source))
             listed.append(nodes)
         return write_genotype(listed)
-
-
-def _is_list(listed: object) -> bool:
-    return isinstance(listed, list)
-
-
-def _flat(listed: list[Any]) -> bool:
-    """Say whether a cell is listed as ``darts`` lists it: pairs, and no lists of pairs."""
-    return bool(listed) and not any(map(_is_list, listed))

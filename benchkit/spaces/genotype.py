@@ -1,108 +1,163 @@
-"""The text of two cells: ``Genotype(normal=[...], normal_concat=range(2, 6), reduce=[...], ...)``.
+"""What the cells of a space can hold, and a published genotype among them.
 
-The form is that of the published code of DARTS (Liu et al., ICLR 2019), which lists for each cell pairs of an
-operation and the node that it reads. A text is read as Python literals and never run.
+A genotype (`benchkit.spaces.genotype_text`) may be of another space: more nodes, other operations, a
+concatenation of some nodes. The error then names the space and the reason, and a space that can hold it.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.base.errors import shown
 from benchkit.spaces.errors import ArchitectureError
-from benchkit.spaces.nasnet import EDGES, INPUTS, NODES
+from benchkit.spaces.genotype_text import TITLES, Genotype, Pair, read_text
 
-__all__ = ["TITLES", "check_concatenation", "read_genotype", "read_pair", "write_genotype"]
+__all__ = ["EDGES", "INPUTS", "NODES", "NONE", "CellRules", "is_genotype", "read_genotype", "write_genotype"]
 
-TITLES = ("normal", "reduce")
-"""Of the cells of a genotype, in the order of a row."""
+INPUTS, NODES = 2, 6
+"""Input nodes of a cell, and all of its nodes."""
+EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))
+"""(source, target) of the edge at each of the 14 positions of a cell."""
+NONE = "none"
+"""The operation of an edge that carries nothing."""
+
+_HOLDERS = ("darts", "darts-multi", "nasnet")
+"""Spaces that read genotypes."""
 
 
-def read_genotype(text: str, space: str, example: str = "('sep_conv_3x3', 0), ...") -> dict[str, Any]:
-    """Return the four parts of a genotype: what it lists for each of `TITLES`, and what each concatenates.
+@dataclass(frozen=True)
+class CellRules:
+    """What a cell of a space can hold.
+
+    Attributes
+    ----------
+    space : its name.
+    operations : their names, ``none`` among them, which no pair names.
+    inputs : number of edges into a node; None is any.
+    several : whether an edge can carry several operations.
+    """
+
+    space: str
+    operations: tuple[str, ...]
+    inputs: int | None
+    several: bool
+
+    def place(self, genotype: Genotype) -> npt.NDArray[np.bool_]:
+        """Return bool[28, operations]: the operations that a genotype puts on each edge of both cells.
+
+        Raises
+        ------
+        ValueError : a cell of the space cannot hold it; the message says why.
+        """
+        held = np.zeros((len(TITLES), len(EDGES), len(self.operations)), dtype=np.bool_)
+        for number, title in enumerate(TITLES):
+            nodes = genotype.cells[number]
+            if len(nodes) != NODES - INPUTS:
+                listed = f"{2 * len(nodes)} pairs, two for each of " if genotype.in_pairs[number] else ""
+                raise ValueError(
+                    f"{title} lists {listed}{len(nodes)} nodes, and its cells have {NODES - INPUTS}"
+                )
+            for target, pairs in enumerate(nodes, start=INPUTS):
+                self._place_node(held[number], pairs, target, title)
+        for number, title in enumerate(TITLES):
+            _check_concatenation(genotype.concatenated[number], f"{title}_concat")
+        return held.reshape(len(TITLES) * len(EDGES), -1)
+
+    def _place_node(
+        self, held: npt.NDArray[np.bool_], pairs: Sequence[Pair], target: int, title: str
+    ) -> None:
+        """Put what arrives at one node into bool[14, operations]."""
+        if self.inputs is not None and len(pairs) != self.inputs:
+            raise ValueError(f"node {target} of {title} has {len(pairs)} inputs, not {self.inputs}")
+        for pair in pairs:
+            operation, source = pair
+            if not 0 <= source < target:
+                raise ValueError(
+                    f"an edge into node {target} of {title} reads ('skip_connect', SOURCE), SOURCE from 0 to "
+                    f"{target - 1}; got {shown(pair)}"
+                )
+            usable = [name for name in self.operations if name != NONE]
+            if operation not in usable:
+                raise ValueError(
+                    f"unknown operation {shown(operation)} in {self.space}; it has {', '.join(usable)}"
+                )
+            edge, choice = held[EDGES.index((source, target))], self.operations.index(operation)
+            if edge[choice] and self.several:
+                raise ValueError(f"node {target} of {title} lists {shown(pair)} twice")
+            if edge.any() and not self.several:
+                raise ValueError(f"two edges into node {target} of {title} come from node {source}")
+            edge[choice] = True
+
+
+def is_genotype(text: str) -> bool:
+    """Say whether a text means to be a genotype, however it goes on."""
+    start = text[:1_000]
+    return "Genotype" in start or start.lstrip().startswith("{")
+
+
+def read_genotype(text: str, rules: CellRules, form: str = "normal=[('sep_conv_3x3', 0), ...]") -> Any:
+    """Return bool[28, operations]: the operations that a text puts on each edge of both cells.
 
     Parameters
     ----------
-    space : its name, for messages.
-    example : of what a list holds, for messages.
+    form : start of a genotype of the space, for messages.
 
     Raises
     ------
-    ArchitectureError : the text is no genotype.
+    ArchitectureError : the text is no genotype, or one that the space cannot hold; then the message says why,
+        and which space can.
     """
-    parts = _parts(text)
-    if parts is None:
-        raise ArchitectureError(
-            f"a {space} architecture reads Genotype(normal=[{example}], "
-            f"normal_concat=range({INPUTS}, {NODES}), reduce=[...], reduce_concat=range({INPUTS}, {NODES})); "
-            f"got {text!r}"
-        )
-    return parts
-
-
-def check_concatenation(parts: Mapping[str, Any], space: str) -> None:
-    """Raise ArchitectureError unless both cells of a genotype concatenate all of their nodes."""
-    for title in TITLES:
-        if parts[f"{title}_concat"] != list(range(INPUTS, NODES)):
-            raise ArchitectureError(
-                f"{title}_concat of a {space} architecture is range({INPUTS}, {NODES}): all nodes"
-            )
-
-
-def _parts(text: str) -> dict[str, Any] | None:
-    """Return the four parts of a genotype; None where the text is none."""
-    wanted = [part for title in TITLES for part in (title, f"{title}_concat")]
     try:
-        call = ast.parse(text.strip(), mode="eval").body
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
-            parts = {part.arg: _literal(part.value) for part in call.keywords}
-            if call.func.id == "Genotype" and sorted(map(str, parts)) == sorted(wanted):
-                return {str(name): part for name, part in parts.items()}
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        pass
-    return None
-
-
-def _literal(node: ast.expr) -> Any:
-    """Return the value of a literal, or the list that ``range(2, 6)`` stands for."""
-    match node:
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(int(first)), ast.Constant(int(last))]):
-            if not 0 <= first <= last <= NODES:
-                raise ValueError(f"range({first}, {last}) is beyond a cell's nodes")
-            return list(range(first, last))
-    return ast.literal_eval(node)
-
-
-def read_pair(
-    pair: object, target: int, title: str, space: str, operations: Sequence[str]
-) -> tuple[int, int]:
-    """Return the edge, 0 to 13, and the operation's number that a pair names.
-
-    Parameters
-    ----------
-    pair : such as ``("skip_connect", 0)``.
-    target : the node that the edge leads to.
-    title, space : for messages.
-    operations : of the space; the first is ``none``, which no pair names.
-
-    Raises
-    ------
-    ArchitectureError : no such pair, source or operation.
-    """
-    match pair:
-        case (str(operation), int(source)) if (source, target) in EDGES:
-            edge = EDGES.index((source, target))
-        case _:
-            raise ArchitectureError(
-                f"an edge into node {target} of {title} reads ('skip_connect', SOURCE), "
-                f"SOURCE from 0 to {target - 1}; got {pair!r}"
-            )
-    if operation not in operations[1:]:
+        genotype = read_text(text)
+    except ValueError as error:
+        why = f" ({error})" if str(error) else ""
         raise ArchitectureError(
-            f"unknown operation {operation!r} in {space}; it has {', '.join(operations[1:])}"
-        )
-    return edge, operations.index(operation)
+            f"a {rules.space} architecture reads Genotype({form}, normal_concat=range({INPUTS}, {NODES}), "
+            f"reduce=[...], reduce_concat=range({INPUTS}, {NODES})); got {shown(text)}{why}"
+        ) from error
+    try:
+        return rules.place(genotype)
+    except ValueError as error:
+        able = [name for name in _HOLDERS if name != rules.space and _holds(name, genotype)]
+        raise ArchitectureError(
+            f"{rules.space} cannot hold this genotype: {error}; {' and '.join(able) or 'no other space'} can"
+        ) from error
+
+
+def _holds(name: str, genotype: Genotype) -> bool:
+    from benchkit.spaces import get_space
+
+    rules: CellRules = getattr(get_space(name), "rules")  # noqa: B009 (not of every space)
+    try:
+        rules.place(genotype)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_concatenation(nodes: Sequence[int], name: str) -> None:
+    """Raise ValueError unless a cell concatenates all of its nodes, each once."""
+    every = list(range(INPUTS, NODES))
+    if list(nodes) == every:
+        return
+    beyond = sorted(set(nodes) - set(every))
+    missing = sorted(set(every) - set(nodes))
+    why = [f"names {_named(beyond)}, beyond its nodes {INPUTS} to {NODES - 1}"] if beyond else []
+    why += [f"leaves out {_named(missing)}"] if missing else []
+    why += [] if why else ["names a node twice"]
+    raise ValueError(
+        f"{name} {' and '.join(why)}; its cells concatenate range({INPUTS}, {NODES}), all of them, which is "
+        "what to write for a benchmark that ignores the concatenation"
+    )
+
+
+def _named(nodes: Sequence[int]) -> str:
+    return f"node{'s' if len(nodes) > 1 else ''} {shown(list(nodes))[1:-1]}"
 
 
 def write_genotype(listed: Sequence[Sequence[Any]]) -> str:

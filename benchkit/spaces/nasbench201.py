@@ -43,7 +43,7 @@ EDGES = dense_edges(4)
 _NONE, _SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
 # Sums are sorted as text, so the labels keep the alphabetical order of the official names.
 _LETTER = {OPERATIONS.index(name): name[0] + name[-1] for name in OPERATIONS[2:]}
-_TERM = re.compile(r"([^|~+]+)~(\d+)")
+_TERM = re.compile(r"([^|~+]+)~([0-9]{1,3})")
 
 
 class DenseCells(ProductSpace):

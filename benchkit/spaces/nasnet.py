@@ -10,7 +10,8 @@ by target, then by source: (0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), and s
 
 The notation leaves out the edges without an operation; one cell of it reads
 ``|sep_conv_3x3~0|sep_conv_3x3~1|+|sep_conv_3x3~0|+||+|skip_connect~0|dil_conv_3x3~2|``, a part for each
-intermediate node, and an architecture ``normal:...;reduction:...``.
+intermediate node, and an architecture ``normal:...;reduction:...``. Published genotypes of these operations
+(`benchkit.spaces.genotype_text`) are read, too.
 
 Deviations and choices
 ----------------------
@@ -31,9 +32,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space, row_bytes
 from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError
+from benchkit.spaces.genotype import EDGES, INPUTS, NODES, NONE, CellRules, is_genotype, read_genotype
 
 __all__ = [
     "CELLS",
@@ -51,12 +54,6 @@ __all__ = [
 
 CELLS = ("normal", "reduction")
 """Kinds of cells, in the order of a row."""
-INPUTS, NODES = 2, 6
-"""Input nodes of a cell, and all of its nodes."""
-EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))
-"""(source, target) of the edge at each of the 14 positions of a cell."""
-NONE = "none"
-"""The operation of an edge that carries nothing."""
 OPERATIONS = (
     NONE,
     "avg_pool_3x3",
@@ -77,7 +74,7 @@ CONVOLUTIONS = {
 }
 """(kernel size, dilation, times in a row) of every operation that is a depthwise and a 1 x 1 convolution."""
 
-_TERM = re.compile(r"([^|~+]+)~(\d)")
+_TERM = re.compile(r"([^|~+]+)~([0-9])")
 
 
 class TwoCells(Space):
@@ -163,13 +160,21 @@ class FreeCells(TwoCells, ProductSpace):
         TwoCells.__init__(self, name, operations, source)
         ProductSpace.__init__(self, name, self.arity)
 
+    @property
+    def rules(self) -> CellRules:
+        """What a cell can hold of a published genotype."""
+        return CellRules(self.name, self.operations, None, False)
+
     def parse(self, text: str) -> Architecture:
+        if is_genotype(text):
+            held = read_genotype(text, self.rules)
+            return np.where(held.any(axis=1), held.argmax(axis=1), self.none).astype(np.int8)
         parts = text.strip().split(";")
         titles = [part.partition(":")[0] for part in parts]
         if titles != list(CELLS) or not all(":" in part for part in parts):
             raise ArchitectureError(
                 f"a {self.name} architecture reads normal:CELL;reduction:CELL, with cells such as "
-                f"|skip_connect~0|max_pool_3x3~1|+||+||+||; got {text!r}"
+                f"|skip_connect~0|max_pool_3x3~1|+||+||+||; got {shown(text)}"
             )
         cells = [self._parse_cell(part.partition(":")[2], part.partition(":")[0]) for part in parts]
         return np.concatenate(cells)
@@ -180,7 +185,7 @@ class FreeCells(TwoCells, ProductSpace):
         nodes = text.split("+")
         if len(nodes) != NODES - INPUTS:
             raise ArchitectureError(
-                f"a {title} cell of {self.name} has {NODES - INPUTS} nodes joined by '+'; got {text!r}"
+                f"a {title} cell of {self.name} has {NODES - INPUTS} nodes joined by '+'; got {shown(text)}"
             )
         for target, node in enumerate(nodes, start=INPUTS):
             terms = [(operation, int(source)) for operation, source in _TERM.findall(node)]
@@ -189,12 +194,13 @@ class FreeCells(TwoCells, ProductSpace):
             if _node(terms) != node or not ascending or any(source >= target for source in sources):
                 raise ArchitectureError(
                     f"node {target} of a {title} cell of {self.name} reads |operation~source|...|, "
-                    f"sources ascending and below {target}, or || where nothing arrives; got {node!r}"
+                    f"sources ascending and below {target}, or || where nothing arrives; got {shown(node)}"
                 )
             for operation, source in terms:
                 if operation not in self.operations:
                     raise ArchitectureError(
-                        f"unknown operation {operation!r} in {self.name}; it has {', '.join(self.operations)}"
+                        f"unknown operation {shown(operation)} in {self.name}; it has "
+                        f"{', '.join(self.operations)}"
                     )
                 cell[EDGES.index((source, target))] = self.operations.index(operation)
         return cell

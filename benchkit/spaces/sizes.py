@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from benchkit.base.errors import shown
+from benchkit.base.limits import check_number
 from benchkit.spaces.base import Space
 from benchkit.spaces.errors import InputError, unknown
 from benchkit.spaces.restricted import RestrictedSpace
@@ -249,12 +251,11 @@ def network_size(space: Space, **options: Any) -> NetworkSize:
 
 
 def check_count(what: str, value: object) -> None:
-    """Raise InputError unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{what} must be an integer of at least 1; got {value!r}")
+    """Raise InputError unless `value` is a whole number from 1 to more than any network has."""
+    check_number(what, value)
 
 
 def check_choice(what: str, value: object, allowed: Sequence[int]) -> None:
     """Raise InputError unless `value` is one of the allowed integers."""
     if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
-        raise InputError(f"{what} must be one of {', '.join(map(str, allowed))}; got {value!r}")
+        raise InputError(f"{what} must be one of {', '.join(map(str, allowed))}; got {shown(value)}")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.option_types import check_option, field_types
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.spaces.errors import InputError, unknown
 from benchkit.strategies.constraint import Constraint
@@ -164,13 +165,17 @@ def make_hyperparameters(strategy: type[SearchStrategy], given: dict[str, Any]) 
     values = dict(given)
     preset = values.pop("preset", None)
     if preset is not None:
-        if preset not in strategy.presets:
+        if not isinstance(preset, str) or preset not in strategy.presets:
             raise unknown("preset", preset, strategy.presets, f"strategy {strategy.name}")
         values = {**strategy.presets[preset], **values}
     names = list(strategy.Hyperparameters.__dataclass_fields__)
     for name in values:
         if name not in names:
             raise unknown("hyperparameter", name, names, f"strategy {strategy.name}")
+    types = field_types(strategy.Hyperparameters)
+    for name, value in values.items():
+        if name in types:
+            check_option(f"strategy {strategy.name}: {name}", value, types[name])
     try:
         return strategy.Hyperparameters(**values)
     except (TypeError, ValueError) as error:

@@ -38,6 +38,7 @@ Deviations and choices
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,14 +95,14 @@ class TPE(SearchStrategy):
         import optuna  # here, so that listing strategies does not pay for it
 
         setting = self.hyperparameters
-        sampler = optuna.samplers.TPESampler(
-            n_startup_trials=setting.startup,
-            n_ei_candidates=setting.candidates,
-            multivariate=setting.multivariate,
-            constant_liar=False,  # nothing runs in parallel
-            seed=int(rng.integers(2**32)),
-        )
         with _unannounced():
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=setting.startup,
+                n_ei_candidates=setting.candidates,
+                multivariate=setting.multivariate,
+                constant_liar=False,  # nothing runs in parallel
+                seed=int(rng.integers(2**32)),
+            )
             # A name of ours: the default one is drawn from the operating system's entropy.
             self._study = optuna.create_study(study_name="tpe", direction="maximize", sampler=sampler)
         self._distributions: dict[str, BaseDistribution] = {
@@ -145,7 +146,12 @@ class TPE(SearchStrategy):
 
 @contextmanager
 def _unannounced() -> Iterator[None]:
-    """Hold back the log line with which Optuna's storage announces a study, and leave all else as it was."""
+    """Hold back the log line with which Optuna's storage announces a study, and leave all else as it was.
+
+    Nor does Optuna 4 warn that its multivariate estimator may change: a study names the release it ran with.
+    """
+    from optuna.exceptions import ExperimentalWarning
+
     logger = logging.getLogger("optuna.storages._in_memory")
 
     def refuse(record: logging.LogRecord) -> bool:
@@ -153,6 +159,8 @@ def _unannounced() -> Iterator[None]:
 
     logger.addFilter(refuse)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
     finally:
         logger.removeFilter(refuse)

@@ -266,11 +266,17 @@ def restore_optimizer(
     """Make an optimizer remember what `optimizer_tensors` returned.
 
     A count of steps stays where it was kept; everything else goes to its parameter's device.
+
+    Raises
+    ------
+    ValueError : what was kept is of other parameters.
     """
     optimizer.state.clear()
     for key, value in kept.items():
         name, what = key.rsplit("/", 1)
         parameter = parameters[name]
+        if value.shape != (() if what == "step" else parameter.shape) or not value.is_floating_point():
+            raise ValueError(f"what the optimizer keeps of {name} has another shape than the parameter")
         state = optimizer.state[parameter]
         if what == "step":
             state[what] = value.clone()

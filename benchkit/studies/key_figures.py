@@ -6,19 +6,24 @@ supernet searches has its table as it stands; a fading study has divergence, pre
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchkit.analysis.published_table import markdown_row
+from benchkit.analysis.resolution import FEWEST, ceiling_text, figure_text, plain_text
+from benchkit.base.errors import blamed_on
+from benchkit.base.files import MEGABYTE, read_text
+from benchkit.base.frames import read_frame
+from benchkit.comparing.kept_study import CEILING, CORRELATIONS, CORRELATIONS_MEAN, read_settings
+from benchkit.fading.kept import COLUMNS, read_fading
 from benchkit.spaces import InputError
 
 __all__ = ["interval_text", "key_figures", "markdown_table"]
 
+_MOST_TEXT = 16 * MEGABYTE
 _SPLITS = {"valid": "validation", "test": "test"}
 
 
@@ -31,12 +36,8 @@ def key_figures(folder: Path) -> str:
     """
     for name, show in _KINDS.items():
         if (folder / name).is_file():
-            try:
+            with blamed_on(f"the study in {folder}"):
                 return show(folder)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"the key figures of {folder} cannot be read: {' '.join(str(error).split())}"
-                ) from error
     raise InputError(f"{folder} has no key figures: it holds none of {', '.join(_KINDS)}")
 
 
@@ -47,16 +48,13 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
 
 def interval_text(mean: float, low: float, high: float, form: str = ".2f") -> str:
     """Return a mean with its interval; the mean alone where there is no interval, nothing for NaN."""
-    if np.isnan(mean):
-        return ""
-    spread = "" if np.isnan(low) else f" [{low:{form}}, {high:{form}}]"
-    return f"{mean:{form}}{spread}"
+    return plain_text(mean, low, high, form)
 
 
 def _correlation(folder: Path) -> str:
-    frame = pd.read_csv(folder / "correlations.csv")
-    about = json.loads((folder / "correlation.json").read_text(encoding="utf-8"))
-    ceiling = pd.read_csv(folder / "noise_ceiling.csv")
+    frame = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
+    about, _ = read_settings(folder)
+    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
     frame = frame[(frame["measure"] == "kendall_tau") & (frame["epoch"] == frame["epoch"].max())]
     frame = frame[frame["images"] == frame["images"].max()]
     ceiling = ceiling[ceiling["measure"] == "kendall_tau"].set_index(["truth", "fraction"])
@@ -66,17 +64,20 @@ def _correlation(folder: Path) -> str:
     rows = []
     for (truth, fraction), group in frame.groupby(["truth", "fraction"], sort=False):
         by_training = group.set_index("training")
-        cells = [_cell(by_training, training) for training in trainings]
+        cells = [_cell(by_training, training, write=figure_text) for training in trainings]
         if len(mean):
             cells.append(_cell(mean, (truth, fraction), "mean"))
+        cells.append(_cell(ceiling, (truth, fraction), write=ceiling_text))
         share = "all" if fraction == 1 else f"{100 * fraction:g} %"
-        rows.append([_SPLITS.get(str(truth), str(truth)), share, *cells, _cell(ceiling, (truth, fraction))])
+        rows.append([_SPLITS.get(str(truth), str(truth)), share, *cells])
     table = about["table"]
+    several = len(trainings)
+    means = f"; of the mean: Student, over {several} trainings" if several >= FEWEST else ""
     return (
         f"Tau-b of inherited accuracy ({frame['images'].iloc[0]:,} images, after epoch "
         f"{frame['epoch'].iloc[0]}) and the {about['dataset']} accuracy of table {table['name']} (SHA-256 "
-        f"{table['sha256'][:12]}), {about['n']:,} architectures [95 % over architectures; of the "
-        f"mean: Student, over {len(trainings)} trainings].\n\n{markdown_table(header, rows)}"
+        f"{table['sha256'][:12]}), {about['n']:,} architectures [95 % over architectures{means}]."
+        f"\n\n{markdown_table(header, rows)}"
     )
 
 
@@ -84,7 +85,7 @@ def _mean_rows(path: Path, shown: pd.DataFrame) -> pd.DataFrame:
     """Return the means over trainings that go with the rows shown; none where there was one training."""
     if not path.is_file():
         return pd.DataFrame()
-    mean = pd.read_csv(path)
+    mean = read_frame(path, CORRELATIONS_MEAN, "correlations")
     wanted = (
         (mean["measure"] == "kendall_tau")
         & (mean["epoch"] == shown["epoch"].iloc[0])
@@ -94,24 +95,29 @@ def _mean_rows(path: Path, shown: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _cell(frame: pd.DataFrame, key: Any, value: str = "value", form: str = ".2f") -> str:
+def _cell(
+    frame: pd.DataFrame,
+    key: Any,
+    value: str = "value",
+    form: str = ".2f",
+    write: Callable[[float, float, float, str], str] = plain_text,
+) -> str:
     if key not in frame.index:
         return ""
     row: Any = frame.loc[key]
-    return interval_text(row[value], row["low"], row["high"], form)
+    return write(row[value], row["low"], row["high"], form)
 
 
 def _searches(folder: Path) -> str:
-    return (folder / "table.md").read_text(encoding="utf-8").strip()
+    return read_text(folder / "table.md", "table", _MOST_TEXT).strip()
 
 
 def _fading(folder: Path) -> str:
     """Return the figures of whole models, supernets of one start, Laplace posteriors."""
-    about = json.loads((folder / "fading.json").read_text(encoding="utf-8"))
+    about = read_fading(folder)
     start = about["starts"][0]
     divergence, functions, ranks = (
-        _started(folder / f"{name}-mean.csv", start)
-        for name in ("divergence", "function_space", "correlation")
+        _started(folder, f"{name}-mean", start) for name in ("divergence", "function_space", "correlation")
     )
     divergence = divergence[
         (divergence["layer"] == "all")
@@ -132,13 +138,13 @@ def _fading(folder: Path) -> str:
     ]
     return (
         f"Space {about['space']}, mean over {about['subspaces']} sets of K models that share weights [95 %, "
-        f"Student]; {start} start, Laplace posteriors of whole models.\n\n"
+        f"Student, where it is resolvable]; {start} start, Laplace posteriors of whole models.\n\n"
         f"{markdown_table(['K', *columns], rows)}"
     )
 
 
-def _started(path: Path, start: str) -> pd.DataFrame:
-    frame = pd.read_csv(path)
+def _started(folder: Path, name: str, start: str) -> pd.DataFrame:
+    frame = read_frame(folder / f"{name}.csv", COLUMNS[name], "figures")
     return frame[frame["start"] == start]
 
 

@@ -9,6 +9,7 @@ import re
 from importlib import metadata
 from typing import Any
 
+from benchkit import __version__
 from benchkit.base.measure import ACCURACY
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
@@ -48,7 +49,7 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
 def versions() -> dict[str, Any]:
     """Return the versions of this package and of what it stands on."""
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         "python": platform.python_version(),
         "platform": {
             "system": platform.system(),
@@ -65,11 +66,14 @@ def to_json(manifest: dict[str, Any]) -> str:
 
 
 def _dependencies() -> dict[str, str]:
-    """Return the installed version of each direct dependency."""
+    """Return the version of each direct dependency, or that it is not installed: few studies need all."""
     versions = {}
     for requirement in metadata.requires("benchkit") or []:
         match = _NAME.match(requirement)
         if match is None or "extra ==" in requirement:
             continue
-        versions[match[0]] = metadata.version(match[0])
+        try:
+            versions[match[0]] = metadata.version(match[0])
+        except metadata.PackageNotFoundError:
+            versions[match[0]] = "not installed"
     return dict(sorted(versions.items()))

@@ -138,7 +138,7 @@ def _leaderboards(folders: Sequence[Path]) -> list[str]:
         "## Leaderboards\n",
         "Methods that query a table: accuracy of the architecture recommended, in %, mean over n seeds with "
         "bootstrap 95 %\ninterval; regret in points, to the best known accuracy of the same kind. By regret; "
-        "a table for each budget.\n",
+        "a table for each budget. No\ninterval: fewer than five seeds, or seeds that are all equal.\n",
     ]
     for _, group in groupby(sorted(rows, key=lambda row: (row.key[0], order[row.key])), lambda row: row.key):
         board = sorted(group, key=lambda row: (row.budget, row.regret))

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from benchkit.base.limits import check_number
 from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.studies.cluster import on_cluster
@@ -45,6 +46,7 @@ def run(
     InputError : see `StudyDirectory.claim`, `make_plan` and `on_cluster`; disk full; nothing is half-written.
     KeyboardInterrupt : finished trials are kept; the same call goes on from there.
     """
+    check_number("jobs", jobs, "--jobs")
     table = open_table(spec.table)
     plan = make_plan(spec, table)
     trials = plan.trials

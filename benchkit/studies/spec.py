@@ -2,65 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from benchkit.base.errors import clipped, shown
+from benchkit.base.limits import MOST_TRIALS
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.latency.lookup import LatencyLookup, read_latency
 from benchkit.searching.budget import Budget
 from benchkit.searching.constraints import check_limits
 from benchkit.spaces import InputError, unknown
+from benchkit.studies.spec_parts import TEXT_KEYS, Column, Name, Names, Strict, ranged, unique
 
 __all__ = [
-    "TEXT_KEYS",
     "BestOfKSpec",
     "BudgetSpec",
     "ConstraintSpec",
-    "Names",
     "ReportSpec",
     "SearchSpec",
     "StrategySpec",
-    "Strict",
     "StudySpec",
     "load_preset",
     "load_spec",
     "one_line",
     "preset_names",
-    "unique",
 ]
-
-TEXT_KEYS = frozenset(
-    {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution",
-     "quantity"}
-)  # fmt: skip
-"""Keys of a study whose values are text as it is written: a study named 1.10 is not named 1.1."""
-
-Column = Literal["mean"] | Annotated[int, Field(ge=0)]
-
-
-def unique(values: Any) -> Any:
-    """Refuse a list that is empty or names something twice."""
-    if not isinstance(values, list):
-        return values  # the type of the key says what is wrong with it
-    if not values:
-        raise ValueError("must not be empty")
-    if len({str(v) for v in values}) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
-Names = Annotated[list[str], BeforeValidator(unique)]
-
-
-class Strict(BaseModel):
-    """A part of a specification: no unknown keys, no conversions, no changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SearchSpec(Strict):
@@ -78,10 +56,10 @@ class SearchSpec(Strict):
     """
 
     split: Literal["valid", "test"] | None
-    epochs: int | None = Field(default=None, gt=0)
-    score: Literal["mean", "run"] | Annotated[int, Field(ge=0)]
+    epochs: Annotated[int, ranged("epochs")] | None = None
+    score: Literal["mean", "run"] | Annotated[int, ranged("run")]
     fidelities: Literal["schedules", "curve"] = "schedules"
-    quantity: str = Field(default="accuracy", min_length=1)
+    quantity: Name = "accuracy"
 
     @model_validator(mode="after")
     def _complete(self) -> SearchSpec:
@@ -102,7 +80,7 @@ class ReportSpec(Strict):
     datasets : reported data sets; null for the one searched on.
     """
 
-    epochs: int | None = Field(default=None, gt=0)
+    epochs: Annotated[int, ranged("epochs")] | None = None
     valid: Column | None = "mean"
     test: Column | None = "mean"
     datasets: Names | None = None
@@ -117,8 +95,8 @@ class ReportSpec(Strict):
 class BudgetSpec(Strict):
     """Queries or simulated seconds; exactly one."""
 
-    queries: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    simulated_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    queries: Annotated[float, ranged("queries")] | None = None
+    simulated_seconds: Annotated[float, ranged("simulated_seconds")] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> BudgetSpec:
@@ -140,7 +118,7 @@ class BestOfKSpec(Strict):
     random, evolution : labels of random search, and of the evolution with a random first population.
     """
 
-    counts: Annotated[list[Annotated[int, Field(gt=0)]], BeforeValidator(unique)]
+    counts: Annotated[list[Annotated[int, ranged("k")]], BeforeValidator(unique)]
     samplers: Names
     random: str = "random-search"
     evolution: str = "regularized-evolution"
@@ -158,7 +136,7 @@ class ConstraintSpec(Strict):
     """
 
     cost: Literal["latency", "params", "flops"]
-    max: float = Field(gt=0, allow_inf_nan=False)
+    max: Annotated[float, ranged("max")]
     latency: dict[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -177,9 +155,9 @@ class ConstraintSpec(Strict):
 class StrategySpec(Strict):
     """A strategy with its options; `label` tells two settings of one strategy apart."""
 
-    name: str
-    label: str = ""
-    options: dict[str, Any] = {}
+    name: Name
+    label: Name = ""  # that of its name, unless it is given
+    options: dict[str, Any] = Field(default_factory=dict)
     note: str = ""
 
     @model_validator(mode="before")
@@ -187,26 +165,26 @@ class StrategySpec(Strict):
     def _labelled(cls, value: Any) -> Any:
         if isinstance(value, str):
             value = {"name": value}
-        if isinstance(value, dict) and not value.get("label") and "name" in value:
+        if isinstance(value, dict) and value.get("label") in (None, "") and "name" in value:
             value = {**value, "label": value["name"]}
         return value
 
 
 class StudySpec(Strict):
-    """A study: strategies x data sets x seeds on one table under one budget."""
+    """A study: strategies x data sets x seeds (0..seeds - 1) on one table under one budget."""
 
-    name: str
+    name: Name
     title: str = ""
-    table: str
+    table: Name
     datasets: Names
     search: SearchSpec
     report: ReportSpec
     budget: BudgetSpec
-    seeds: int = Field(gt=0, description="trials use the seeds 0..seeds-1")
+    seeds: Annotated[int, ranged("seeds")]
     strategies: Annotated[list[StrategySpec], BeforeValidator(unique)]
     best_of_k: BestOfKSpec | None = None
     constraint: ConstraintSpec | None = None
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -230,9 +208,15 @@ class StudySpec(Strict):
                 "report.datasets goes with one searched data set; with several, each is reported on its own"
             )
         labels = [strategy.label for strategy in self.strategies]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"two strategies are labelled {label!r}: give them different labels")
+        for label, times in Counter(labels).items():
+            if times > 1:
+                raise ValueError(f"two strategies are labelled {shown(label)}: give them different labels")
+        trials = len(labels) * len(self.datasets) * self.seeds
+        if trials > MOST_TRIALS:
+            raise ValueError(
+                f"{len(labels)} strategies on {len(self.datasets)} data sets with {self.seeds:,} seeds are "
+                f"{trials:,} trials; a study has at most {MOST_TRIALS:,}"
+            )
         return self
 
     def to_yaml(self) -> str:
@@ -319,7 +303,9 @@ def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _
     # an unknown key explains the missing one that was meant
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(
-        str(part) for part in first["loc"] if not str(part).startswith(("literal", "constrained"))
+        clipped(str(part))
+        for part in first["loc"]
+        if not str(part).startswith(("literal", "constrained", "function-"))
     )
     if first["type"] == "extra_forbidden":
         named = [str(part) for part in first["loc"][:-1] if str(part) in sections]
@@ -329,7 +315,7 @@ def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _
         return str(unknown("key", first["loc"][-1], model.model_fields, where))
     more = len({e["loc"][:2] for e in error.errors()}) - 1
     text = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
+    given = "" if first["type"] in ("missing", "value_error") else f" (got {shown(first['input'])})"
     rest = f"; and {more} more" if more > 0 else ""
     return f"{place or 'study'}: {text}{given}{rest}"
 

@@ -24,17 +24,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchkit.base.files import replacing, write_text
-from benchkit.searching.trace import Trace, pack, unpack
+from benchkit.base.columnar import NUMBER_OR_MISSING, read_parquet, row_count
+from benchkit.base.files import MEGABYTE, read_text, replacing, write_text
+from benchkit.base.frames import read_frame
+from benchkit.base.json_text import read_json
+from benchkit.base.shapes import check_shape
+from benchkit.searching.trace import Trace, pack
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Batch
+from benchkit.studies.kept import BEST_OF_K, LEADERBOARD, MANIFEST, META, TRACES, TRIALS, read_part, unpacked
 from benchkit.studies.spec import StudySpec, load_spec
 from benchkit.studies.trial import Trial, TrialResult
 
 __all__ = ["StudyDirectory"]
 
-_META = b"benchkit"
 _REAL = "real_seconds"
+_MOST_TEXT = 256 * MEGABYTE
 _NUMBERS = ("score", "fidelity", "queries", "seconds", "regret")
 
 
@@ -141,7 +146,7 @@ class StudyDirectory:
                 for r in result.reports
             ],
         }
-        table = pa.table(columns).replace_schema_metadata({_META: json.dumps(about)})
+        table = pa.table(columns).replace_schema_metadata({META: json.dumps(about)})
         with (
             replacing(self._part(result.trial)) as temporary,
             pa.OSFile(str(temporary), "wb") as sink,
@@ -158,9 +163,8 @@ class StudyDirectory:
         rows: list[dict[str, Any]] = []
         digests: dict[str, str] = {}
         for trial in trials:
-            with pa.memory_map(str(self._part(trial))) as source:
-                part = pa.ipc.open_file(source).read_all()
-            about = json.loads(part.schema.metadata[_META])
+            part, about = read_part(self._part(trial), _REAL)
+            recommended = space.format(space.validate(about["recommended"])[0])
             digests[trial.name] = about["digest"]
             n = part.num_rows
             names = {
@@ -170,7 +174,6 @@ class StudyDirectory:
             }
             columns = {**names, **{name: part.column(name) for name in part.schema.names}}
             parts.append(pa.table(columns))
-            recommended = space.format(np.array(about["recommended"], dtype=np.int8))
             for report in about["reports"]:
                 rows.append(
                     {
@@ -238,39 +241,37 @@ class StudyDirectory:
                 f"{self.path} keeps no real seconds: it was run by a release that did not, or its "
                 f"{self.real_seconds.name} is gone; to have them run the study again, into another --out"
             )
-        try:
-            seconds = pq.read_table(self._need(self.real_seconds)).column(_REAL).to_numpy()
-            rows = pq.read_metadata(self._need(self.traces)).num_rows
-        except (OSError, KeyError, pa.ArrowException) as error:
-            raise InputError(f"{self.real_seconds} is damaged: {' '.join(str(error).split())}") from error
+        path = self._need(self.real_seconds)
+        seconds = read_parquet(path, {_REAL: NUMBER_OR_MISSING}, "real seconds").column(_REAL).to_numpy()
+        rows = row_count(self._need(self.traces), "traces")
         if len(seconds) != rows:
             raise InputError(f"{self.real_seconds} has {len(seconds):,} rows, the traces have {rows:,}")
         return np.asarray(seconds, dtype=np.float64)
 
     def read_trials(self) -> pd.DataFrame:
         """Return a row a trial and reported data set."""
-        return _read_csv(self._need(self.trials))
+        return read_frame(self._need(self.trials), TRIALS, "trials")
 
     def read_leaderboard(self) -> pd.DataFrame:
         """Return the leaderboard, a row a data set and strategy."""
-        return _read_csv(self._need(self.leaderboard))
+        return read_frame(self._need(self.leaderboard), LEADERBOARD, "leaderboard")
 
     def read_best_of_k(self) -> pd.DataFrame:
         """Return the table of the best of K samples, a row a data set and cell."""
-        return _read_csv(self._need(self.best_of_k), ("row", "column"))
+        return read_frame(self._need(self.best_of_k), BEST_OF_K, "best of K")
 
     def read_text(self, path: Path) -> str:
         """Return one of the study's text files as it stands."""
-        return self._need(path).read_text(encoding="utf-8")
+        return read_text(self._need(path), "file", _MOST_TEXT)
 
     def read_architectures(self, space: Space) -> Batch:
         """Return int8[n, d]: the architecture of every row of `read_traces`."""
-        return _unpacked(self._read_parquet(["architecture"]).column(0), space)
+        return unpacked(self._read_parquet(["architecture"]).column(0), space, self.traces)
 
     def read_kept(self, space: Space) -> dict[Trial, Trace]:
         """Return the kept trace of every trial."""
         table = self._read_parquet(["strategy", "dataset", "seed", "architecture", *_NUMBERS])
-        batch = _unpacked(table.column("architecture"), space)
+        batch = unpacked(table.column("architecture"), space, self.traces)
         number = {name: table.column(name).to_numpy() for name in _NUMBERS}
         names = table.select(["strategy", "dataset", "seed"]).to_pandas()
         traces = {}
@@ -285,10 +286,7 @@ class StudyDirectory:
         return traces
 
     def _read_parquet(self, columns: list[str]) -> pa.Table:
-        try:
-            return pq.read_table(self._need(self.traces), columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{self.traces} is damaged: {' '.join(str(error).split())}") from error
+        return read_parquet(self._need(self.traces), {name: TRACES[name] for name in columns}, "traces")
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -297,26 +295,9 @@ class StudyDirectory:
         ------
         InputError : there is none, or it is damaged.
         """
-        try:
-            manifest = json.loads(self.read_text(self.manifest))
-        except InputError:  # there is none
-            raise
-        except ValueError as error:
-            raise InputError(f"{self.manifest} is damaged: {error}") from error
-        missing = {"table", "traces", "not_applicable"}.difference(manifest)
-        if missing:
-            raise InputError(f"{self.manifest} is damaged: it has no {', '.join(sorted(missing))}")
-        return dict(manifest)
-
-
-def _read_csv(path: Path, also_text: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a table of ours: only an empty cell is missing, and a label such as ``NA`` or ``1`` is text."""
-    names = ("strategy", "dataset", "searched_on", "recommended", "trace_sha256", *also_text)
-    text = dict.fromkeys(names, str)
-    try:
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        path = self._need(self.manifest)
+        manifest: dict[str, Any] = check_shape(read_json(path, "manifest"), MANIFEST, f"manifest {path}")
+        return manifest
 
 
 def _difference(kept: StudySpec, spec: StudySpec) -> str:
@@ -341,15 +322,3 @@ def _short(value: Any) -> str:
 
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else value
-
-
-def _unpacked(column: Any, space: Space) -> Batch:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    if not isinstance(column, pa.DictionaryArray):  # Parquet gives rows of fixed length back in full
-        column = column.dictionary_encode()
-    codes = column.indices.to_numpy(zero_copy_only=False)
-    values = column.dictionary
-    distinct: npt.NDArray[np.uint8] = np.array([list(value) for value in values.to_pylist()], dtype=np.uint8)
-    rows: Batch = unpack(distinct.reshape(len(values), -1), space.arity)[codes]
-    return rows

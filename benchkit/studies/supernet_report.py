@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchkit.base.files import write_text
+from benchkit.base.frames import read_frame
 from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import SupernetStudySpec
+from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name
 from benchkit.studies.wording import describe_table, table_text
 from benchkit.tables.catalogue import open_table
 from benchkit.tables.table import Table
+from benchkit.training.kept_search import read_result
 from benchkit.training.table_entry import table_entry
 
 if TYPE_CHECKING:
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["QUERIES", "SEARCHES", "read_table", "table_rows", "write_tables"]
 
+_FIGURES = ("valid", "valid_sd", "test", "test_sd")
+_COLUMNS: dict[str, type] = {
+    **{"block": str, "strategy": str, "dataset": str, "n": float},
+    **dict.fromkeys((*_FIGURES, *(f"published_{name}" for name in _FIGURES)), float),
+}
 SEARCHES, QUERIES = "weight sharing", "queries"
 """Names of the two blocks."""
 
@@ -40,7 +48,9 @@ def table_rows(spec: SupernetStudySpec, out: Path) -> pd.DataFrame:
     rows = []
     for strategy in spec.searches.strategies:
         for seed in range(spec.searches.seeds):
-            for dataset, valid, test in _found(table, out / "searches" / f"{strategy.label}-{seed}", spec):
+            for dataset, valid, test in _found(
+                table, out / "searches" / folder_name(strategy.label, seed), spec
+            ):
                 rows.append((SEARCHES, strategy.label, dataset, seed, valid, test))
     frame = pd.DataFrame(rows, columns=["block", "strategy", "dataset", "seed", "valid", "test"])
     if spec.queries is None:
@@ -55,7 +65,7 @@ def _found(table: Table, folder: Path, spec: SupernetStudySpec) -> list[tuple[st
     path = folder / "result.json"
     if not path.is_file():
         raise InputError(f"{folder} has no result: the study has not finished; run it again to resume")
-    row = json.loads(path.read_text("utf-8"))["row"]
+    row = np.asarray(read_result(folder)["row"], dtype=np.int8)
     entry: dict[str, Any] = table_entry(table.base_space, table.base_space.validate(row)[0]) or {}
     if "accuracy" not in entry:
         raise InputError(f"table {table.name} does not say what {folder.name} found: {entry.get('missing')}")
@@ -98,11 +108,7 @@ def read_table(out: Path) -> pd.DataFrame:
     ------
     InputError : the study has not finished.
     """
-    import pandas as pd
-
     path = out / "table.csv"
     if not path.is_file():
         raise InputError(f"{out} has no {path.name}: its study has not finished; run it again to resume")
-    return pd.read_csv(
-        path, dtype={"block": str, "strategy": str, "dataset": str}, keep_default_na=False, na_values=[""]
-    )
+    return read_frame(path, _COLUMNS)

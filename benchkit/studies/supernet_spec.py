@@ -6,6 +6,8 @@ and the figures that a paper published for either.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib import resources
@@ -14,18 +16,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from benchkit.base.limits import MOST_SEARCHES, RANGES, check_number
+from benchkit.base.option_types import check_option, field_types
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
 from benchkit.spaces import InputError, unknown
-from benchkit.studies.spec import (
-    TEXT_KEYS,
-    Names,
-    StrategySpec,
-    Strict,
-    StudySpec,
-    load_preset,
-    one_line,
-    unique,
-)
+from benchkit.studies.spec import StrategySpec, StudySpec, load_preset, one_line
+from benchkit.studies.spec_parts import TEXT_KEYS, Name, Names, Strict, ranged, unique
 from benchkit.training.settings import SearchSettings
 
 __all__ = [
@@ -33,6 +29,7 @@ __all__ = [
     "QueriesSpec",
     "SearchesSpec",
     "SupernetStudySpec",
+    "folder_name",
     "is_supernet_study",
     "load_supernet_preset",
     "load_supernet_study",
@@ -41,9 +38,11 @@ __all__ = [
 ]
 
 _FIXED = ("strategy", "space", "data", "preset", "seed", "options")
+_TYPES = field_types(SearchSettings)
 _SETTINGS = tuple(each.name for each in fields(SearchSettings) if each.name not in _FIXED)
 Strategies = Annotated[list[StrategySpec], BeforeValidator(unique)]
-Deviation = tuple[float, float | None]
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+Deviation = tuple[Figure, Figure | None]
 
 
 class SearchesSpec(Strict):
@@ -58,9 +57,9 @@ class SearchesSpec(Strict):
     strategies : with their hyperparameters.
     """
 
-    data: str
+    data: Name
     preset: str = "small"
-    seeds: int = Field(default=3, gt=0)
+    seeds: Annotated[int, ranged("seeds")] = 3
     settings: dict[str, Any] = Field(default_factory=dict)
     strategies: Strategies
 
@@ -69,7 +68,19 @@ class SearchesSpec(Strict):
         for name in self.settings:
             if name not in _SETTINGS:
                 raise ValueError(str(unknown("setting", name, _SETTINGS, "a search")))
+        for name, value in self.settings.items():
+            check_option(name, value, _TYPES[name])
+            if name in RANGES and value is not None:
+                check_number(name, value)
         return self
+
+
+def folder_name(label: str, seed: int) -> str:
+    """Return the name of a search's folder: its label and seed, where a folder can be called so."""
+    if re.fullmatch(r"[^./\\][^/\\]*", label) and len(label.encode()) <= 200:
+        return f"{label}-{seed}"
+    plain = re.sub(r"[^\w-]", "_", label).encode()[:100].decode(errors="ignore")
+    return f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}-{seed}"
 
 
 class QueriesSpec(Strict):
@@ -83,7 +94,7 @@ class QueriesSpec(Strict):
     """
 
     preset: str
-    seeds: int | None = Field(default=None, gt=0)
+    seeds: Annotated[int, ranged("seeds")] | None = None
     strategies: Names | None = None
 
     def study(self) -> StudySpec:
@@ -109,9 +120,9 @@ class SupernetStudySpec(Strict):
     source : where the published figures stand.
     """
 
-    name: str
+    name: Name
     title: str = ""
-    table: str
+    table: Name
     datasets: Names
     searches: SearchesSpec
     queries: QueriesSpec | None = None
@@ -124,6 +135,12 @@ class SupernetStudySpec(Strict):
         labels = [strategy.label for strategy in self.searches.strategies]
         if len(set(labels)) < len(labels):
             raise ValueError("two searches have the same label: give them different ones")
+        searches = len(labels) * self.searches.seeds
+        if searches > MOST_SEARCHES:
+            raise ValueError(
+                f"{len(labels)} strategies with {self.searches.seeds:,} seeds are {searches:,} searches; a "
+                f"study has at most {MOST_SEARCHES:,}"
+            )
         if self.published and not self.source:
             raise ValueError("published figures need their source")
         return self

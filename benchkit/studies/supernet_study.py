@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchkit.base.files import write_text
+from benchkit.base.limits import check_number
 from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
 from benchkit.strategies import get_weight_sharing
@@ -39,10 +40,11 @@ from benchkit.studies.cluster import cancelled, on_cluster
 from benchkit.studies.manifest import versions
 from benchkit.studies.runner import Progress, run
 from benchkit.studies.supernet_report import write_tables
-from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
+from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
 from benchkit.tables.catalogue import open_table
+from benchkit.training.kept_search import read_manifest, read_study_manifest
 from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
@@ -73,7 +75,7 @@ def searches_of(spec: SupernetStudySpec) -> dict[str, SearchSettings]:
                 options=dict(strategy.options),
                 **block.settings,
             )
-            found[f"{strategy.label}-{seed}"] = settings
+            found[folder_name(strategy.label, seed)] = settings
         settings.recipe(preset)
         # made once, so that a wrong option is reported before anything runs
         get_weight_sharing(strategy.name)(space, np.random.default_rng(0), **settings.options_of(preset))
@@ -182,9 +184,7 @@ def _claim(out: Path, spec: SupernetStudySpec) -> None:
 
 
 def _manifest(spec: SupernetStudySpec, folders: dict[str, Path]) -> dict[str, Any]:
-    manifests = {
-        name: json.loads((folder / "manifest.json").read_text("utf-8")) for name, folder in folders.items()
-    }
+    manifests = {name: read_manifest(folder) for name, folder in folders.items()}
     first = next(iter(manifests.values()))
     other = [name for name, manifest in manifests.items() if manifest["data"] != first["data"]]
     if other:
@@ -221,12 +221,11 @@ def verify_supernet_study(
     path = out / "manifest.json"
     if not path.is_file():
         raise InputError(f"{out} has no {path.name}: its study has not finished; run it again to resume")
-    manifest = json.loads(path.read_text("utf-8"))
+    manifest = read_study_manifest(path)
     searches = searches_of(spec)
     names = list(searches)
     if sample is not None:
-        if sample < 1:
-            raise InputError(f"--sample must be at least 1, got {sample}")
+        check_number("sample", sample, "--sample")
         chosen = np.random.default_rng(seed).choice(len(names), min(sample, len(names)), replace=False)
         names = [names[index] for index in np.sort(chosen)]
     different = []
@@ -245,6 +244,6 @@ def verify_supernet_study(
 
 def _trace_again(name: str, settings: SearchSettings, folder: Path, device: str) -> tuple[str, str]:
     run_search(settings, folder, device)
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = read_manifest(folder)
     shutil.rmtree(folder)
     return name, str(manifest["trace"])

@@ -33,6 +33,12 @@ __all__ = [
 ]
 
 
+def _plain(name: str) -> str:
+    """Return what a file name can hold of a name: letters, digits, - and _, of at most 100 bytes."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return kept.encode()[:100].decode(errors="ignore")
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One strategy (by its label) on one data set with one seed."""
@@ -44,9 +50,9 @@ class Trial:
     @property
     def name(self) -> str:
         """A file name for the trial, unique within its study."""
-        label = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.label)
+        label = _plain(self.label)
         tag = hashlib.sha256(self.label.encode()).hexdigest()[:6]
-        dataset = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.dataset)
+        dataset = _plain(self.dataset)
         if dataset != self.dataset:
             dataset += "-" + hashlib.sha256(self.dataset.encode()).hexdigest()[:6]
         return f"{label}-{tag}.{dataset}.{self.seed:06d}"

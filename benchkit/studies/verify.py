@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.limits import check_number
 from benchkit.searching.trace import Trace
 from benchkit.spaces import InputError
 from benchkit.studies.plan import make_plan
@@ -71,8 +72,7 @@ def verify(
         raise InputError(f"{directory.manifest} has no trace hash of {missing[0]}: it is not this study's")
     chosen = trials
     if sample is not None:
-        if sample < 1:
-            raise InputError(f"--sample must be at least 1, got {sample}")
+        check_number("sample", sample, "--sample")
         rng = np.random.default_rng(seed)
         picked = np.sort(rng.choice(len(trials), size=min(sample, len(trials)), replace=False))
         chosen = [trials[index] for index in picked]

@@ -1,19 +1,22 @@
-"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas."""
+"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas.
+
+The arrays are those of `benchkit.base.columnar.read_arrow`, whose buffers are as long as they say.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from benchkit.spaces import InputError
-
-__all__ = ["filled", "fixed_bytes", "read_arrow", "to_numpy", "to_percent"]
+__all__ = ["filled", "fixed_bytes", "to_keys", "to_numpy", "to_percent"]
 
 Values = npt.NDArray[np.float64]
+
+_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+"""Types that numpy calls otherwise than Arrow does."""
 
 
 def to_percent(stored: npt.NDArray[np.floating[Any]]) -> Values:
@@ -34,7 +37,8 @@ def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
     span = slice(array.offset, array.offset + len(array))
     if pa.types.is_boolean(array.type):
         return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[span].astype(bool)
-    values: npt.NDArray[Any] = np.frombuffer(data, dtype=array.type.to_pandas_dtype())[span]
+    kind = str(array.type)  # `to_pandas_dtype` loads pandas in older releases of Arrow
+    values: npt.NDArray[Any] = np.frombuffer(data, dtype=_NAMES.get(kind, kind))[span]
     if array.null_count:
         bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")[span]
         values = np.where(bits == 1, values, np.nan)
@@ -49,30 +53,16 @@ def fixed_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
     return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Map an Arrow IPC file of one record batch into memory.
-
-    Raises
-    ------
-    InputError : no such file, truncated, not an Arrow file, empty, or of several batches.
-    """
-    if not path.is_file():
-        raise InputError(f"no table file at {path}")
-    try:
-        with pa.memory_map(str(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as a table ({str(error).splitlines()[0]}): "
-            f"it is truncated or not an Arrow file; build or import it again"
-        ) from error
-    if table.num_rows == 0 or any(column.num_chunks != 1 for column in table.columns):
-        raise InputError(f"{path} is not a table as benchkit writes them (one record batch, not empty)")
-    return table
-
-
 def filled(column: pa.Array, point: int = 0) -> npt.NDArray[np.bool_]:
     """Return bool[n]: which entries of a column have a value; of a column of lists, at this point of them."""
     if pa.types.is_fixed_size_list(column.type):
         return np.asarray(~np.isnan(to_numpy(column.flatten()).reshape(len(column), -1)[:, point]))
     return np.asarray(~to_numpy(column.is_null(nan_is_null=True)))
+
+
+def to_keys(column: pa.Array) -> npt.NDArray[Any]:
+    """Return int64[n], or bytes[n] of a column of fixed-size binary, without a copy."""
+    if pa.types.is_integer(column.type):
+        return to_numpy(column)
+    raw = fixed_bytes(column)
+    return raw.view(f"S{raw.shape[1]}")[:, 0]

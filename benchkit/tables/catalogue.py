@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.sources import DIRECT, ELSEWHERE
 from benchkit.tables.table import Table
@@ -81,6 +82,8 @@ def open_table(name: str | Path) -> Table:
     ------
     InputError : no such table, or a file that cannot be read.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(f"a table is opened by its name or its path, not by {shown(name)}")
     if isinstance(name, Path) or name.endswith(_SUFFIX):
         return Table(name)
     return Table(table_path(name))

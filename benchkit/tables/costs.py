@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -200,10 +200,10 @@ def costs_of(table: Table, dataset: str | None = None, elsewhere: bool = True) -
 
 
 def _candidates(table: Table, cost: str, dataset: str | None, elsewhere: bool) -> list[_Candidate]:
-    metrics = [metric for metric in table.metrics if metric.schedule is None]
-    means = dict.fromkeys(replace(metric, run=None) for metric in metrics)
     found = []
-    for metric in dict.fromkeys([*(mean for mean in means if mean in table), *metrics]):
+    for metric in table.available:
+        if metric.schedule is not None:
+            continue
         says = _means(metric.quantity, cost)
         place = 0 if dataset in (None, metric.dataset) else 1 if metric.dataset in _NO_DATASET else 3
         if says is not None and (place < 3 or elsewhere):

@@ -9,107 +9,68 @@
       - {column: val, dataset: cifar10, split: valid, epochs: 200}             # mean over runs
       - {column: val_0, dataset: cifar10, split: valid, epochs: 200, run: 0}
       - {column: time, dataset: cifar10, epochs: 200, quantity: train_seconds}
+      - {column: ppl, dataset: ptb, split: valid, epochs: 50, quantity: perplexity, better: lower}
+    repeats: runs                 # the rows of one architecture are its runs, in the order of the file
     source: where the figures come from
     licence: under which they may be used
 
-Accuracies are percent; ``scale: 100`` turns a column of fractions into them.
+Accuracies are percent; ``scale: 100`` turns a column of fractions into them. Other quantities have the unit
+and the direction (``better: higher`` or ``lower``) that the mapping says.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import math
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchkit.base.yaml_text import read_yaml
-from benchkit.spaces import InputError, Space, get_space, unknown
+from benchkit.base.errors import shown
+from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.tables.metric import Metric
+from benchkit.tables.csv_mapping import ColumnMapping, Mapping, load_mapping
+from benchkit.tables.csv_numbers import read_numbers
+from benchkit.tables.csv_sheet import Sheet, read_sheet
+from benchkit.tables.metric import QUANTITIES, Metric
+from benchkit.tables.table import Table
 from benchkit.tables.write import Column, TableSource, write_table
+from benchkit.tables.written import differing
 
 __all__ = ["ColumnMapping", "Mapping", "import_csv", "load_mapping"]
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+Values = npt.NDArray[np.float64]
+
+_MOST_RUNS = 1000
+_SLICE = 1 << 15  # rows at a time that are compared with the written file
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnMapping(_Strict):
-    """One column of the CSV file and the metric that it holds."""
-
-    column: str
-    dataset: str
-    split: Literal["train", "valid", "test"] | None = None
-    epochs: int | None = Field(default=None, gt=0)
-    run: int | None = Field(default=None, ge=0)
-    quantity: str = "accuracy"
-    variant: str = ""
-    scale: float = Field(default=1.0, gt=0)
-    note: str = ""
-
-    def metric(self) -> Metric:
-        return Metric(self.dataset, self.split, self.epochs, self.run, self.quantity, self.variant)
-
-
-class Mapping(_Strict):
-    """How the columns of a CSV file map to a space and its metrics."""
-
-    metrics: list[ColumnMapping] = Field(min_length=1)
-    architecture: str | None = None
-    choices: dict[str, list[str | int | float | bool]] | None = None
-    title: str = ""
-    source: str = "not stated"
-    licence: str = "not stated"
-    warnings: list[str] = []
-
-
-def load_mapping(path: Path) -> Mapping:
-    """Read the YAML file that describes a CSV file.
-
-    Raises
-    ------
-    InputError : no such file, not YAML, an unknown key or a value of the wrong type.
-    """
-    data = read_yaml(path, "mapping")
-    try:
-        return Mapping.model_validate(data)
-    except ValidationError as error:
-        # an unknown key explains the missing one that was meant
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        if first["type"] == "extra_forbidden":
-            model: type[BaseModel] = Mapping if len(first["loc"]) == 1 else ColumnMapping
-            text = str(unknown("key", first["loc"][-1], model.model_fields, "this part of a mapping"))
-            raise InputError(f"{path}: {text}") from error
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        given = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-        raise InputError(f"{path}: {place}: {first['msg']}{given}") from error
-
-
-def import_csv(path: Path, mapping: Mapping, target: Path, name: str, space_name: str | None = None) -> None:
+def import_csv(
+    path: Path, mapping: Mapping, target: Path, name: str, space_name: str | None = None
+) -> tuple[str, ...]:
     """Write the table of a CSV file.
+
+    Before the file gets its name it is opened, and the table is asked for every architecture by the words of
+    the CSV file; every answer must be the figure that stands there.
 
     Parameters
     ----------
-    target : the table file to write.
-    space_name : a built-in space; None where `mapping` defines the choices.
+    path : CSV file.
+    mapping : what its columns are.
+    target : table file to write.
+    name : name of the table.
+    space_name : name of a built-in space; None where `mapping` defines the choices.
+
+    Returns
+    -------
+    Sentences on what was left out or put together, for the user.
 
     Raises
     ------
     InputError : a missing file or column, text where a number belongs, an invalid or repeated
-        architecture (with its line), accuracy outside 0..100.
+        architecture (with its line), accuracy outside 0..100, a quantity of unknown direction.
     """
     if (space_name is None) == (mapping.choices is None):
         raise InputError("give either --space NAME or choices: {...} in the mapping, not both or neither")
@@ -120,124 +81,190 @@ def import_csv(path: Path, mapping: Mapping, target: Path, name: str, space_name
     else:
         described = space_name or ""
         space = get_space(described)
-    content = _read(path)
-    sheet = _parse(content, path)
-    batch = _architectures(sheet, mapping, space)
-    metrics = {entry.metric(): Column(_numbers(sheet, entry), entry.note) for entry in mapping.metrics}
-    if len(metrics) < len(mapping.metrics):
+    quantities = mapping.quantities()
+    metrics = [entry.metric() for entry in mapping.metrics]
+    if len(set(metrics)) < len(metrics):
         raise InputError("the mapping names one metric twice")
+    places = _columns_of_architectures(mapping, space)
+    sheet = read_sheet(path, list(dict.fromkeys([*places, *(entry.column for entry in mapping.metrics)])))
+    texts = _texts(sheet, mapping, places)
+    rows = _parsed(sheet, texts, space)
+    entries = _Entries(sheet, texts, space, rows, mapping.repeats == "runs")
+    figures = read_numbers(sheet, mapping.metrics, quantities)
+
+    columns: dict[Metric, Column] = {}
+    checks: list[
+        tuple[Metric, npt.NDArray[np.int64], Values]
+    ] = []  # a column, the rows behind it, its figures
+    for entry, metric, values in zip(mapping.metrics, metrics, figures, strict=True):
+        quantity = quantities[entry.quantity]
+        better = None if entry.quantity in QUANTITIES else "higher" if quantity.higher_is_better else "lower"
+        for each, chosen in entries.columns(entry, metric, values):
+            content = np.full(entries.n, np.nan)
+            content[entries.entry[chosen]] = values[chosen]
+            columns[each] = Column(content, entry.note, unit=quantity.unit, better=better)  # type: ignore[arg-type]
+            checks.append((each, chosen, values))
     source = TableSource(
         name=name,
         space=described,
-        title=mapping.title or f"{len(batch):,} architectures imported from {path.name}",
+        title=mapping.title or f"{entries.n:,} architectures imported from {_name_of(path)}",
         source=mapping.source,
         licence=mapping.licence,
-        source_sha256={path.name: hashlib.sha256(content).hexdigest()},
+        source_sha256={_name_of(path): sheet.sha256},
         warnings=tuple(mapping.warnings),
+        extra={"ignored_columns": sheet.ignored} if sheet.ignored else {},
     )
-    write_table(target, source, batch, metrics)
+
+    def by_name(table: Table) -> None:
+        _check_by_name(table, sheet, texts, checks)
+
+    write_table(target, source, rows[entries.first], columns, check=by_name)
+    return (*_left_out(sheet), *entries.notes())
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """The cells of a CSV file, and the line that each row begins on."""
-
-    path: Path
-    columns: dict[str, list[str]]
-    lines: list[int]
-
-    def column(self, name: str) -> list[str]:
-        if name not in self.columns:
-            raise unknown("column", name, self.columns, str(self.path))
-        return self.columns[name]
-
-    def error(self, row: int, text: str) -> InputError:
-        return InputError(f"{self.path}, line {self.lines[row]}: {text}")
+def _name_of(path: Path) -> str:
+    return path.name.encode("utf-8", "backslashreplace").decode()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+def _left_out(sheet: Sheet) -> list[str]:
+    names = ", ".join(sheet.ignored[:20]) + (", ..." if len(sheet.ignored) > 20 else "")
+    return [f"columns that the mapping does not name were left out: {names}"] if names else []
 
 
-def _parse(content: bytes, path: Path) -> _Sheet:
-    """Return the cells, without the spaces around them: no row shifted, no column renamed, no option lost.
-
-    A general reader takes the option ``None`` for a missing cell, numbers lines without the blank ones, and
-    moves the columns of a row that has a cell too many.
-    """
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        before = 0
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append([cell.strip() for cell in row])
-                lines.append(before + 1)
-            before = reader.line_num
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a CSV file: not UTF-8 text") from error
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: not a CSV file: {error}") from error
-    if len(rows) < 2:
-        raise InputError(f"{path} has no rows: it needs a line of column names and a line an architecture")
-    header = rows[0]
-    for name in header:
-        if header.count(name) > 1:
-            raise InputError(f"{path} has two columns named {name!r}")
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} cells, but there are {len(header)} columns")
-    cells = zip(*rows[1:], strict=True)
-    return _Sheet(path, {name: list(column) for name, column in zip(header, cells, strict=True)}, lines[1:])
-
-
-def _architectures(sheet: _Sheet, mapping: Mapping, space: Space) -> Batch:
+def _columns_of_architectures(mapping: Mapping, space: Space) -> list[str]:
     if mapping.architecture is not None:
-        texts = sheet.column(mapping.architecture)
-    elif isinstance(space, CategoricalSpace):
-        parts = [[f"{key}={cell}" for cell in sheet.column(key)] for key in space.choices]
-        texts = ["|".join(words) for words in zip(*parts, strict=True)]
-    else:
-        raise InputError("the mapping must name the column of the architectures, as in architecture: arch")
+        return [mapping.architecture]
+    if isinstance(space, CategoricalSpace):
+        return list(space.choices)
+    raise InputError("the mapping must name the column of the architectures, as in architecture: arch")
+
+
+def _texts(sheet: Sheet, mapping: Mapping, places: Sequence[str]) -> list[str]:
+    """Return the architecture of each row, in the space's notation, in the words of the file."""
+    if mapping.architecture is not None:
+        return sheet.column(mapping.architecture)
+    parts = [[f"{key}={cell}" for cell in sheet.column(key)] for key in places]
+    return ["|".join(words) for words in zip(*parts, strict=True)]
+
+
+def _parsed(sheet: Sheet, texts: Sequence[str], space: Space) -> Batch:
     batch = np.empty((len(texts), space.length), dtype=np.int8)
     for row, text in enumerate(texts):
         try:
             batch[row] = space.parse(text)
         except InputError as error:
             raise sheet.error(row, str(error)) from error
-    first: dict[int | bytes, int] = {}
-    for row, key in enumerate(space.key(batch).tolist()):
-        earlier = first.setdefault(key, row)
-        if earlier != row:
-            raise sheet.error(row, f"{texts[row]} is there already, in line {sheet.lines[earlier]}")
     return batch
 
 
-def _numbers(sheet: _Sheet, entry: ColumnMapping) -> npt.NDArray[np.float64]:
-    """Return float64[n]: a column's figures; NaN for a cell that is empty or says that there is none."""
-    cells = sheet.column(entry.column)
-    values = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        if cell.lower() in _MISSING:
-            continue
-        if not _NUMBER.fullmatch(cell):
-            raise sheet.error(row, f"{entry.column} is {cell!r}, not a number")
-        value = float(cell) * entry.scale
-        if not math.isfinite(value):
-            raise sheet.error(row, f"{entry.column} is {cell}, too large a number")
-        if entry.quantity == "accuracy" and not 0 <= value <= 100:
-            advice = " (scale: 100 turns fractions into percent)" if entry.scale == 1 else ""
-            raise sheet.error(row, f"accuracy {entry.column} is {value:g}, not in 0..100 percent{advice}")
-        values[row] = value
-    if np.isnan(values).all():
-        raise InputError(f"{sheet.path}: column {entry.column} holds no number")
-    if entry.quantity == "accuracy" and np.nanmax(values) <= 1:
-        raise InputError(
-            f"{sheet.path}: accuracy {entry.column} never exceeds 1: a fraction? "
-            f"Add scale: 100 to its mapping"
-        )
-    return values
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The rows of the file that are one run, int64[k]."""
+
+    number: int
+    rows: npt.NDArray[np.int64]
+
+
+class _Entries:
+    """Which entry of the table each row of the file belongs to, and which run of it the row is.
+
+    Attributes
+    ----------
+    n : number of entries.
+    entry : int64[rows], the entry of each row.
+    first : int64[n], the first row of each entry.
+    runs : rows of each run; a single one where no architecture is repeated.
+    """
+
+    def __init__(self, sheet: Sheet, texts: Sequence[str], space: Space, rows: Batch, repeats: bool) -> None:
+        numbers: dict[int | bytes, int] = {}
+        self.entry = np.empty(len(rows), dtype=np.int64)
+        first: list[int] = []
+        seen: list[int] = []  # rows of each entry so far
+        run = np.zeros(len(rows), dtype=np.int64)
+        for row, key in enumerate(space.key(rows).tolist()):
+            number = self.entry[row] = numbers.setdefault(key, len(first))
+            if number == len(first):
+                first.append(row)
+                seen.append(1)
+                continue
+            if not repeats:
+                raise sheet.error(
+                    row,
+                    f"{shown(texts[row])[1:-1]} is there already, in line {sheet.lines[first[number]]}; "
+                    f"repeats: runs in the column file takes the rows of one architecture as its runs",
+                )
+            run[row] = seen[number]
+            seen[number] += 1
+            if seen[number] > _MOST_RUNS:
+                raise sheet.error(
+                    row, f"more than {_MOST_RUNS:,} rows of one architecture, the most that are read"
+                )
+        self.first = np.array(first, dtype=np.int64)
+        self.n = len(first)
+        self._seen = np.array(seen)
+        order = np.argsort(run, kind="stable")
+        parts = np.split(order, np.searchsorted(run[order], np.arange(1, run.max() + 1)))
+        self.runs = [_Run(number, part) for number, part in enumerate(parts)]
+
+    def columns(
+        self, entry: ColumnMapping, metric: Metric, values: Values
+    ) -> list[tuple[Metric, npt.NDArray[np.int64]]]:
+        """Return the columns of the table that a column of the file makes, each with its rows of the file.
+
+        Where architectures are repeated these are its runs; what depends on no training, such as parameters,
+        is one column where the rows of an architecture agree.
+
+        Raises
+        ------
+        InputError : the mapping numbers a run as well.
+        """
+        if len(self.runs) == 1:
+            return [(metric, self.runs[0].rows)]
+        if entry.run is not None:
+            raise InputError(
+                f"column {entry.column}: repeats: runs numbers the runs of repeated rows; "
+                f"leave out run: {entry.run}"
+            )
+        if entry.split is None and entry.epochs is None and not len(self._deviating(values)):
+            return [(metric, self.first)]
+        there = [each for each in self.runs if not np.isnan(values[each.rows]).all()]
+        return [(replace(metric, run=each.number), each.rows) for each in there]
+
+    def _deviating(self, values: Values) -> npt.NDArray[np.int64]:
+        """Return the rows whose figure is not that of their entry's first row."""
+        return differing(values[self.first][self.entry], values)
+
+    def notes(self) -> list[str]:
+        if len(self.runs) == 1:
+            return []
+        fewest, most = int(self._seen.min()), int(self._seen.max())
+        each = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
+        return [f"{len(self.entry):,} rows are {each} of each of {self.n:,} architectures"]
+
+
+def _check_by_name(
+    table: Table,
+    sheet: Sheet,
+    texts: Sequence[str],
+    checks: Sequence[tuple[Metric, npt.NDArray[np.int64], Values]],
+) -> None:
+    """Ask the written table for every architecture of the file by its text, and compare all figures.
+
+    Raises
+    ------
+    InputError : an answer is not the figure in the file.
+    """
+    entries = np.empty(len(texts), dtype=np.int64)
+    for start in range(0, len(texts), _SLICE):
+        batch = np.array([table.base_space.parse(text) for text in texts[start : start + _SLICE]])
+        entries[start : start + _SLICE] = table.locate(batch)
+    for metric, rows, values in checks:
+        wrong = differing(table.values(metric)[entries[rows]], values[rows])
+        if len(wrong):
+            row = int(rows[wrong[0]])
+            raise sheet.error(
+                row,
+                f"the written table answers another {metric} for {shown(texts[row])[1:-1]} than stands here; "
+                f"it is not kept",
+            )

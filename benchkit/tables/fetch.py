@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchkit.base.download import retrieve
+from benchkit.base.errors import clipped
+from benchkit.base.files import MEGABYTE
 from benchkit.spaces import InputError, unknown
 from benchkit.tables.catalogue import cache_directory, embedded_names
 from benchkit.tables.sources import DIRECT, ELSEWHERE
 
 __all__ = ["fetch"]
+
+_LARGEST = 4_000 * MEGABYTE  # the full file of NAS-Bench-101 has 1.95 GB
 
 
 def fetch(name: str) -> Path:
@@ -25,23 +30,22 @@ def fetch(name: str) -> Path:
         raise InputError(f"{name} has no direct address: get {ELSEWHERE[name]} with benchkit table import")
     if name not in DIRECT:
         raise unknown("file", name, [*DIRECT, *ELSEWHERE], "table fetch")
-    import pooch
-    from requests.exceptions import RequestException
 
     download = DIRECT[name]
     try:
-        path = pooch.retrieve(
-            url=download.url,
-            known_hash=f"sha256:{download.sha256}",
-            fname=download.url.rsplit("/", 1)[-1],
-            path=cache_directory().parent / "downloads",
-            progressbar=True,
+        return retrieve(
+            download.url,
+            f"sha256:{download.sha256}",
+            download.url.rsplit("/", 1)[-1],
+            cache_directory().parent / "downloads",
+            _LARGEST,
         )
+    except InputError:
+        raise
     except ValueError as error:  # pooch's word for a wrong hash; it has removed the file
         raise InputError(
             f"{download.url} does not have the published SHA-256 {download.sha256[:12]}...: try again, or "
             f"get it another way and use benchkit table import"
         ) from error
-    except (OSError, RequestException) as error:
-        raise InputError(f"cannot download {download.url}: {error}") from error
-    return Path(path)
+    except OSError as error:  # those of requests, too
+        raise InputError(f"cannot download {download.url}: {clipped(str(error))}") from error

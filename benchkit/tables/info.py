@@ -16,7 +16,8 @@ def table_info(table: Table) -> dict[str, Any]:
     """Return JSON-ready facts about a table.
 
     For each column: its metric, unit, number of entries and of missing ones, and the optimum by the
-    metric's own direction with the first architecture that has it and how many share it.
+    metric's own direction with the first architecture that has it and how many share it. ``computed_means``
+    are those over runs that can be asked for without being stored.
     """
     columns = []
     # a curve is one column, shown by its last point
@@ -55,5 +56,7 @@ def table_info(table: Table) -> dict[str, Any]:
         "warnings": table.metadata["warnings"],
         "simulated_seconds": table.metadata.get("cost") or "none: the table has no training seconds",
         "static_columns": table.static,
+        "ignored_columns": table.metadata.get("ignored_columns", []),  # of the file that was imported
+        "computed_means": [str(metric) for metric in table.available if metric not in table.metrics],
         "columns": columns,
     }

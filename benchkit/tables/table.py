@@ -3,17 +3,19 @@
 The file is an uncompressed Arrow IPC file of one record batch, so that opening it reads only the
 schema and a query reads only the pages that it touches. Any Arrow reader can open it.
 
-* Schema metadata ``benchkit`` holds JSON: format version, name, space, source, licence, SHA-256 of the
-  source, warnings.
+* Schema metadata ``benchkit`` holds JSON: format version, name, space (see `space_json`), source, licence,
+  SHA-256 of the source, warnings.
 * Column ``architecture`` holds each row's choices as fixed-length bytes; ``key`` holds the sorted keys
   of `Space.key`, unless the table covers the whole of an enumerable space, in the order of `Space.index`.
 * Every other column is a `Metric` (its parts are JSON in the field's metadata) or a static column. A
   column of fixed-size lists is a curve: one metric for each epoch that its metadata lists.
+
+The mean over runs has one meaning, wherever it is asked for: the stored column, or else, where there are two
+runs or more, the mean over the runs that an entry has. A single run is no mean and does not answer for one.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,17 +25,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from benchkit.spaces import InputError, Space, get_space, unknown
+from benchkit.base.columnar import read_arrow
+from benchkit.base.errors import shown
+from benchkit.spaces import InputError, Space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.row_index import RowIndex
-from benchkit.tables.arrow_file import filled, fixed_bytes, read_arrow, to_numpy, to_percent
+from benchkit.tables import schema_check as check
+from benchkit.tables.arrow_file import filled, fixed_bytes, to_keys, to_numpy, to_percent
+from benchkit.tables.lookup import Lookup
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
+from benchkit.tables.run_means import group_runs, mean_of_runs, with_means
+from benchkit.tables.space_json import FORMAT_VERSIONS, space_from_json
 
-__all__ = ["FORMAT_VERSION", "METADATA_KEY", "Lookup", "Optimum", "Table", "space_from_json"]
+__all__ = ["METADATA_KEY", "Lookup", "Optimum", "Table"]
 
-FORMAT_VERSION = 1
 METADATA_KEY = b"benchkit"
-_MOST_RUNS = 16
 
 Values = npt.NDArray[np.float64]
 
@@ -46,49 +52,6 @@ class Optimum:
     row: int
     ties: int
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """From architectures to entries.
-
-    Attributes
-    ----------
-    space : the table's space (restricted where the table covers part of it).
-    keys : the sorted keys of the entries; None where entry i is architecture i of the space.
-    stored : the entries by their exact choices, which spares most rows their key; with `keys` only.
-    """
-
-    space: Space
-    keys: Keys | None
-    stored: RowIndex | None = None
-
-    def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return int64[n]: the entry of each architecture.
-
-        Raises
-        ------
-        ArchitectureError : a row is malformed, not in the space, or not among the entries.
-        """
-        if not self.space.complete:
-            return self.space.index(self.space.shaped(batch))  # its index is that of the entries, and checks
-        if self.keys is None or self.stored is None:
-            return self.space.index(self.space.validate(batch))
-        rows = self.space.shaped(batch)
-        entry = self.stored.find(rows)
-        rest = np.flatnonzero(entry < 0)  # another encoding of an entry, or not a member
-        if len(rest):
-            entry[rest] = np.searchsorted(self.keys, self.space.key(self.space.validate(rows[rest])))
-        return entry
-
-
-def space_from_json(description: Any) -> Space:
-    """Return the space that a table's metadata names: a built-in one or user-defined choices."""
-    if isinstance(description, str):
-        return get_space(description)
-    from benchkit.spaces.categorical import CategoricalSpace
-
-    return CategoricalSpace(description["name"], description["choices"])
 
 
 class Table:
@@ -105,28 +68,27 @@ class Table:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._data = read_arrow(self.path)
-        metadata = self._data.schema.metadata or {}
-        if METADATA_KEY not in metadata:
-            raise InputError(f"{self.path} is an Arrow file, but not a benchkit table")
-        self.metadata: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        self._data = read_arrow(self.path, "table")
+        self.metadata: dict[str, Any] = check.metadata_of(self._data, self.path)
         version = self.metadata.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in FORMAT_VERSIONS:
             raise InputError(
-                f"table {self.path} has format version {version}; this benchkit reads {FORMAT_VERSION}: "
-                f"build or import the table again"
+                f"table {self.path} has format version {shown(version)}; this benchkit reads "
+                f"{' and '.join(map(str, FORMAT_VERSIONS))}: build or import the table again"
             )
+        check.check_metadata(self.metadata, self.path)
         self.name: str = self.metadata["name"]
-        self.base_space = space_from_json(self.metadata["space"])
+        self.base_space = space_from_json(self.metadata["space"], f"table {self.path}")
+        check.check_width(self._data, self.base_space, self.path)
+        facts = check.column_facts(self._data, self.path)
         self.metrics: dict[Metric, tuple[str, int]] = {}  # -> column, point of its curve
         self._quantities: dict[str, Quantity] = dict(QUANTITIES)
         self._stated: dict[str, Quantity] = {}  # by column: two of one quantity may differ in their unit
         self.static: list[str] = []
         for field in self._data.schema:
-            parts = (field.metadata or {}).get(METADATA_KEY)
-            if parts is not None:
-                about = json.loads(parts)
-                quantity = about["metric"]["quantity"]
+            about = facts.get(field.name)
+            if about is not None:
+                quantity = about["metric"].get("quantity", "accuracy")
                 usual = QUANTITIES.get(quantity)
                 if "better" in about or (usual is not None and about.get("unit", usual.unit) != usual.unit):
                     better = about["better"] == "higher" if "better" in about else QUANTITIES[quantity][1]
@@ -173,6 +135,7 @@ class Table:
         """Which entry an architecture has; all that a search may know of the table's layout."""
         if self.complete:
             if self.base_space.enumerable:
+                check.check_order(self.rows, self.base_space, self.path)
                 return Lookup(self.base_space, None)
             return Lookup(self.base_space, self.keys, RowIndex(self.rows, self.base_space.arity))
         from benchkit.spaces.restricted import RestrictedSpace
@@ -183,18 +146,18 @@ class Table:
     @cached_property
     def rows(self) -> Batch:
         """int8[n, d]: the architecture of every entry (read-only)."""
-        return fixed_bytes(self._data.column("architecture").chunk(0)).view(np.int8)
+        rows = fixed_bytes(self._data.column("architecture").chunk(0)).view(np.int8)
+        return check.check_rows(rows, self.base_space, self.path)
 
     @cached_property
     def keys(self) -> Keys:
         """The sorted key of every entry (`Space.key`)."""
         if self.complete and self.base_space.enumerable:
             return np.arange(len(self))
-        column = self._data.column("key").chunk(0)
-        if pa.types.is_integer(column.type):
-            return to_numpy(column)
-        raw = fixed_bytes(column)
-        return raw.view(f"S{raw.shape[1]}")[:, 0]
+        if "key" not in self._data.column_names:
+            raise InputError(f"table {self.path} is damaged: it covers part of its space, and has no keys")
+        keys = to_keys(self._data.column("key").chunk(0))
+        return check.check_keys(keys, self.rows, self.base_space, self.path)
 
     @cached_property
     def sha256(self) -> str:
@@ -205,7 +168,18 @@ class Table:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def __contains__(self, metric: Metric) -> bool:
-        return metric in self.metrics
+        """Return whether a metric can be asked for: a stored column, or the mean over stored runs."""
+        return metric in self.metrics or len(self._runs.get(metric, ())) > 1
+
+    @cached_property
+    def _runs(self) -> dict[Metric, list[Metric]]:
+        """The stored runs behind each mean."""
+        return group_runs(self.metrics)
+
+    @cached_property
+    def available(self) -> list[Metric]:
+        """Every metric that can be asked for: the stored columns, and means computed of stored runs."""
+        return with_means(list(self.metrics), self._runs)
 
     @property
     def datasets(self) -> list[str]:
@@ -219,16 +193,17 @@ class Table:
         ------
         InputError : the table has no such quantity.
         """
-        if metric in self.metrics and self.metrics[metric][0] in self._stated:
-            return self._stated[self.metrics[metric][0]]
+        # a mean that is computed is in the unit of its runs
+        stored = self.metrics.get(metric) or self.metrics.get(next(iter(self.runs(metric)), metric))
+        if stored is not None and stored[0] in self._stated:
+            return self._stated[stored[0]]
         if metric.quantity not in self._quantities:
             raise unknown("quantity", metric.quantity, self._quantities, f"table {self.name}")
         return self._quantities[metric.quantity]
 
     def runs(self, metric: Metric) -> list[Metric]:
         """Return the columns of the separate runs behind `metric`, in run order; may be empty."""
-        several = (replace(metric, run=run) for run in range(_MOST_RUNS))
-        return [each for each in several if each in self.metrics]
+        return list(self._runs.get(replace(metric, run=None), ()))
 
     def epochs(
         self, dataset: str, split: str | None, schedule: int | None = None, quantity: str = "accuracy"
@@ -253,6 +228,9 @@ class Table:
     def values(self, metric: Metric) -> Values:
         """Return float64[len(self)], the whole column; NaN where an entry is missing (read-only).
 
+        A mean that is not stored is that over the runs which an entry has, where the table has two runs or
+        more of it; `raw`, `query`, `optimum` and ``in`` agree.
+
         Raises
         ------
         InputError : the table has no such column; it says which part is unknown and what there is.
@@ -262,9 +240,10 @@ class Table:
     def _column(self, metric: Metric) -> tuple[Values, bool]:
         try:
             return self._columns[metric]
-        except KeyError:
+        except (KeyError, TypeError):  # not read yet, or no metric, as `raw` says
             pass
         values = to_percent(self.raw(metric))
+        check.check_finite(values, metric, self.path)
         loaded = (values, bool(np.isnan(values).any()))
         self._columns[metric] = loaded
         return loaded
@@ -276,8 +255,17 @@ class Table:
         ------
         InputError : as `values`.
         """
+        if not isinstance(metric, Metric):
+            raise InputError(
+                f"what to read is a Metric, as in {next(iter(self.metrics))!r}; got {shown(metric)}"
+            )
         if metric not in self.metrics:
-            raise self._no_such(metric)
+            if metric not in self:
+                raise self._no_such(metric)
+            if metric not in self._columns:
+                mean = mean_of_runs([self.values(run) for run in self.runs(metric)])
+                self._columns[metric] = (mean, bool(np.isnan(mean).any()))
+            return self._columns[metric][0]
         name, point = self.metrics[metric]
         column = self._data.column(name).chunk(0)
         if pa.types.is_fixed_size_list(column.type):
@@ -286,10 +274,11 @@ class Table:
 
     def present(self, metric: Metric) -> npt.NDArray[np.bool_]:
         """Return bool[len(self)]: which entries a column has, without a look at what they are."""
-        if metric not in self.metrics:
-            return ~np.isnan(self.values(metric))  # made of other columns; or raises as `values`
-        name, point = self.metrics[metric]
-        return filled(self._data.column(name).chunk(0), point)
+        if metric not in self:
+            raise self._no_such(metric)
+        stored = [self.metrics[each] for each in ([metric] if metric in self.metrics else self.runs(metric))]
+        there = [filled(self._data.column(name).chunk(0), point) for name, point in stored]
+        return np.asarray(np.any(there, axis=0))
 
     def static_values(self, name: str) -> npt.NDArray[Any]:
         """Return a static column: what is known of each entry without having been measured.
@@ -304,7 +293,7 @@ class Table:
 
     def _no_such(self, metric: Metric) -> InputError:
         """Return the error that names the first part of `metric` which the table does not have."""
-        left = list(self.metrics)
+        left = self.available
         curves: list[Metric] = []
         place = f"table {self.name}"
         for part in ("quantity", "dataset", "split", "schedule", "epochs", "variant", "run"):
@@ -371,7 +360,7 @@ class Table:
         present = int((~np.isnan(self.values(metric))).sum())
         alternatives = [
             str(other)
-            for other in self.metrics
+            for other in self.available
             if other != metric
             and (other.dataset, other.split, other.epochs) == (metric.dataset, metric.split, metric.epochs)
             and not np.isnan(self.query_all(other, first))
@@ -389,6 +378,8 @@ class Table:
     def optimum(self, metric: Metric) -> Optimum:
         """Return the best entry of a column, by its own direction, over all that have it."""
         values = self.values(metric)
+        if np.isnan(values).all():
+            raise InputError(f"table {self.name} has no {metric} for any architecture")
         signed = values if self.quantity(metric).higher_is_better else -values
         row = int(np.nanargmax(signed))
         return Optimum(

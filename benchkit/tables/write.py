@@ -1,9 +1,9 @@
-"""Write a table: sorted by key, checked, and put in place by a rename."""
+"""Write a table: sorted by key, read back and compared with what was given, and put in place by a rename."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,9 @@ from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.tables.metric import QUANTITIES, Metric
-from benchkit.tables.table import FORMAT_VERSION, METADATA_KEY, space_from_json
+from benchkit.tables.space_json import space_from_json, space_to_json
+from benchkit.tables.table import METADATA_KEY, Table
+from benchkit.tables.written import check_written
 
 __all__ = ["Column", "TableSource", "write_table"]
 
@@ -34,7 +36,7 @@ class Column:
         file and is read back rounded to five decimals, which is exact for percentages given so.
     note : what a reader must know about this column; empty as a rule.
     epochs : for a curve, the ascending epochs of its points; the column's metric is that of the last.
-    unit : unit of the values; empty for that of `QUANTITIES`.
+    unit : unit of the values; empty for that of `QUANTITIES`, or for a pure number.
     better : direction of a quantity that is not in `QUANTITIES`; None for one that is.
     """
 
@@ -43,6 +45,12 @@ class Column:
     epochs: tuple[int, ...] = ()
     unit: str = ""
     better: Literal["higher", "lower"] | None = None
+
+    def points(self) -> Sequence[tuple[int | None, npt.NDArray[Any]]]:
+        """Return the epochs and float[n] of every point of a curve; a single pair with None for a column."""
+        if not self.epochs:
+            return [(None, self.values)]
+        return [(epochs, self.values[:, point]) for point, epochs in enumerate(self.epochs)]
 
     def to_arrow(self, order: npt.NDArray[np.int64]) -> pa.Array:
         """Return the column in this order of entries."""
@@ -88,25 +96,27 @@ def write_table(
     batch: Batch,
     metrics: Mapping[Metric, Column],
     static: Mapping[str, npt.NDArray[Any]] | None = None,
+    check: Callable[[Table], None] | None = None,
 ) -> None:
     """Write a table file, whole or not at all.
 
+    Before the file gets its name it is opened, and every value in it is compared with the one given.
+
     Parameters
     ----------
+    path : file to write.
+    source : name of the table, its space, and where it comes from.
     batch : int8[n, d], one architecture an entry, in any order.
     metrics, static : columns of length n, in the order of `batch`.
+    check : further comparison of the written table with its source; it raises where they differ.
 
     Raises
     ------
-    InputError : two entries for one architecture, an invalid architecture, infinite values, or a
-        column of another length.
+    InputError : two entries for one architecture, an invalid architecture, infinite values, a column of
+        another length, a quantity of unknown direction, two columns of one name, or a written file that does
+        not say what was given.
     """
-    described: Any = source.space
-    if isinstance(source.space, CategoricalSpace):
-        described = {
-            "name": source.space.name,
-            "choices": {key: list(options) for key, options in source.space.choices.items()},
-        }
+    version, described = space_to_json(source.space)
     space = space_from_json(described)
     slices = [batch[i : i + _SLICE] for i in range(0, max(1, len(batch)), _SLICE)]
     rows = np.concatenate([space.validate(part) for part in slices])
@@ -132,10 +142,12 @@ def write_table(
         if column.values.shape != shape or np.isinf(column.values).any():
             raise InputError(f"column {metric} needs {len(rows)} finite values (NaN where missing)")
         arrays.append(column.to_arrow(order))
+        known = QUANTITIES.get(metric.quantity)
+        if known is None and column.better is None:
+            raise InputError(f"column {metric} must say whether a higher or a lower value is better")
         about: dict[str, Any] = {
             "metric": metric.to_json(),
-            "unit": column.unit
-            or (QUANTITIES[metric.quantity].unit if metric.quantity in QUANTITIES else ""),
+            "unit": column.unit or (known.unit if known else ""),
             "note": column.note,
         }
         if column.better:
@@ -146,9 +158,12 @@ def write_table(
     for name, values in (static or {}).items():
         arrays.append(pa.array(np.asarray(values)[order]))
         fields.append(pa.field(name, arrays[-1].type))
+    names = [each.name for each in fields]
+    if len(set(names)) < len(names):
+        raise InputError(f"two columns are named {next(name for name in names if names.count(name) > 1)}")
 
     metadata = {
-        "format_version": FORMAT_VERSION,
+        "format_version": version,
         "name": source.name,
         "space": described,
         "title": source.title,
@@ -160,12 +175,15 @@ def write_table(
         **source.extra,
     }
     schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    with (
-        replacing(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as writer,
-    ):
-        writer.write_batch(pa.record_batch(arrays, schema=schema))
+    with replacing(path) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+        written = Table(temporary)
+        check_written(
+            written, rows, {metric: column.points() for metric, column in metrics.items()}, static or {}
+        )
+        if check is not None:
+            check(written)
 
 
 def _fixed(rows: npt.NDArray[Any]) -> pa.Array:

@@ -23,8 +23,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from benchkit.base.files import replacing, write_text
+from benchkit.base.errors import clipped, shown
+from benchkit.base.files import MEGABYTE, replacing, write_text
+from benchkit.base.json_text import read_json
 from benchkit.spaces import InputError
+from benchkit.training.checkpoint_check import check_facts, check_tensors, read_hashed
 
 __all__ = [
     "FORMAT_VERSION",
@@ -40,6 +43,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+_MOST_FACTS = 32 * MEGABYTE
 _NAME = re.compile(r"epoch-(\d+)\.json")
 
 
@@ -108,18 +112,13 @@ def read_facts(path: Path) -> dict[str, Any]:
     InputError : the file is missing, cut short, or of another format version.
     """
     about = path.with_suffix(".json")
-    try:
-        facts = json.loads(about.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"checkpoint {about} is not whole: it is no JSON document") from error
+    facts = read_json(about, "checkpoint", _MOST_FACTS)
     version = facts.get("format_version") if isinstance(facts, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(
-            f"checkpoint {about} has format version {version}; this benchkit reads {FORMAT_VERSION}"
+            f"checkpoint {about} has format version {shown(version)}; this benchkit reads {FORMAT_VERSION}"
         )
-    return dict(facts)
+    return check_facts(facts, about)
 
 
 def read(path: Path) -> Checkpoint:
@@ -130,19 +129,13 @@ def read(path: Path) -> Checkpoint:
     InputError : a file is missing, cut short, changed, or of another format version.
     """
     facts, tensors = read_facts(path), path.with_suffix(".safetensors")
-    try:
-        content = tensors.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
-    if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
-        raise InputError(
-            f"checkpoint {tensors} is cut short or changed ({len(content):,} bytes): delete this epoch's two "
-            f"files to go on from the one before"
-        )
+    advice = "delete this epoch's two files to go on from the one before"
+    content = read_hashed(tensors, facts.get("sha256"), "checkpoint", advice)
     try:
         return Checkpoint(load(content), facts)
-    except SafetensorError as error:
-        raise InputError(f"checkpoint {tensors} cannot be read: {error}") from error
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+        reason = clipped(" ".join(str(error).split()))
+        raise InputError(f"checkpoint {tensors} cannot be read: {reason}") from error
 
 
 def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Path) -> None:
@@ -154,7 +147,7 @@ def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Pat
     network : ``Recipe.describe()`` of the network at hand.
     path : of the checkpoint, for the error.
     """
-    saved = facts.get("network", {})
+    saved: dict[str, Any] = facts.get("network", {})
     for key, what in (
         ("space", "space"),
         ("classes", "number of classes"),
@@ -209,5 +202,12 @@ def check_same(facts: dict[str, Any], key: str, mine: Any, path: Path) -> None:
 
 
 def load_weights(checkpoint: Checkpoint, supernet: nn.Module) -> None:
-    """Give a supernet the weights of a checkpoint of the same network (see `check_same_network`)."""
-    supernet.load_state_dict(checkpoint.group("network"))
+    """Give a supernet the weights of a checkpoint of the same network (see `check_same_network`).
+
+    Raises
+    ------
+    InputError : the tensors are not those of this network.
+    """
+    tensors = checkpoint.group("network")
+    check_tensors(tensors, supernet.state_dict(), f"of epoch {checkpoint.facts.get('epoch')}")
+    supernet.load_state_dict(tensors)

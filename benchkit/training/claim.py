@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchkit.base.files import unfinished, write_text
+from benchkit.base.files import read_text, unfinished, write_text
+from benchkit.base.json_text import MOST_BYTES
 from benchkit.spaces import InputError
 
 __all__ = ["as_json", "claim"]
@@ -21,7 +22,7 @@ def claim(folder: Path, what: str, settings: dict[str, Any]) -> None:
     """
     path, mine = folder / f"{what}.json", as_json(settings)
     if path.is_file():
-        if path.read_text(encoding="utf-8") != mine:
+        if read_text(path, f"settings of a {what}", MOST_BYTES) != mine:
             raise InputError(f"{folder} holds another {what} (see {path}); choose another --out")
     elif folder.exists() and not (folder.is_dir() and all(map(unfinished, folder.iterdir()))):
         raise InputError(f"{folder} is not empty and holds no {what}; choose another --out")

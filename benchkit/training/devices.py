@@ -12,7 +12,7 @@ from benchkit.spaces import InputError
 
 __all__ = ["explain_memory", "intra_op_threads", "parse_device"]
 
-_CUDA = re.compile(r"cuda(?::(\d+))?")
+_CUDA = re.compile(r"cuda(?::([0-9]{1,4}))?")
 
 
 def parse_device(text: str) -> torch.device:

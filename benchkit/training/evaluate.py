@@ -12,7 +12,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchkit.base.limits import check_number
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
 from benchkit.spaces import InputError, Space, get_space
@@ -33,6 +33,7 @@ from benchkit.training.data import searched_images
 from benchkit.training.devices import intra_op_threads
 from benchkit.training.distributed import joined
 from benchkit.training.found import Reporter
+from benchkit.training.kept_search import read_result, read_settings
 from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.settings import SearchSettings
@@ -89,8 +90,7 @@ def evaluate_search(
     settings = settings_of(folder)
     row = _row(get_space(settings.space), architecture, folder)
     recipe = settings.recipe(get_preset(settings.preset))
-    if fine_tune < 0:
-        raise InputError(f"fine-tuning takes a number of epochs of at least 0; got {fine_tune}")
+    check_number("fine_tune", fine_tune)
     rate = recipe.learning_rate / 10 if learning_rate is None else learning_rate
     tuning = replace(
         recipe,
@@ -195,18 +195,12 @@ def settings_of(folder: Path) -> SearchSettings:
     """
     if not (folder / "result.json").is_file():
         raise InputError(f"{folder} holds no finished search; benchkit search makes one")
-    try:
-        return SearchSettings(**json.loads((folder / "search.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{folder / 'search.json'} cannot be read as the settings of a search: {error}"
-        ) from error
+    return read_settings(folder)
 
 
 def _row(space: Space, architecture: str, folder: Path) -> Architecture:
     if architecture == "recommended":
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return np.asarray(space.validate(np.asarray(result["row"]))[0])
+        return np.asarray(space.validate(np.asarray(read_result(folder)["row"], dtype=np.int8))[0])
     if architecture == "full":
         if set(space.arity) != {2} or space.name == "nasbench101":
             raise InputError(f"no architecture of {space.name} holds the whole supernet; name one")

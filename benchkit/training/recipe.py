@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchkit.base.errors import shown
+from benchkit.base.limits import check_fields
 from benchkit.spaces import InputError
 
 __all__ = ["TrainingRecipe"]
@@ -71,25 +73,16 @@ class TrainingRecipe:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        check_fields(self, "training")
         rules = {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "valid_batch_size": self.valid_batch_size is None or self.valid_batch_size >= 1,
-            "learning_rate": 0 < self.learning_rate < math.inf,
-            "last_learning_rate": 0 <= self.last_learning_rate <= self.learning_rate,
+            "last_learning_rate": self.last_learning_rate <= self.learning_rate,
             "schedule": self.schedule in _SCHEDULES,
-            "momentum": 0 <= self.momentum < 1,
             "nesterov": not self.nesterov or self.momentum > 0,
-            "weight_decay": 0 <= self.weight_decay < math.inf,
-            "clip": self.clip is None or 0 < self.clip < math.inf,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "cutout": self.cutout >= 0,
-            "accumulate": 1 <= self.accumulate <= self.batch_size,
-            "threads": self.threads >= 1,
+            "accumulate": self.accumulate <= self.batch_size,
         }
         wrong = [name for name, holds in rules.items() if not holds]
         if wrong:
-            raise InputError(f"training {wrong[0]} cannot be {getattr(self, wrong[0])}")
+            raise InputError(f"training {wrong[0]} cannot be {shown(getattr(self, wrong[0]))}")
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return the learning rate of step `step` of 0..steps - 1."""

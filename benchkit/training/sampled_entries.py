@@ -7,8 +7,10 @@ Deviations and choices
 ----------------------
 - Of a table that holds a part of its space, samples that it does not hold are drawn again: K counts members.
 - The best of K is the one with the best validation accuracy, at the longest training; its test accuracy is
-  given beside it where the table has one. A figure is the mean over runs; where a table keeps no mean
-  (nasbench101-sample has one repeat), that of its first run, and ``run`` says so.
+  given beside it where the table has one. A figure is the mean over runs; where a table has one run alone
+  (nasbench101-sample has one repeat), that run, and ``run`` says so.
+- In a table without accuracies it is the best by what the table ranks by instead, in that quantity's unit and
+  direction; each entry then names its ``quantity`` and ``unit``.
 - Beside it stands what random search finds among the same members: the expected best of K distinct ones,
   each as likely as any other, which is exact (`benchkit.analysis.sample_curve.expected_best`).
 - One draw of 300, of which the first K are looked at: the cells of a row are not independent.
@@ -16,6 +18,7 @@ Deviations and choices
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.tables.catalogue import open_table, table_names
+from benchkit.tables.end_columns import end_columns, longest, scored_by
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
@@ -72,34 +76,32 @@ def best_of_first(table: Table, rows: Batch) -> list[dict[str, Any]]:
     from benchkit.analysis.sample_curve import expected_best
 
     best: list[dict[str, Any]] = []
-    for dataset in table.datasets:
-        measured = _longest(table, dataset, "valid")
+    quantity = scored_by(table) or "accuracy"
+    columns = end_columns(table, quantity=quantity)
+    for dataset in dict.fromkeys(metric.dataset for metric in columns):
+        mine = {split: _of(columns, dataset, split) for split in ("valid", "test")}
+        measured = longest(mine["valid"])
         counts = [k for k in COUNTS if k <= len(rows)]
         if measured is None or not counts:
             continue
-        final = _longest(table, dataset, "test")
+        final = longest(mine["test"])
+        unit, higher = table.quantity(measured)
+        sign = 1.0 if higher else -1.0
         valid = np.asarray(table.query(rows, measured))
         members = table.values(measured)
         members = members[~np.isnan(members)]
-        chance = expected_best(members, np.minimum(counts, len(members)))
+        chance = sign * expected_best(sign * members, np.minimum(counts, len(members)))
         for k, random in zip(counts, chance, strict=True):
-            row = int(np.argmax(valid[:k]))
+            row = int(np.argmax(sign * valid[:k]))
             test = None if final is None else float(table.query(rows[row], final))
             about = {"dataset": dataset, "epochs": measured.epochs, "run": measured.run, "k": k}
+            about |= {} if quantity == "accuracy" else {"quantity": quantity, "unit": unit}
             best.append({**about, "valid": float(valid[row]), "test": test, "random_valid": float(random)})
     return best
 
 
-def _longest(table: Table, dataset: str, split: str) -> Metric | None:
-    """Return the accuracy after the longest schedule: the mean over runs, or else of the first run."""
-    found = [
-        metric
-        for metric in table.metrics
-        if (metric.dataset, metric.split, metric.quantity) == (dataset, split, "accuracy")
-        and not metric.variant
-        and metric.schedule is None
-    ]
-    return max(found, key=lambda m: (m.epochs or 0, -1 if m.run is None else -2 - m.run), default=None)
+def _of(columns: Iterable[Metric], dataset: str, split: str) -> list[Metric]:
+    return [metric for metric in columns if (metric.dataset, metric.split) == (dataset, split)]
 
 
 def _distinct(space: Space, rows: Batch) -> int:

@@ -19,7 +19,6 @@ last finished epoch, the scoring from its start. A finished one is not run again
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit import __version__
 from benchkit.base.files import replacing, write_text
 from benchkit.images.splits import SearchImages
 from benchkit.images.streamed import SearchStream
@@ -48,6 +48,7 @@ from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
 from benchkit.training.history import write_history
+from benchkit.training.kept_search import read_result
 from benchkit.training.presets import Preset, get_preset
 from benchkit.training.sampled_entries import sampled_entries
 from benchkit.training.settings import SearchSettings
@@ -107,8 +108,7 @@ def run_search(
         processes.wait()  # nobody looks into the folder before it is this search's
         finished = folder / "result.json"
         if finished.is_file():
-            result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-            return result
+            return read_result(folder)
         last = checkpoints.latest(folder / "checkpoints")
         processes.wait()  # nor writes to it before all have looked
         if last is not None:
@@ -228,7 +228,7 @@ def _manifest(
     trace: Trace,
 ) -> dict[str, Any]:
     return {
-        "benchkit": metadata.version("benchkit"),
+        "benchkit": __version__,
         **described(settings, trainer.strategy.constraint),
         "data": dict(images.identity),
         "network": trainer.supernet.recipe.describe(),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from benchkit.base.limits import check_fields
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.searching.constraints import check_limits
-from benchkit.spaces import InputError, get_space
+from benchkit.spaces import get_space
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.presets import Preset
 from benchkit.training.recipe import TrainingRecipe
@@ -46,8 +47,8 @@ class SearchSettings:
 
     Raises
     ------
-    InputError : a negative seed or number of batches, limits that cannot be used, or a look-up table that was
-        changed.
+    InputError : a number out of its range (`benchkit.base.limits`), limits that cannot be used, or a look-up
+        table that was changed.
     """
 
     strategy: str
@@ -77,10 +78,7 @@ class SearchSettings:
     latency: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"a seed is a whole number of at least 0; got {self.seed}")
-        if self.recalibrate < 0:
-            raise InputError(f"recalibrate is a number of batches of at least 0; got {self.recalibrate}")
+        check_fields(self)
         check_limits(self.limits, self.latency is not None)
         self.lookup()
 

@@ -44,6 +44,11 @@ def state_as_text(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def state_from_text(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what `state_as_text` was given."""
-    raw = np.frombuffer(base64.b64decode(state["generator"]), dtype=np.uint8).copy()
+    """Return what `state_as_text` was given.
+
+    Raises
+    ------
+    ValueError : no text in base 64.
+    """
+    raw = np.frombuffer(base64.b64decode(state["generator"], validate=True), dtype=np.uint8).copy()
     return {**state, "generator": torch.from_numpy(raw)}

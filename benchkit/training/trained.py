@@ -15,8 +15,11 @@ from typing import Any
 
 import torch
 
+from benchkit.base.json_text import read_json
+from benchkit.base.shapes import LARGEST
 from benchkit.spaces import InputError, get_space
 from benchkit.training import checkpoint as checkpoints
+from benchkit.training.checkpoint_check import check_size, check_tensors
 
 __all__ = ["Saved", "Trained", "find_trainings", "load_supernet"]
 
@@ -120,10 +123,11 @@ def _brief(value: Any) -> str:
 
 def _seed_of(home: Path) -> int | None:
     try:
-        seed = json.loads((home / "search.json").read_text(encoding="utf-8"))["seed"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_json(home / "search.json", "settings of a search")
+    except InputError:
         return None
-    return seed if isinstance(seed, int) else None
+    seed = found.get("seed") if isinstance(found, dict) else None
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= LARGEST else None
 
 
 def _named_apart(trainings: Iterable[Trained]) -> list[Trained]:
@@ -146,20 +150,21 @@ def load_supernet(saved: Saved, device: torch.device) -> Any:
     ------
     InputError : the checkpoint is cut short or changed, or describes no network that there is.
     """
-    from benchkit.spaces.networks import build_supernet
     from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+    from benchkit.spaces.networks.build import build_supernet, describe_supernet
 
     checkpoint = checkpoints.read(saved.path)
-    network = checkpoint.facts["network"]
+    network = checkpoint.facts.get("network")
+    if network is None:
+        raise InputError(f"checkpoint {saved.path} does not say its network")
+    check_size(network, checkpoint.group("network"), saved.path)
     try:
-        supernet = build_supernet(
-            get_space(network["space"]),
-            network["classes"],
-            network["image_channels"],
-            generator=torch.Generator().manual_seed(0),  # every weight is replaced
-            policy=BatchNormPolicy(**network["batch_norm"]),
-            **network["size"],
-        )
+        whole = (get_space(network["space"]), network["classes"], network["image_channels"])
+        options = {"policy": BatchNormPolicy(**network["batch_norm"]), **network["size"]}
+        described = describe_supernet(*whole, **options)  # takes no memory
+        check_tensors(checkpoint.group("network"), described.state_dict(), saved.path)
+        # every weight is replaced
+        supernet = build_supernet(*whole, generator=torch.Generator().manual_seed(0), **options)
         checkpoints.load_weights(checkpoint, supernet)
     except InputError:
         raise

@@ -33,6 +33,7 @@ from benchkit.strategies.weight_sharing import ImageBatch, WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.batches import open_data
 from benchkit.training.checkpoint import Checkpoint
+from benchkit.training.checkpoint_check import check_group, history_of, loading
 from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import ALONE, Processes, SharedScoring
 from benchkit.training.gradients import LossClosure
@@ -288,11 +289,14 @@ class Trainer:
             ("processes", self._processes.count),
         ):
             checkpoints.check_same(facts, key, mine, path)
-        checkpoints.load_weights(checkpoint, self.supernet)
-        self.weights.load_state_tensors(checkpoint.group("momentum"))
-        self.strategy.load_state_tensors(checkpoint.group("strategy"))
-        self.streams.strategy.bit_generator.state = facts["random"]["strategy"]
-        self._data.train.load_state_dict(state_from_text(facts["random"]["train"]))
-        self._data.valid.load_state_dict(state_from_text(facts["random"]["valid"]))
-        self.history = list(facts["history"])
-        self.epoch = int(facts["epoch"])
+        with loading(path):
+            checkpoints.load_weights(checkpoint, self.supernet)
+            self.weights.load_state_tensors(checkpoint.group("momentum"))
+            learned = checkpoint.group("strategy")
+            check_group(learned, self.strategy.state_tensors(), path)
+            self.strategy.load_state_tensors(learned)
+            self.streams.strategy.bit_generator.state = facts["random"]["strategy"]
+            for name, batches in (("train", self._data.train), ("valid", self._data.valid)):
+                batches.load_state_dict(state_from_text(facts["random"][name]))
+            self.history = history_of(facts)
+            self.epoch = int(facts["epoch"])

@@ -67,7 +67,7 @@ def test_crossings_are_counted_by_hand() -> None:
     assert crossings([1, 2], [3], [(1, 3), (2, 3)]) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(kept=SETS)
 def test_vertices_labels_and_passing_lines_keep_apart(kept: list[bool]) -> None:
     layout, edges, labelled = laid_out(kept)

@@ -80,7 +80,8 @@ def test_curves_draw_mean_trainings_and_ceiling_inside_the_page(curves, ceiling,
     (ax,) = figure.axes
     assert len(ax.get_lines()) == 3 + 1 + 1 + 1  # trainings, their mean, darts, the ceiling
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels[0] == "spos ($n$ = 120), 95 % interval over 3 trainings"
+    said = " ".join(labels[0].split())
+    assert said == "spos ($n$ = 120), mean of 3 trainings, each as a thin line"
     assert labels[1] == "darts ($n$ = 120), 95 % interval over architectures"
     assert labels[2].startswith("noise ceiling 0.")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.analysis.curves import regret_curve, step_values
@@ -42,8 +42,7 @@ def test_mean_regret_by_hand(traces):
     assert bohb["x"].tolist() == [2, 3, 4]
     assert bohb["mean"].tolist() == [(4 + 6) / 2, (4 + 2) / 2, (0 + 2) / 2]
     assert bohb["n"].tolist() == [2, 2, 2]
-    assert bohb["low"].tolist() == [4, 2, 0]
-    assert bohb["high"].tolist() == [6, 4, 2]
+    assert bohb[["low", "high"]].isna().all(axis=None)  # two trials resolve no interval
     assert list(curve.columns) == ["strategy", "dataset", "x", "n", "mean", "low", "high"]
 
 
@@ -67,7 +66,6 @@ def test_seconds_are_an_axis_too(traces):
     ]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 10), st.floats(0, 50)), min_size=1, max_size=12),
     st.lists(st.floats(0, 100), min_size=1, max_size=8),

@@ -69,6 +69,6 @@ def test_the_scatters_of_seeds_stand_side_by_side(seeds: int, rows: int) -> None
     boxes = [ax.get_tightbbox() for ax in (*curves, *scatters)]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes)
-    wanted = "95 % interval over architectures" if seeds == 1 else f"mean and range of {seeds} seeds"
+    wanted = "95 % interval over architectures" if seeds == 1 else f"mean of {seeds} seeds (dots)"
     assert sum(wanted in text for text in shown(figure)) == 2  # one legend for all curves
     assert shown(figure).count(f"pcnas, seed {seeds - 1}, $n$ = 15") == 1

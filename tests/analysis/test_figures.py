@@ -24,13 +24,13 @@ QUERY_BACKED = METHODS[:7]
 
 @pytest.fixture(scope="module")
 def traces():
-    """Seven strategies, three data sets, four seeds; some find the best entry (regret 0), some do not."""
+    """Seven strategies, three data sets, five seeds; some find the best entry (regret 0), some do not."""
     rng = np.random.default_rng(0)
     steps = np.arange(1, 41)
     parts = []
     for dataset in ("cifar10", "cifar100", "imagenet16-120"):
         for skill, strategy in enumerate(QUERY_BACKED):
-            for seed in range(4):
+            for seed in range(5):
                 regret = rng.gamma(2, 2, size=40) * (1 if skill < 6 else steps[::-1] > 12)
                 part = {"strategy": strategy, "dataset": dataset, "seed": seed, "step": steps - 1}
                 part |= {"queries": steps.astype(float), "seconds": 1300.0 * steps}
@@ -145,7 +145,22 @@ def test_efficiency_shows_every_curve_and_says_what_it_is(traces):
     assert figure.axes[0].get_ylabel() == "regret of the incumbent\n(validation, % points)"
     (legend,) = figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == [*QUERY_BACKED, "mean, 95 % band, $n$ = 4"]
+    assert labels == [*QUERY_BACKED, "mean, 95 % band, $n$ = 5"]
+
+
+def test_few_trials_are_drawn_each_in_the_place_of_a_band(traces):
+    few = traces[(traces["seed"] < 3) & (traces["dataset"] == "cifar10")]
+    info = efficiency_info(few)
+    assert info.curves[["low", "high"]].isna().all(axis=None)
+    figure = draw_efficiency(info)
+    (ax,) = figure.axes
+    assert len(ax.lines) == 7 + 7 * 3
+    assert len(ax.collections) == 0
+    first = few[(few["strategy"] == QUERY_BACKED[0]) & (few["seed"] == 0)]
+    thin = [line for line in ax.lines if line.get_linewidth() < 0.5]
+    assert any(np.array_equal(line.get_ydata(), first["regret"]) for line in thin)
+    assert few.loc[few["queries"] > 1, "regret"].max() < ax.get_ylim()[1]
+    assert figure.legends[0].get_texts()[-1].get_text() == "mean; single trials are thin, $n$ = 3"
 
 
 def test_where_no_curve_reaches_zero_the_axis_is_plainly_logarithmic(traces):
@@ -161,7 +176,8 @@ def test_uneven_n_is_said_for_each_strategy(traces):
     (legend,) = draw_efficiency(efficiency_info(uneven)).legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert "bohb ($n$ = 3)" in labels
-    assert "tpe ($n$ = 4)" in labels
+    assert "tpe ($n$ = 5)" in labels
+    assert "mean, 95 % band; fewer than 5 trials: each thin" in labels  # of bohb's three
 
 
 @pytest.mark.parametrize("constant", [0.0, 2.0])
@@ -193,8 +209,8 @@ def test_rank_info_orders_strategies_and_knows_its_blocks(trials):
     assert dict(zip(panel.strategies, panel.ranks, strict=True)) == ranks
     assert list(panel.ranks) == sorted(panel.ranks)
     assert panel.strategies[0] == "bananas"
-    assert panel.blocks == 4
-    assert panel.critical_difference == critical_difference(7, 4)
+    assert panel.blocks == 5
+    assert panel.critical_difference == critical_difference(7, 5)
 
 
 @pytest.mark.parametrize("venue", VENUES)

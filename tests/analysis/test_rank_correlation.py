@@ -18,7 +18,8 @@ from benchkit.analysis.rank_correlation import (
     percentile_interval,
     resample_counts,
 )
-from benchkit.analysis.training_mean import mean_over_trainings
+from benchkit.analysis.resolution import CORRELATION, POSITIVE
+from benchkit.analysis.training_mean import mean_over_trainings, values_of
 
 SCIPY = {
     "kendall_tau": stats.kendalltau,
@@ -65,7 +66,7 @@ def test_a_bootstrap_sample_has_the_figures_of_the_repeated_pairs(measure, n):
         np.testing.assert_allclose(value, expected, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=40))
 def test_tau_is_kendalls_definition(pairs):
     x, y = np.array(pairs, dtype=float).T
@@ -89,7 +90,7 @@ def test_tau_by_hand():
 def test_a_ranking_backwards_is_negative(measure):
     frame = correlate(np.arange(20.0), -np.arange(20.0), measures=(measure,), fractions=(1.0,), resamples=50)
     assert frame["value"].tolist() == pytest.approx([-1])
-    assert frame[["low", "high"]].to_numpy().ravel().tolist() == pytest.approx([-1, -1])
+    assert frame[["low", "high"]].isna().all(axis=None)  # in all samples alike: not resolvable
 
 
 def test_pearson_is_exact_for_accuracies_that_differ_in_the_last_decimals():
@@ -196,15 +197,31 @@ def test_the_mean_over_trainings_by_hand():
             "value": [0.1, 0.2, 0.6, 0.5, np.nan],
         }
     )
-    mean = mean_over_trainings(frame, ("epoch", "measure"))
+    mean = mean_over_trainings(frame, ("epoch", "measure"), bounds=CORRELATION)
     assert mean["trainings"].tolist() == [3, 1]
     assert mean["mean"].tolist() == pytest.approx([0.3, 0.5])
     assert mean["sd"][0] == pytest.approx(np.sqrt(0.07))
-    half = 4.302653 * np.sqrt(0.07 / 3)  # Student's t with two degrees of freedom, 97.5 %
-    assert (mean["low"][0], mean["high"][0]) == pytest.approx((0.3 - half, 0.3 + half))
-    assert mean.loc[1, ["sd", "low", "high"]].isna().all()
+    assert mean["values"].tolist() == ["0.1 0.2 0.6", ""]  # three resolve no interval: they are shown
+    assert values_of(mean["values"][0]).tolist() == [0.1, 0.2, 0.6]
+    assert len(values_of(np.nan)) == 0
+    assert mean[["low", "high"]].isna().all(axis=None)
+    assert np.isnan(mean["sd"][1])
     with pytest.raises(ValueError, match="two figures"):
-        mean_over_trainings(pd.concat([frame, frame]), ("epoch", "measure"))
+        mean_over_trainings(pd.concat([frame, frame]), ("epoch", "measure"), bounds=CORRELATION)
+    with pytest.raises(ValueError, match="between which bounds kendall_tau lies; known are regret"):
+        mean_over_trainings(frame, ("epoch", "measure"), bounds={"regret": POSITIVE})
+
+
+def test_five_trainings_have_students_interval_on_fishers_scale_by_hand():
+    values = [0.1, 0.2, 0.6, 0.5, 0.35]
+    frame = pd.DataFrame({"training": list("abcde"), "measure": "kendall_tau", "value": values})
+    (row,) = mean_over_trainings(frame, ("measure",), bounds={"kendall_tau": CORRELATION}).itertuples()
+    error = np.std(values, ddof=1) / np.sqrt(5)
+    half = (
+        2.776445 * error / (1 - 0.35**2)
+    )  # Student's t with four degrees of freedom; dz / dr = 1 / (1 - r^2)
+    assert (row.trainings, row.mean, row.values) == (5, pytest.approx(0.35), "")
+    assert (row.low, row.high) == pytest.approx(np.tanh(np.arctanh(0.35) + np.array([-half, half])))
 
 
 def test_the_usual_fractions():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -78,7 +78,6 @@ def test_friedman_on_demsars_ranks():
     assert friedman_test(-DEMSAR_AUC).statistic == pytest.approx(uncorrected * ties)
 
 
-@settings(deadline=None)
 @given(tables)
 def test_friedman_agrees_with_scipy(rows):
     table = np.array(rows, dtype=float)
@@ -90,7 +89,6 @@ def test_friedman_agrees_with_scipy(rows):
         assert ours == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-9)
 
 
-@settings(deadline=None)
 @given(tables)
 def test_average_ranks_sum_to_the_same_and_order_by_wins(rows):
     ranks = average_ranks(np.array(rows, dtype=float))
@@ -161,7 +159,6 @@ def enumerated_p(differences):
     return min(1.0, 2 * min(lower, upper))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))
 def test_signed_rank_is_exact_with_ties_and_zeros(differences):
     ours = signed_rank_p(np.array(differences, dtype=float), np.zeros(len(differences)))

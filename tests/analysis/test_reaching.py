@@ -63,12 +63,17 @@ def test_the_horizon_is_the_budget_or_where_a_strategy_has_no_trial_left(traces)
         follow_up(traces, budgets={"e": 1.0})
 
 
+def doubled(traces):
+    """Return the trials twice: six of each, which resolve intervals."""
+    return pd.concat([traces, traces.assign(seed=traces["seed"] + 3)])
+
+
 def test_the_table_by_hand(traces):
-    frame = reaching(traces, [1.0], np.random.default_rng(0), budgets={"d": 12.0})
+    frame = reaching(doubled(traces), [1.0], np.random.default_rng(0), budgets={"d": 12.0})
     assert tuple(frame.columns) == REACHING_COLUMNS
     random, fast = row(frame, "random-search"), row(frame, "fast")
-    assert (random["n"], random["reached"], random["held"], random["censored_early"]) == (3, 2, 2, 0)
-    assert (fast["reached"], fast["held"]) == (3, 2)
+    assert (random["n"], random["reached"], random["held"], random["censored_early"]) == (6, 4, 4, 0)
+    assert (fast["reached"], fast["held"]) == (6, 4)
     assert random["share"] == pytest.approx(2 / 3)
     assert (random["median"], fast["median"]) == (10, 4)
     assert random["restricted_mean"] == pytest.approx((8 + 10 + 12) / 3)
@@ -76,6 +81,24 @@ def test_the_table_by_hand(traces):
     assert fast["speed_up_low"] >= 8 / 5  # the slowest of the fast over the fastest of the others
     assert np.isnan(random["speed_up"])
     assert random["speed_up_bound"] == ""
+
+
+def test_few_trials_have_costs_and_no_interval_but_wilsons(traces):
+    frame = reaching(traces, [1.0], np.random.default_rng(0), budgets={"d": 12.0})
+    fast = row(frame, "fast")
+    assert (fast["n"], fast["share"], fast["restricted_mean"]) == (3, 1, pytest.approx(11 / 3))
+    assert (fast["speed_up"], fast["speed_up_bound"]) == (2.5, "")
+    spread = ["restricted_mean_low", "restricted_mean_high", "speed_up_low", "speed_up_high"]
+    assert fast[spread].isna().all()
+    assert 0 < fast["share_low"] < fast["share_high"] == 1  # three of three may be fewer of many
+
+
+def test_equal_costs_resolve_no_interval():
+    trials = [trace(name, seed, [cost], [0]) for name, cost in (("a", 4), ("b", 8)) for seed in range(9)]
+    frame = reaching(pd.concat(trials), [0.0], np.random.default_rng(0), budgets={"d": 12.0}, baseline="b")
+    fast = row(frame, "a", 0.0)
+    assert (fast["restricted_mean"], fast["speed_up"]) == (4, 2)
+    assert fast[["restricted_mean_low", "speed_up_low", "speed_up_high"]].isna().all()
 
 
 def test_trials_that_end_before_the_horizon_are_censored_there(traces):
@@ -100,7 +123,8 @@ def test_a_median_beyond_the_horizon_leaves_a_bound(traces, target, bound, speed
 
 
 def test_a_strategy_that_is_slower_than_the_horizon_has_an_upper_bound(traces):
-    frame = reaching(traces, [0.0], np.random.default_rng(0), budgets={"d": 12.0}, baseline="fast")
+    twice = doubled(traces)
+    frame = reaching(twice, [0.0], np.random.default_rng(0), budgets={"d": 12.0}, baseline="fast")
     random = row(frame, "random-search", 0.0)
     assert (random["speed_up_bound"], random["speed_up"]) == ("<=", 9 / 12)
     assert random["speed_up_low"] == 0

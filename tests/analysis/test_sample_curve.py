@@ -58,12 +58,12 @@ def test_figure_shows_methods_seeds_and_tests() -> None:
     figure = draw_samples(sample_curves(runs, tests))
     (ax,) = figure.axes
     assert ax.get_xscale() == "log"
-    assert len(ax.lines) == 2 * (3 + 1 + 1)
+    assert len(ax.lines) == 2 * (3 + 1 + 1 + 2)  # searches, mean, tests, and those of each seed at two n
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
-        "guided, best on validation (95 % over 3 trainings)",
+        "guided, best on validation (mean of 3, each thin)",
         "guided, that one on test",
-        "predefined, best on validation (95 % over 3 trainings)",
+        "predefined, best on validation (mean of 3, each thin)",
         "predefined, that one on test",
     ]
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.analysis.rank_correlation import resample_counts
@@ -43,7 +43,6 @@ def test_ties_in_the_truth_are_all_among_the_best():
     assert top_k([3, 2, 1], [5, 5, 5], 1) == (1, 0, 1)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=9).flatmap(
         lambda pairs: st.tuples(st.just(pairs), st.integers(1, len(pairs)))
@@ -76,7 +75,8 @@ def test_the_frame_and_its_intervals():
 def test_a_perfect_prediction_is_perfect_in_every_bootstrap_sample():
     y = np.random.default_rng(0).normal(size=50)
     frame = top_k_figures(y, y, (5,), resamples=50)
-    assert frame[["value", "low", "high"]].to_numpy().tolist() == [[1] * 3, [0] * 3, [1] * 3]
+    assert frame["value"].tolist() == [1, 0, 1]
+    assert frame[["low", "high"]].isna().all(axis=None)  # so it resolves no interval
 
 
 @pytest.mark.parametrize("k", [0, 4])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -182,6 +183,24 @@ def test_fetch_refuses_another_file(
     assert (code, out) == (2, "")
     assert "does not have the published SHA-256" in err.splitlines()[-1]
     assert not (home / "tables" / "nasbench101.arrow").exists()
+
+
+def test_fetch_ends_where_the_server_sends_too_much(
+    cli: Cli, home: Path, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_LARGEST", 1000)
+    code, out, err = cli("table", "fetch", "nasbench101")
+    assert (code, out) == (2, "")
+    assert "sends more than 0.0 MB: another file" in err.splitlines()[-1]
+    assert list((home / "downloads").iterdir()) == []
+
+
+def test_fetch_does_not_wait_for_a_pipe_in_the_place_of_the_file(cli: Cli, home: Path, served: str) -> None:
+    (home / "downloads").mkdir(parents=True)
+    os.mkfifo(home / "downloads" / DIRECT["nasbench101"].url.rsplit("/", 1)[-1])
+    code, _, err = cli("table", "fetch", "nasbench101")
+    assert code == 2
+    assert "no regular file" in err.splitlines()[-1]
 
 
 def test_fetch_without_a_network(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

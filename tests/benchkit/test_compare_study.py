@@ -127,7 +127,7 @@ def test_bad_input_is_one_line(studies: tuple[Path, Path], cli: Cli, tmp_path: P
     cases = {
         "holds no study": ("leaderboard", "compare", tmp_path),
         "unknown data set 'cifar'": ("leaderboard", "compare", first, "--datasets", "cifar"),
-        "at least 0 wide": ("leaderboard", "compare", first, "--rope", "-1"),
+        "--rope must be a number from 0": ("leaderboard", "compare", first, "--rope", "-1"),
         "the same name": ("leaderboard", "compare", first, first),
         "bananas has no trials": ("plot", "profile", first, "--baseline", "bananas", "--out", tmp_path / "a"),
         "unknown venue": ("plot", "winrate", first, "--venue", "nips", "--out", tmp_path / "a"),

@@ -154,7 +154,7 @@ def test_every_number_is_read_as_it_is_written(
         ("None,NA,True,1", "line 5: val is 'True', not a number"),
         ("None,NA,inf,1", "line 5: val is 'inf', not a number"),
         ("None,NA,1e999,1", "line 5: val is 1e999, too large"),
-        ("None,NA,100.5,1", "line 5: accuracy val is 100.5, not in 0..100 percent (scale: 100"),
+        ("None,NA,100.5,1", "line 5: accuracy val is 100.5, not in 0..100 percent; what is no"),
         ("None,NA,-1,1", "line 5: accuracy val is -1, not in 0..100 percent"),
         ("None,NA,1,1,7", "line 5: 5 cells, but there are 4 columns"),
         ("None,NA,1", "line 5: 3 cells, but there are 4 columns"),

@@ -69,7 +69,7 @@ def change_result(change: Callable[[dict[str, Any]], Any]) -> Callable[[Any], An
         ),
         (change_result(lambda r: r["train_times"].pop(7)), "'train_times' has 199 epochs, not 200"),
         (change_result(lambda r: r.update(epochs="200") or 1), "'epochs' is '200'"),
-        (change_result(lambda r: r.update(train_acc1es=7) or 1), "no results of the official layout"),
+        (change_result(lambda r: r.update(train_acc1es=7) or 1), "'train' is no dictionary"),
         (lambda entry: entry["12"]["all_results"].update({("svhn", 1): {}}), "unknown training set 'svhn'"),
         (lambda entry: [1, 2], "there are no results"),
         (lambda entry: {}, "there are no results"),
@@ -175,9 +175,9 @@ def test_a_file_that_runs_code_is_refused_and_does_not_run(folder: Path, tmp_pat
 def test_no_read_permission_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's own words (simulated, since the superuser may read everything)."""
 
-    def forbidden(self: Path) -> bytes:
+    def forbidden(self: Path, *_: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(Path, "open", forbidden)
     with pytest.raises(InputError, match=r"cannot read .*: Permission denied"):
         recognise(folder)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import benchkit.base.files as files
 import pyarrow as pa
 import pytest
 
 import benchkit.analysis.style as style
+import benchkit.base.files as files
 import benchkit.studies.runner as runner
 from benchkit.spaces import InputError
 from benchkit.studies.runner import run

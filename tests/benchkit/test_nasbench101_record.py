@@ -88,7 +88,7 @@ def test_what_is_no_record_is_refused() -> None:
     [
         (0, "xyz", "module_hash is 'xyz', not 32 hexadecimal digits"),
         (1, 200, "epochs is 200, not one of 4, 12, 36, 108"),
-        (1, None, "epochs is missing or malformed: 'None'"),
+        (1, None, "epochs is missing or malformed: None"),
         (2, "0100", r"raw_operations .* not 2 names"),
         (2, "01000100", "not a square"),
         (2, "011101000", "strictly upper triangular"),

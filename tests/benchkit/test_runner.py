@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import benchkit
 import benchkit.studies.runner as runner
 from benchkit.searching.trace import pack
 from benchkit.spaces import InputError
@@ -83,7 +84,7 @@ def test_the_manifest_says_how_to_get_the_same_traces(
 ) -> None:
     manifest = json.loads(done.manifest.read_text())
     assert manifest == done.read_manifest()
-    assert manifest["benchkit"] == metadata.version("benchkit")
+    assert manifest["benchkit"] == benchkit.__version__
     assert manifest["python"] == platform.python_version()
     assert manifest["platform"]["machine"] == platform.machine()
     for package in ("numpy", "optuna", "pyarrow", "scipy", "torch"):

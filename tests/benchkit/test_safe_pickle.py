@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.spaces import InputError
@@ -162,7 +162,6 @@ def test_what_is_allowed_cannot_be_changed_by_a_pickle(name: str) -> None:
     assert load_pickle(pickle.dumps(OrderedDict(a=1), 2), "it") == {"a": 1}
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_pickle_that_was_cut_anywhere_is_an_input_error(data: st.DataObject) -> None:
     whole = pickle.dumps({"below": {i: {"x": [float(i)] * 3} for i in range(5)}, "rest": ["a"]}, 4)

@@ -129,7 +129,7 @@ def test_a_truncated_file_is_refused_in_one_line(table: Table, tmp_path: Path, k
 def test_another_format_version_is_refused(table: Table, tmp_path: Path) -> None:
     with pa.memory_map(str(table.path)) as file:
         data = pa.ipc.open_file(file).read_all()
-    metadata = data.schema.metadata[b"benchkit"].replace(b'"format_version": 1', b'"format_version": 99')
+    metadata = data.schema.metadata[b"benchkit"].replace(b'"format_version": 2', b'"format_version": 99')
     assert metadata != data.schema.metadata[b"benchkit"]
     newer = data.replace_schema_metadata({b"benchkit": metadata})
     with (

@@ -68,7 +68,7 @@ def test_a_share_of_the_trials_is_drawn_with_a_seed(done: StudyDirectory) -> Non
     assert verify(done.path, sample=1, seed=5) == verify(done.path, sample=1, seed=5)
     assert (verify(done.path, sample=5).checked, verify(done.path, sample=99).checked) == (5, 12)
     for sample in (0, -1):
-        with pytest.raises(InputError, match="--sample must be at least 1"):
+        with pytest.raises(InputError, match="--sample must be a whole number from 1"):
             verify(done.path, sample=sample)
 
 

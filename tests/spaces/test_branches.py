@@ -166,7 +166,7 @@ def test_a_row_is_written_as_hexadecimal_digits_of_its_gates() -> None:
     assert space.format(row) == "8401" + "0" * (space.length // 4 - 4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(SMALL), share=st.floats(0, 1))
 def test_notation_is_inverse_where_gates_do_not_fill_the_last_digits(
     seed: int, name: str, share: float

@@ -162,7 +162,7 @@ def test_unknown_space_lists_those_there_are() -> None:
         get_space("nasbench-201")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arity=st.lists(st.integers(1, 5), min_size=1, max_size=8), seed=st.integers(0, 2**32 - 1))
 def test_product_spaces_enumerate_every_row_once(arity: list[int], seed: int) -> None:
     space = CategoricalSpace("any", {f"c{i}": [f"o{j}" for j in range(a)] for i, a in enumerate(arity)})

@@ -79,7 +79,7 @@ def test_the_cell_of_one_edge_has_only_its_projections() -> None:
     assert counted.tolist() == [stem + projections + classifier]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["nasbench101", "nasbench201", "nasbench-macro"]))
 def test_a_row_costs_the_same_alone_and_in_a_batch(seed: int, name: str) -> None:
     space = get_space(name)

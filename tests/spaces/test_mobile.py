@@ -65,7 +65,7 @@ def test_a_chain_is_read_layer_by_layer_and_alike_in_both_spaces() -> None:
     assert large.parse("abcd-efgh-ij00-0000-0000-0")[:10].tolist() == list(range(10, 20))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(row=st.lists(st.integers(0, 19), min_size=21, max_size=21))
 def test_the_notation_is_one_to_one(row: list[int]) -> None:
     space = get_space("mobile-large")

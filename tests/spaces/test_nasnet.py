@@ -56,7 +56,7 @@ def test_a_node_may_have_every_predecessor_or_none() -> None:
     assert SPACE.is_valid(np.stack([full, empty])).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(row=st.lists(st.integers(0, 7), min_size=28, max_size=28))
 def test_the_notation_is_one_to_one(row: list[int]) -> None:
     assert SPACE.parse(SPACE.format(np.array(row, dtype=np.int8))).tolist() == row
@@ -106,7 +106,7 @@ def same_up_to_names(first: list[int], second: list[int]) -> bool:
 SPARSE = st.lists(st.sampled_from([0, 0, 0, 0, 3, 4]), min_size=14, max_size=14)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cell=SPARSE, other=SPARSE, order=st.permutations(range(2, 6)), change=st.integers(0, 13))
 def test_rows_are_isomorphic_exactly_when_nodes_can_be_renamed(
     cell: list[int], other: list[int], order: list[int], change: int

@@ -102,7 +102,7 @@ def test_a_node_that_leads_nowhere_is_not_computed() -> None:
     assert computed == ["1"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     scaled=st.lists(st.booleans(), min_size=1, max_size=5),
     seed=st.integers(0, 1000),
@@ -128,7 +128,7 @@ def test_the_sum_of_terms_and_its_gradients_are_those_of_plain_sums(
     torch.testing.assert_close(*second)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(height=st.integers(1, 5), width=st.integers(1, 5), channels=st.integers(1, 2))
 def test_pooling_is_torchs_own_at_every_size(height: int, width: int, channels: int) -> None:
     x = images(2, channels, height, width).requires_grad_()

@@ -53,7 +53,7 @@ def together(network: CandidateNetwork, x: Tensor, rows: Any) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("name", SIZES)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 def test_together_is_one_by_one_bit_for_bit(name: str, seed: int) -> None:
     network = supernet(name)

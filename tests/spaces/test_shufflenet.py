@@ -39,7 +39,7 @@ def test_a_chain_is_read_layer_by_layer() -> None:
     assert SPACE.format(row) == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(row=st.lists(st.integers(0, 3), min_size=20, max_size=20))
 def test_the_notation_is_one_to_one(row: list[int]) -> None:
     assert SPACE.parse(SPACE.format(np.array(row, dtype=np.int8))).tolist() == row

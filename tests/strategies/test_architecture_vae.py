@@ -51,7 +51,7 @@ def test_kl_by_hand() -> None:
     np.testing.assert_allclose(kl_to_standard_normal(mu, log_sigma), expected, rtol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-2, 2), st.floats(-1, 1))
 def test_kl_is_the_integral_that_defines_it(mean: float, log_sigma: float) -> None:
     q, p = stats.norm(mean, np.exp(log_sigma)), stats.norm()

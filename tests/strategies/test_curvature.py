@@ -87,7 +87,7 @@ pairs = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=pairs, memory=st.integers(0, 4))
 def test_whatever_the_pairs_the_estimates_are_positive_definite_and_draws_have_their_covariance(
     pairs: list[tuple[int, str]], memory: int

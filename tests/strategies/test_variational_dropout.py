@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -122,7 +122,6 @@ def test_mixture_is_the_product_of_equation_13() -> None:
     assert found.tolist() == [[10.0, 20.0], [-3.0, -4.0]]
 
 
-@settings(deadline=None)
 @given(st.floats(-5, 5), st.sampled_from([0.0, 1.0]))
 def test_score_is_the_derivative_of_the_log_probability(value: float, gate: float) -> None:
     log_delta = torch.tensor(value, dtype=torch.float64, requires_grad=True)

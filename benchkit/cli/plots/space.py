@@ -16,12 +16,16 @@ def command(
     table: Annotated[str, typer.Argument(help="Table, by name or path.")],
     out: Out,
     cost: Annotated[
-        str, typer.Option(help="What x is: params, flops, latency, train-seconds or energy.")
+        str,
+        typer.Option(help="What x is: params, flops, latency, train-seconds, energy; or a column's word."),
     ] = "params",
     dataset: Dataset = None,
     split: Split = "valid",
     epochs: Annotated[
-        int | None, typer.Option(help="Training schedule of the accuracy; the longest by default.")
+        int | None, typer.Option(help="Training schedule of what y is; the longest by default.")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="What y is: accuracy by default, or another of the table.")
     ] = None,
     study: Annotated[
         Path | None, typer.Option(help="Folder of a finished study on the table: draw its searches.")
@@ -36,7 +40,7 @@ def command(
     venue: Venue = "neurips",
     formats: Formats = None,
 ) -> None:
-    """Draw a whole table, accuracy against cost: the Pareto front, and the ways of searches over it."""
+    """Draw a whole table, accuracy or another quantity against cost: Pareto front, and ways of searches."""
     from benchkit.figure_files import formats_of
     from benchkit.plotting.space import SpacePlot, plot_space
     from benchkit.spaces import InputError
@@ -54,5 +58,6 @@ def command(
         seeds=seed or (0,),
         venue=venue,
         formats=formats_of(out, formats),
+        quantity=quantity,
     )
     tell(plot_space(table, out, shown))

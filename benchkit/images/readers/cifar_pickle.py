@@ -47,9 +47,9 @@ class Cifar100Pickles:
         require(source, names, self.title)
         content = source.read(names)
         classes = pickled_dictionary(content["meta"], f"meta in {source.path}").get("fine_label_names")
-        if not isinstance(classes, list) or not classes:
+        if not isinstance(classes, list) or not classes or not all(type(each) is str for each in classes):
             raise InputError(f"meta in {source.path} does not list fine_label_names")
         train, test = (
             pickled_batch(content[n], 32, "fine_labels", f"{n} in {source.path}") for n in names[:2]
         )
-        return "cifar100", Loaded(train, test, tuple(map(str, classes)), self.title)
+        return "cifar100", Loaded(train, test, tuple(classes), self.title)

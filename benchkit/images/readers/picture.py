@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +16,27 @@ from benchkit.spaces import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["decode", "open_picture"]
+__all__ = ["MOST_PIXELS", "decode", "open_picture"]
 
+MOST_PIXELS = 64_000_000
+"""Pixels of the largest picture: those of ImageNet have up to 61 million, strips of CIFAR-10 10 million."""
+
+# those of the suffixes that a folder is searched for; Pillow knows others, which run programs
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+# what damaged pictures make its decoders raise
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
@@ -25,20 +46,30 @@ def open_picture(content: bytes, where: str) -> Image:
 
     Raises
     ------
-    InputError : not a picture, truncated, or of pixels that do not fit into bytes.
+    InputError : not a picture, truncated, of pixels that do not fit into bytes, or of more than
+        `MOST_PIXELS`.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata that is not used here
-            picture = Image.open(io.BytesIO(content))
+            picture = Image.open(io.BytesIO(content), formats=_FORMATS)
+            width, height = picture.size  # as its header says: no pixel was made room for
+            if width * height > MOST_PIXELS:
+                raise InputError(f"{where} has {height:,} x {width:,} pixels, more than {MOST_PIXELS:,}")
             picture.load()
             if picture.mode in _GREY:
                 return picture.convert("L")
             if picture.mode in _COLOUR:
                 return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{where} has more than {MOST_PIXELS:,} pixels") from error
+    except MemoryError as error:
+        raise InputError(f"{where} is too large for this machine's memory") from error
+    except _DAMAGED as error:
         raise InputError(f"{where} is truncated, or not a picture") from error
     raise InputError(f"{where} has pixels of mode {picture.mode}, not of 8 bits a channel")
 

@@ -7,10 +7,9 @@ lists of integers in ``train_lables.json`` and ``test_lables.json`` (so spelt). 
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
+from benchkit.base.json_text import parse_json
 from benchkit.images.image_set import Images, LabelledImages, Loaded
 from benchkit.images.published import CIFAR10_CLASSES
 from benchkit.images.readers.base import require
@@ -21,6 +20,7 @@ from benchkit.spaces import InputError
 __all__ = ["PngStrips"]
 
 _SIDE = 32
+_LARGEST_LABELS = 2_000_000  # bytes: 50,000 digits, with spaces
 _BATCHES = [f"data_batch_{number}.png" for number in range(1, 6)]
 _LABELS = {"train": "train_lables.json", "test": "test_lables.json"}
 
@@ -36,12 +36,11 @@ def _strip(content: bytes, where: str) -> Images:
 
 
 def _labels(content: bytes, where: str) -> list[int]:
-    try:
-        labels = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{where} is truncated, or not JSON") from error
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise InputError(f"{where} is not a list of integers")
+    if len(content) > _LARGEST_LABELS:
+        raise InputError(f"{where} has {len(content):,} bytes, more than any list of labels of CIFAR-10")
+    labels = parse_json(content, where)
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label < 10 for label in labels):
+        raise InputError(f"{where} is not a list of integers in 0..9")
     return labels
 
 

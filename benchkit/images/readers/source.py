@@ -1,24 +1,26 @@
 """Where images come from: the files of a folder, or those inside a tar archive, found by their own names.
 
 An archive is read in one pass and never unpacked to disk, so the paths inside it are of no consequence. In
-a folder, files one level down are found too: that is where official archives put them.
+a folder, files one level down are found too: that is where official archives put them. Nothing is larger
+than files of images are (`LARGEST_FILE`, `RATIO`), and what is no regular file is none of them.
 """
 
 from __future__ import annotations
 
-import gzip
 import tarfile
-import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from benchkit.base.compressed import UNPACKING, is_compressed, unpack
+from benchkit.base.files import MEGABYTE, read_bytes
+from benchkit.images.readers.archive import DAMAGED, LARGEST_FILE, RATIO, members
 from benchkit.spaces import InputError
 
 __all__ = ["Source"]
 
-_CHUNK = 2**20
+_MOST_AT_ONCE = 400 * MEGABYTE  # bytes of all files of a data set: CIFAR-10 and -100 have 190 MB
 
 
 class Source:
@@ -69,26 +71,41 @@ class Source:
             raise InputError(f"{self.path} lacks {', '.join(missing)}")
         places = {self.names[name]: name for name in wanted}
         content: dict[str, bytes] = {}
-        try:
-            if self.is_folder:
-                for place, name in places.items():
-                    content[name] = (self.path / place).read_bytes()
-            else:
-                with tarfile.open(self.path) as archive:
-                    for member in archive:
-                        file = archive.extractfile(member) if member.name in places else None
-                        if file is not None:
-                            content[places[member.name]] = file.read()
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-            self._fail(error)
-        return {name: self._unpack(name, content[name]) for name in wanted}
+        left = _MOST_AT_ONCE
+        for place, found in self._found(places):
+            name = places[place]
+            content[name] = self._unpacked(name, found)
+            left -= len(content[name])
+            if left < 0:
+                raise InputError(
+                    f"{self.path} has more than {_MOST_AT_ONCE / MEGABYTE:,.0f} MB of images: no data set of "
+                    f"that form has"
+                )
+        return {name: content[name] for name in wanted}
 
-    def _unpack(self, name: str, content: bytes) -> bytes:
+    def _found(self, places: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield place and content of the files at these places."""
+        if self.is_folder:
+            for place in places:
+                yield place, read_bytes(self.path / place, "file", LARGEST_FILE)
+            return
+        seen = set()
+        try:
+            for place, content in members(self.path):
+                if place in places and place not in seen:
+                    seen.add(place)
+                    yield place, content()
+        except DAMAGED as error:
+            self._fail(error)
+
+    def _unpacked(self, name: str, content: bytes) -> bytes:
         if not name.endswith(".gz"):
             return content
         try:
-            return gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
+            return unpack(content, LARGEST_FILE, RATIO)
+        except InputError as error:
+            raise InputError(f"{name} in {self.path}: {error}") from error
+        except UNPACKING as error:
             raise InputError(f"{name} in {self.path} is truncated or damaged") from error
 
     def _in_folder(self) -> list[str]:
@@ -101,18 +118,20 @@ class Source:
 
     def _in_archive(self) -> list[str]:
         try:
-            if not tarfile.is_tarfile(self.path):
-                raise InputError(f"{self.path} is neither a folder nor a tar archive")
-            with tarfile.open(self.path) as archive:
-                found = [member.name for member in archive if member.isfile()]
-                # to the end, where a compressed file keeps its checksum
-                while archive.fileobj is not None and archive.fileobj.read(_CHUNK):
-                    pass
-                return found
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            return [place for place, _ in members(self.path)]
+        except tarfile.ReadError as error:
+            with self.path.open("rb") as file:
+                start = file.read(512)
+            if b"ustar" not in start and not is_compressed(start):
+                raise InputError(f"{self.path} is neither a folder nor a tar archive") from error
+            self._fail(error)
+        except DAMAGED as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        if isinstance(error, OSError) and error.strerror and not isinstance(error, gzip.BadGzipFile):
+        if isinstance(error, InputError):
+            line = str(error)
+            raise (error if line.startswith("cannot read") else InputError(f"{self.path}: {line}")) from error
+        if isinstance(error, OSError) and error.strerror:
             raise InputError(f"cannot read {self.path}: {error.strerror}") from error
         raise InputError(f"{self.path} is truncated or damaged: get it again") from error

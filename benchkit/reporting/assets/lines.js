@@ -27,11 +27,13 @@ function linePoints(view, hidden, dark) {
     // few markers on each curve, at other places than those of the others
     const gap = Math.max(1, Math.floor(series.x.length / 4));
     const first = series.x.length > 12 ? Math.floor((gap * (number % 5)) / 5) : 0;
+    // where a curve with a band has no interval, the band has no width: it is not drawn across the gap
+    const banded = !thin && series.low.some((low) => low !== null);
     series.x.forEach((x, place) => rows.push({
-      x, y: series.mean[place], low: series.low[place], high: series.high[place], series: number, thin,
+      x, y: series.mean[place], low: series.low[place] ?? series.mean[place],
+      high: series.high[place] ?? series.mean[place], series: number, thin, banded,
       color: dark ? look.dark : look.color, dash: thin ? [] : look.dash, shape: look.shape,
       marked: !thin && (series.x.length <= 12 || (place - first) % gap === 0),
-      banded: !thin && series.low[place] !== null && series.high[place] !== null,
     }));
   });
   return rows.filter((row) => row.y !== null && inside(view, row));

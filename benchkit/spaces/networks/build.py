@@ -27,7 +27,15 @@ from benchkit.spaces.networks.nasbench101 import NASBench101Network, NASBench101
 from benchkit.spaces.networks.network import CandidateNetwork, Recipe, single_row
 from benchkit.spaces.sizes import check_count, network_size, whole_space
 
-__all__ = ["SHARED", "Supernet", "build_network", "build_supernet", "compile_cells", "inherit"]
+__all__ = [
+    "SHARED",
+    "Supernet",
+    "build_network",
+    "build_supernet",
+    "compile_cells",
+    "describe_supernet",
+    "inherit",
+]
 
 SHARED = BatchNormPolicy(affine=False, running=False)
 """The usual policy of supernets: batch statistics, no scale and shift (Dong and Yang, 2020)."""
@@ -129,6 +137,26 @@ def build_supernet(
     family = _family(recipe.space)
     supernet: SharedNetwork = build(lambda: family.supernet(recipe), generator)
     return supernet
+
+
+def describe_supernet(
+    space: Space,
+    classes: int,
+    image_channels: int = 3,
+    *,
+    policy: BatchNormPolicy = SHARED,
+    **size: Any,
+) -> SharedNetwork:
+    """Return the network of `build_supernet` on the meta device: names and shapes of its weights, no memory.
+
+    Raises
+    ------
+    InputError : see `build_supernet`.
+    """
+    recipe = _recipe(space, classes, image_channels, policy, size)
+    with torch.device("meta"):
+        described: SharedNetwork = _family(recipe.space).supernet(recipe)
+    return described
 
 
 def build_network(

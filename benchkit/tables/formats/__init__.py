@@ -5,11 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from benchkit.base.files import MEGABYTE, check_regular
 from benchkit.spaces import InputError
 from benchkit.tables.formats.base import Found, Reader, Report
 from benchkit.tables.write import write_table
 
-__all__ = ["Found", "Reader", "import_official", "recognise"]
+__all__ = ["LARGEST_FILE", "Found", "Reader", "import_official", "recognise"]
+
+LARGEST_FILE = 16_000 * MEGABYTE
+"""Bytes of the largest official file: NAS-Bench-201's version 1.1 has 4.7 GB."""
 
 # format -> module:class; tried in this order, imported when a file is first looked at
 _READERS = {
@@ -27,10 +31,10 @@ def recognise(path: Path) -> tuple[Reader, Found]:
     ------
     InputError : nothing there, it cannot be read, or it is of no known format.
     """
-    if not path.exists():
-        raise InputError(f"no file or folder at {path}")
     try:
-        if path.is_file() and path.stat().st_size == 0:
+        if not path.exists():
+            raise InputError(f"no file or folder at {path}")
+        if not path.is_dir() and check_regular(path, "file", LARGEST_FILE) == 0:
             raise InputError(f"{path} is empty")
         for entry in _READERS.values():
             module, attribute = entry.split(":")

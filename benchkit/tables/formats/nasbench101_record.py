@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.tables.formats.nasbench101_pb2 import ModelMetrics
@@ -48,6 +49,7 @@ _LOOKS = (
 """What text each field is, to tell which one is missing."""
 _POINTS = ("at the start", "halfway", "at the end")
 _SPACE = NASBench101()
+_MOST_CELLS = 7 * 7  # of a matrix
 _INNER = 5  # operations at the end of a row
 
 
@@ -88,7 +90,7 @@ def parse_record(data: bytes) -> Record:
     """
     try:
         fields = json.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("not a NAS-Bench-101 record: its data is not JSON") from error
     if not isinstance(fields, list) or tuple(map(type, fields)) != _TYPES:
         raise _malformed(fields)
@@ -98,9 +100,9 @@ def parse_record(data: bytes) -> Record:
     except ValueError:
         module_hash = b""
     if len(digits) != 32 or len(module_hash) != 16:
-        raise InputError(f"field module_hash is {digits!r}, not 32 hexadecimal digits")
+        raise InputError(f"field module_hash is {shown(digits)}, not 32 hexadecimal digits")
     if epochs not in BUDGETS:
-        raise InputError(f"field epochs is {epochs}, not one of {', '.join(map(str, BUDGETS))}")
+        raise InputError(f"field epochs is {shown(epochs)}, not one of {', '.join(map(str, BUDGETS))}")
     try:
         raw = binascii.a2b_base64(encoded.replace("\n", ""), strict_mode=True)
         metrics = ModelMetrics.FromString(raw)
@@ -134,17 +136,15 @@ def _malformed(fields: Any) -> InputError:
     for name, look, field in zip(FIELDS, _LOOKS, fields, strict=False):
         fits = type(field) is int if look is None else isinstance(field, str) and look.fullmatch(field)
         if not fits:
-            return InputError(
-                f"field {name} is missing or malformed: {str(field)[:40]!r} stands in its place"
-            )
+            return InputError(f"field {name} is missing or malformed: {shown(field)} stands in its place")
     return InputError(f"field {FIELDS[len(fields)]} is missing: it has {len(fields)} of {len(FIELDS)} fields")
 
 
 @lru_cache(maxsize=1 << 14)  # the official file has some 2,500 matrices and 364 lists of operations
 def _edges(adjacency: str) -> bytes:
     v = round(len(adjacency) ** 0.5)
-    if len(adjacency) != v * v or set(adjacency) - {"0", "1"}:
-        raise InputError(f"field raw_adjacency is {adjacency[:60]!r}, not a square of 0 and 1")
+    if len(adjacency) > _MOST_CELLS or len(adjacency) != v * v or set(adjacency) - {"0", "1"}:
+        raise InputError(f"field raw_adjacency is {shown(adjacency)}, not a square of 0 and 1")
     matrix = np.array([int(bit) for bit in adjacency]).reshape(v, v)
     return _SPACE.encode(matrix, [0] * (v - 2))[:-_INNER].tobytes()
 
@@ -155,7 +155,7 @@ def _operations(operations: str, adjacency_length: int) -> bytes:
     v = len(names)
     if v * v != adjacency_length or names[0] != "input" or names[-1] != "output":
         raise InputError(
-            f"field raw_operations is {operations[:80]!r}, not {round(adjacency_length**0.5)} names from "
+            f"field raw_operations is {shown(operations)}, not {round(adjacency_length**0.5)} names from "
             f"input to output"
         )
     return _SPACE.encode(np.zeros((v, v), dtype=np.int8), names)[-_INNER:].tobytes()

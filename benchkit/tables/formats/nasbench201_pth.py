@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from benchkit.base.files import MEGABYTE
+from benchkit.base.zip_file import opened_zip
 from benchkit.spaces import InputError
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.tables.formats.base import Found, Imported, Report
@@ -39,6 +41,8 @@ _LEGACY_HEADER = 3  # pickles before the data: magic number, version of the form
 _ZIP = b"PK\x03\x04"
 _DATA = "data.pkl"
 _LOOK = 4096
+_LARGEST = 16_000 * MEGABYTE  # version 1.1 has 4.7 GB
+_MEMBERS = 1000  # torch writes the pickle, two numbers of versions and a file a tensor: of results, none
 
 _BYTES_AN_ARCHITECTURE = 140_000  # in version 1.0, the smaller
 # measured on one core with the files of benchmarks/build_nats.py
@@ -103,13 +107,10 @@ def _opened(path: Path) -> Iterator[IO[bytes] | None]:
     if not zipfile.is_zipfile(path):
         yield None
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.split("/")[1:] == [_DATA]]
-            if len(names) != 1:
-                yield None
-                return
-            with archive.open(names[0]) as member:
-                yield member
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+    with opened_zip(path, "file", _LARGEST, _MEMBERS, _LARGEST) as archive:
+        names = [name for name in archive.namelist() if name.split("/")[1:] == [_DATA]]
+        if len(names) != 1:
+            yield None
+            return
+        with archive.open(names[0]) as member:
+            yield member

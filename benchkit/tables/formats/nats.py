@@ -22,7 +22,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import re
 import time
@@ -30,6 +29,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from benchkit.base.compressed import UNPACKING, opened, unpack
+from benchkit.base.errors import shown
+from benchkit.base.files import MEGABYTE, read_bytes
 from benchkit.spaces import InputError, ProductSpace
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.spaces.natsbench_size import NATSBenchSize
@@ -46,6 +48,11 @@ OFFICIAL_KEYS = ("meta_archs", "arch2infos", "evaluated_indexes")
 _META = "meta.pickle.pbz2"
 _FILE = re.compile(r"0*(\d+)\.pickle\.pbz2")
 _MAGIC = b"BZh"
+_LARGEST = 16_000 * MEGABYTE  # the topology space in one file has 1.3 GB
+_LARGEST_UNPACKED = 40_000 * MEGABYTE  # and 5 GB unpacked
+_LARGEST_ENTRY = 2 * MEGABYTE  # a file of a folder has 85 kB
+_LARGEST_ENTRY_UNPACKED = 8 * MEGABYTE  # an architecture has 326 kB unpacked, the list of names 1.4 MB
+_LONGEST_NAME = 300  # characters of an architecture; officially 88
 _LOOK = 4096  # bytes of a pickle that are looked at to recognise it
 _PROGRESS = 64  # architectures between two reports
 
@@ -76,7 +83,7 @@ class NATSReader:
         if path.is_dir():
             columns, digests = _read_folder(path, report)
         else:
-            with bz2.open(path) as file:
+            with opened(path, "file", _LARGEST, _LARGEST_UNPACKED) as file:
                 columns = read_monolith(file, path, report)
             with path.open("rb") as raw:
                 digests = {path.name: hashlib.file_digest(raw, "sha256").hexdigest()}
@@ -91,14 +98,14 @@ def space_of(architecture: Any) -> ProductSpace:
     ------
     InputError : of neither.
     """
-    if isinstance(architecture, str):
+    if isinstance(architecture, str) and len(architecture) <= _LONGEST_NAME:
         for space in (NASBench201(), NATSBenchSize()):
             try:
                 space.parse(architecture)
             except InputError:
                 continue
             return space
-    raise InputError(f"{str(architecture)[:80]!r} is an architecture of neither space of NATS-Bench")
+    raise InputError(f"{shown(architecture)} is an architecture of neither space of NATS-Bench")
 
 
 def bytes_needed(space: ProductSpace, architectures: int) -> int:
@@ -135,16 +142,18 @@ def _files(folder: Path) -> dict[int, Path]:
 
 
 def _decompress(path: Path, digest: Any = None) -> bytes:
-    raw = path.read_bytes()
+    raw = read_bytes(path, "file", _LARGEST_ENTRY)
     if digest is not None:
-        digest.update(f"{hashlib.sha256(raw).hexdigest()}  {path.name}\n".encode())
+        digest.update(f"{hashlib.sha256(raw).hexdigest()}  {path.name}\n".encode(errors="surrogateescape"))
     if not raw:
         raise InputError(f"{path} is empty")
     if not raw.startswith(_MAGIC):
         raise InputError(f"{path} is not compressed by bzip2, as its name says")
     try:
-        return bz2.decompress(raw)
-    except (OSError, ValueError) as error:
+        return unpack(raw, _LARGEST_ENTRY_UNPACKED)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except UNPACKING as error:
         raise InputError(f"{path} is truncated or damaged: {error}") from error
 
 
@@ -152,6 +161,8 @@ def _names(meta: Any, where: Path) -> list[Any]:
     if not isinstance(meta, dict) or not isinstance(meta.get("meta_archs"), list) or not meta["meta_archs"]:
         raise InputError(f"{where} does not list the architectures ('meta_archs')")
     names: list[Any] = meta["meta_archs"]
+    if not all(type(name) is str and len(name) <= _LONGEST_NAME for name in names):
+        raise InputError(f"{where} has architectures that are no texts ('meta_archs')")
     return names
 
 
@@ -213,9 +224,9 @@ def _recognise_file(path: Path) -> Found | None:
         if raw.read(len(_MAGIC)) != _MAGIC:
             return None
     try:
-        with bz2.open(path) as file:
+        with opened(path, "file", _LARGEST, _LARGEST_UNPACKED) as file:
             start = file.read(_LOOK)
-    except (EOFError, OSError, ValueError) as error:
+    except UNPACKING as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         return None
@@ -258,6 +269,8 @@ def read_monolith(file: IO[bytes], path: Path, report: Report) -> ResultColumns:
 
     def take(index: Any, entry: Any) -> None:
         nonlocal columns
+        if type(index) is not int or index < 0:
+            raise InputError(f"'arch2infos' has the key {shown(index)}, which is no number")
         if columns is None:
             record = next(iter(entry.values())) if isinstance(entry, dict) and entry else None
             columns = ResultColumns(space_of(record.get("arch_str") if isinstance(record, dict) else None))
@@ -275,8 +288,11 @@ def read_monolith(file: IO[bytes], path: Path, report: Report) -> ResultColumns:
     names = _names(found, path)
     for index, name in named.items():
         if index >= len(names) or names[index] != name:
-            raise InputError(f"{path}: architecture {index} is {name}, which 'meta_archs' contradicts")
-    if set(found.get("evaluated_indexes") or ()) != set(named):
+            raise InputError(f"{path}: architecture {index} is {shown(name)}, which 'meta_archs' contradicts")
+    evaluated = found.get("evaluated_indexes")
+    if not isinstance(evaluated, set | list | tuple) or not all(type(each) is int for each in evaluated):
+        raise InputError(f"{path}: 'evaluated_indexes' is no list of numbers")
+    if set(evaluated) != set(named):
         raise InputError(
             f"{path}: 'evaluated_indexes' does not name the {len(named):,} architectures there are"
         )

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import clipped, shown
 from benchkit.spaces import InputError, ProductSpace
 from benchkit.spaces.base import Batch
 from benchkit.tables.formats.nats_training import (
@@ -56,6 +57,9 @@ __all__ = ["SEEDS", "ResultColumns", "cost_note"]
 SEEDS = (777, 888, 999, 111)
 """Official seeds of runs 0, 1, 2 and 3."""
 
+_MOST_TRAININGS = 100  # of an architecture; officially 25
+_MOST_SEEDS = 16  # each of them is a run, with columns of its own; officially 4
+_MOST_ARCHITECTURES = 2**31
 _MEAN = "mean over the runs there are"
 
 
@@ -125,20 +129,25 @@ class ResultColumns:
             self._add(entry, index, name)
         except InputError:
             raise
-        except (AttributeError, TypeError, ValueError) as error:  # a part of another type than the layout's
-            raise InputError(f"these are no results of the official layout ({error})") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # a part of another type than the layout's
+            raise InputError(
+                f"these are no results of the official layout ({clipped(str(error))})"
+            ) from error
 
     def _add(self, entry: Any, index: int | None, name: str | None) -> None:
         if not isinstance(entry, dict) or not entry:
             raise InputError("there are no results")
-        named = {(part(record, "arch_index"), part(record, "arch_str")) for record in entry.values()}
+        named = {_name(record) for record in entry.values()}
         own_index, own_name = named.pop()
         if named or index not in (None, own_index) or name not in (None, own_name):
-            raise InputError(f"these are results of architecture {own_index} {own_name} (or of several)")
+            raise InputError(
+                f"these are results of architecture {own_index} {shown(own_name)} (or of several)"
+            )
         choices = self.space.parse(own_name)
         place, row = int(self.space.index(choices[None])[0]), len(self._came)
         if place in self._came:
-            raise InputError(f"architecture {own_name} is there twice")
+            raise InputError(f"architecture {shown(own_name)} is there twice")
         self._came[place] = own_index
         for official, schedules in _trainings(entry).items():
             dataset, variant, images = TRAININGS[official]
@@ -160,7 +169,10 @@ class ResultColumns:
             self._put_points(row, mean, _mean(list(points.values())), f"{_MEAN}; {figure.note}")
 
     def _run(self, mean: Metric, seed: int) -> Metric:
-        return replace(mean, run=self._runs.setdefault(seed, len(self._runs)))
+        run = self._runs.setdefault(seed, len(self._runs))
+        if run >= _MOST_SEEDS:
+            raise InputError(f"seed {seed} is one of more than {_MOST_SEEDS}")
+        return replace(mean, run=run)
 
     def _put_points(self, row: int, metric: Metric, points: Points, note: str) -> None:
         if metric not in self._accuracies:
@@ -236,6 +248,14 @@ class ResultColumns:
         return self.space.at(places[order]), columns, {"arch_index": index[order]}
 
 
+def _name(record: Any) -> tuple[int, str]:
+    """Return the official index and string of an architecture, each of its type."""
+    index, name = part(record, "arch_index"), part(record, "arch_str")
+    if type(index) is not int or type(name) is not str or not 0 <= index < _MOST_ARCHITECTURES:
+        raise InputError(f"'arch_index' is {shown(index)} and 'arch_str' {shown(name)}")
+    return index, name
+
+
 def _order(metric: Metric) -> tuple[Any, ...]:
     """Return what columns are sorted by: the plain figures first, the longest schedule first."""
     split = SPLITS.index(metric.split) if metric.split else -1
@@ -248,14 +268,23 @@ def _trainings(entry: Mapping[str, Any]) -> dict[str, dict[int, dict[int, Traini
     """Return official training set -> epochs -> seed -> training."""
     found: dict[str, dict[int, dict[int, Training]]] = {}
     for record in entry.values():
-        for (official, seed), result in part(record, "all_results").items():
+        results = part(record, "all_results")
+        if not isinstance(results, dict):
+            raise InputError("'all_results' is no dictionary")
+        for key, result in results.items():
+            if type(key) is not tuple or len(key) != 2 or type(key[1]) is not int:
+                raise InputError(f"'all_results' has the key {shown(key)}, not a training set with a seed")
+            official, seed = key
             if official not in TRAININGS:
-                raise InputError(f"unknown training set {official!r}; known are {', '.join(TRAININGS)}")
+                raise InputError(f"unknown training set {shown(official)}; known are {', '.join(TRAININGS)}")
             try:
                 training = read_training(result)
             except InputError as error:
                 raise InputError(f"{official}, seed {seed}: {error}") from error
             found.setdefault(official, {}).setdefault(training.epochs, {})[seed] = training
+    trained = [run for schedules in found.values() for runs in schedules.values() for run in runs]
+    if not trained or len(trained) > _MOST_TRAININGS:
+        raise InputError(f"there are {len(trained):,} trainings of one architecture")
     return found
 
 

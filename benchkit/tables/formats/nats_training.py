@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench201 import OPERATIONS
@@ -27,11 +28,15 @@ __all__ = [
     "Training",
     "cell_parameters",
     "figure_of",
+    "is_number",
     "part",
     "read_training",
 ]
 
 _MOST_EPOCHS = 1000
+_LARGEST_NUMBER = 1e15
+_LONGEST_NAME = 100
+_NUMBERS = {int, float, np.float64, np.float32}
 _TRAIN = "train"
 _HALF_TESTED = "official test images, one half of them"
 
@@ -109,7 +114,7 @@ def figure_of(training_set: str, evaluation_set: str) -> Figure:
     if evaluation_set == _TRAIN:
         return Figure(dataset, "train", variant, f"on {images} while training on them")
     if (training_set, evaluation_set) not in _EVALUATIONS:
-        raise InputError(f"unknown evaluation set {evaluation_set!r} of {training_set}")
+        raise InputError(f"unknown evaluation set {shown(evaluation_set)} of {training_set}")
     split, variant, evaluated = _EVALUATIONS[training_set, evaluation_set]
     return Figure(dataset, split, variant, f"on {evaluated}; trained on {images}")
 
@@ -140,6 +145,26 @@ def part(record: Any, key: str) -> Any:
     return record[key]
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value of a pickle is a finite number, or NaN, of a size that a float has."""
+    if type(value) is int:
+        return abs(value) < _LARGEST_NUMBER
+    return isinstance(value, float | np.floating | np.integer) and not abs(float(value)) >= _LARGEST_NUMBER
+
+
+def _mapping(given: Any, name: str) -> dict[Any, Any]:
+    if not isinstance(given, dict):
+        raise InputError(f"{name!r} is no dictionary")
+    return given
+
+
+def _number(result: Any, key: str, scale: float = 1) -> float:
+    value = part(result, key)
+    if not is_number(value) or not scale * value >= 0:
+        raise InputError(f"{key!r} is {shown(value)}, which is no figure")
+    return float(scale * value)
+
+
 def read_training(result: Any) -> Training:
     """Return the training that an official dictionary describes.
 
@@ -148,27 +173,36 @@ def read_training(result: Any) -> Training:
     InputError : a part is missing or is not what it should be.
     """
     epochs = part(result, "epochs")
-    if not isinstance(epochs, int) or not 0 < epochs <= _MOST_EPOCHS:
-        raise InputError(f"'epochs' is {epochs!r}")
-    evaluated = part(result, "eval_acc1es")
+    if type(epochs) is not int or not 0 < epochs <= _MOST_EPOCHS:
+        raise InputError(f"'epochs' is {shown(epochs)}")
+    evaluated = _mapping(part(result, "eval_acc1es"), "eval_acc1es")
     accuracies = {_TRAIN: _points(part(result, "train_acc1es"), range(epochs), _TRAIN)}
     known = 0
-    for name in part(result, "eval_names"):
+    names = part(result, "eval_names")
+    if not isinstance(names, list | tuple) or not all(type(name) is str for name in names):
+        raise InputError("'eval_names' is no list of names")
+    for name in names:
+        if len(name) > _LONGEST_NAME:
+            raise InputError(f"'eval_names' has {shown(name)}")
         accuracies[name] = _points(evaluated, _keys(name, epochs), name)
         known += epochs - int(np.isnan(accuracies[name]).sum())
     if known != len(evaluated):
         raise InputError("'eval_acc1es' has accuracies of sets or epochs that there should not be")
-    times = result.get("train_times")
+    times = _mapping(result.get("train_times") or {}, "train_times")
     if times and len(times) != epochs:
         raise InputError(f"'train_times' has {len(times)} epochs, not {epochs}")
-    latencies = [value for value in result.get("latency") or () if value > 0]  # -1 is "not measured"
+    recorded = result.get("latency") or ()
+    seconds = list(times.values())
+    if not isinstance(recorded, list | tuple) or not all(map(is_number, [*recorded, *seconds])):
+        raise InputError("'train_times' or 'latency' has values that are no seconds")
+    latencies = [value for value in recorded if value > 0]  # -1 is "not measured"
     return Training(
         epochs=epochs,
         accuracies=accuracies,
-        seconds=math.fsum(times.values()) if times else None,
+        seconds=math.fsum(seconds) if seconds else None,
         latency=math.fsum(latencies) / len(latencies) if latencies else None,
-        parameters=float(round(1e6 * part(result, "params"))),
-        flops=float(round(1e6 * part(result, "flop"))),
+        parameters=float(round(_number(result, "params", 1e6))),
+        flops=float(round(_number(result, "flop", 1e6))),
     )
 
 
@@ -179,7 +213,11 @@ def _keys(name: str, epochs: int) -> tuple[str, ...]:
 
 def _points(values: Any, keys: Iterable[Any], name: str) -> Points:
     """Return float64[epochs], percent; every set is evaluated at the last epoch at least."""
-    points = np.array([values.get(key, np.nan) for key in keys], dtype=np.float64)
+    known = _mapping(values, name)
+    found = [known.get(key, np.nan) for key in keys]
+    if not set(map(type, found)) <= _NUMBERS:
+        raise InputError(f"{name!r} has values that are no numbers")
+    points = np.array(found, dtype=np.float64)
     if np.isnan(points[-1]):
         raise InputError(f"the accuracy {name!r} of the last epoch is missing")
     if np.nanmin(points) < 0 or np.nanmax(points) > 100.0001:

@@ -1,94 +1,47 @@
-"""Read a pickle from the internet as data: nothing that it names is called unless it is listed here.
+"""Read a pickle from the internet as data: nothing that it names is called.
 
 A pickle is a program. Its GLOBAL instructions name any function of any module, and REDUCE calls it, so that
-opening a hostile file with `pickle.load` runs whatever its author wished. Here every name is looked up in
-`ALLOWED` (containers, and numpy's dtypes, arrays and scalars); any other ends the reading before it is
-imported, let alone called.
+opening a hostile file with `pickle.load` runs whatever its author wished; and a state that lies to numpy
+reads and writes memory that is not there. Here `pickle_machine` runs the few instructions that make data,
+within limits, and `pickle_values` has what may be named: containers, and numpy's dtypes, arrays and scalars,
+made by our own code of checked parts.
 
 `stream_entries` reads a pickled dictionary of millions of objects in the memory of a few: it hands out each
 entry of the dictionary below one key as soon as that entry is complete, and forgets it.
 
 Deviations and choices
 ----------------------
-- Streaming rests on the pure-Python unpickler of the standard library, whose instructions can be overridden.
-  It is of the speed of the C one here: both spend their time on the objects.
 - A pickle may refer back to any earlier object. Of each entry that was handed out, what later entries were
   seen to share is kept: the names of classes and functions, dtypes, and the short texts of the first
   `_REMEMBERED` entries (the keys that all of them have). A reference to anything else that was forgotten is
   an error that says so; it cannot yield a wrong value.
+- The entries' dictionary is filled between a MARK and a SETITEMS, up to a thousand entries at a time, which
+  wait on the stack as key, value, key, value: so a completed value is followed by a number at that depth.
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import pickle
 import pickletools
 import struct
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
-import numpy as np
+from benchkit.base.errors import InputError, shown
+from benchkit.tables.formats.pickle_machine import Machine
+from benchkit.tables.formats.pickle_tape import Limits
+from benchkit.tables.formats.pickle_values import ALLOWED, Dtype, StandIn
 
-from benchkit.spaces import InputError
-
-__all__ = ["ALLOWED", "first_texts", "load_pickle", "load_pickles", "stream_entries"]
+__all__ = ["ALLOWED", "Limits", "first_texts", "load_pickle", "load_pickles", "stream_entries"]
 
 _REMEMBERED = 16
+_ENTRY = Limits(program=8_000_000, payload=1_000_000, made=100_000, kept=1_000_000)
+# an entry of the official files has 84 to 326 kB, the list of all names 1.4 MB
 
 Consume = Callable[[Any, Any], None]
 """Called with an entry's key and value."""
-
-
-class _Latin1Encode:
-    """Stands in for `codecs.encode`: old pickles write bytes as its argument, always in Latin-1."""
-
-    __slots__ = ()  # a pickle can set attributes of what it names; this has none
-
-    def __call__(self, text: str, encoding: str = "latin1") -> bytes:
-        if encoding.lower() not in ("latin1", "latin-1"):
-            raise pickle.UnpicklingError(f"bytes encoded as {encoding!r}")
-        return codecs.latin_1_encode(text)[0]
-
-
-def _allowed() -> dict[tuple[str, str], Any]:
-    builtin = {
-        each.__name__: each for each in (bool, bytes, complex, dict, float, frozenset, int, list, set, str)
-    }
-    found: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("collections", "defaultdict"): defaultdict,
-        ("_codecs", "encode"): _Latin1Encode(),
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-    }
-    for module in ("builtins", "__builtin__"):  # Python 3 and 2
-        found |= {(module, name): each for name, each in builtin.items()}
-    array, scalar = np.arange(0), np.float64(0)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # numpy 1 and 2
-        found[module, "_reconstruct"] = array.__reduce__()[0]
-        found[module, "scalar"] = scalar.__reduce__()[0]
-    return found
-
-
-ALLOWED = _allowed()
-"""(module, name) as a pickle writes it -> what it stands for."""
-
-
-def _find(module: str, name: str) -> Any:
-    try:
-        return ALLOWED[module, name]
-    except KeyError:
-        raise InputError(
-            f"it asks for {module}.{name}, which is not plain data: refused, and nothing of it was run"
-        ) from None
-
-
-class _Restricted(pickle.Unpickler):
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        return _find(module_name, global_name)
 
 
 @contextmanager
@@ -98,48 +51,72 @@ def _told(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    except EOFError as error:
+    except (EOFError, struct.error) as error:
         raise InputError(f"{where} is truncated: it ends before its data do") from error
-    except (pickle.UnpicklingError, struct.error, ArithmeticError, AttributeError, LookupError) as error:
-        raise InputError(f"{where} is damaged: {error or type(error).__name__}") from error
-    except (OSError, TypeError, ValueError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except UnicodeDecodeError as error:  # its own words quote the bytes, all of them
+        raise InputError(f"{where} is damaged: a text is not in {error.encoding}") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{where} is damaged: {_reason(error)}") from error
+    except MemoryError as error:
+        raise InputError(f"{where} is too large for this machine's memory") from error
+    except OSError as error:
+        if error.errno is not None:
             raise  # the disk's fault, not the file's
-        raise InputError(f"{where} is damaged: {error or type(error).__name__}") from error
+        raise InputError(f"{where} is damaged: {_reason(error)}") from error
 
 
-def load_pickle(source: bytes | IO[bytes], where: str, encoding: str = "ASCII") -> Any:
+def _reason(error: Exception) -> str:
+    return shown(str(error))[1:-1] or type(error).__name__
+
+
+def load_pickle(
+    source: bytes | IO[bytes], where: str, encoding: str = "ASCII", limits: Limits | None = None
+) -> Any:
     """Return what a pickle holds; a file is read up to the pickle's end.
 
     Parameters
     ----------
+    source : pickle, or a file that can seek, open at its start.
     where : what to call it in errors.
     encoding : of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
+    limits : how much it may take.
 
     Raises
     ------
-    InputError : truncated, damaged, or naming anything that is not in `ALLOWED`.
+    InputError : truncated, damaged, too large, or naming anything that is not in `ALLOWED`.
     """
-    return load_pickles(source, 1, where, encoding)[0]
+    return load_pickles(source, 1, where, encoding, limits)[0]
 
 
-def load_pickles(source: bytes | IO[bytes], count: int, where: str, encoding: str = "ASCII") -> list[Any]:
+def load_pickles(
+    source: bytes | IO[bytes],
+    count: int,
+    where: str,
+    encoding: str = "ASCII",
+    limits: Limits | None = None,
+) -> list[Any]:
     """Return what so many pickles hold, one after another in a file; raises as `load_pickle`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
+    start = file.tell()
     with _told(where):
-        return [_Restricted(file, encoding=encoding).load() for _ in range(count)]
+        machine = Machine(file, limits or Limits(), encoding)
+        found = [machine.load() for _ in range(count)]
+        file.seek(start + machine.position)
+        return found
 
 
 def first_texts(start: bytes) -> list[str]:
     """Return the texts that the first bytes of a pickle hold, without building anything; [] if it is none."""
     texts: list[str] = []
+    if start[:1] != pickle.PROTO:
+        return texts
     try:
         for code, argument, _ in pickletools.genops(start):
             if code.name == "PROTO" or isinstance(argument, str):
                 texts.append(str(argument))
-    except (ValueError, UnicodeDecodeError):  # the end of these bytes, or no pickle
+    except (ValueError, OverflowError, LookupError, struct.error):  # the end of these bytes, or no pickle
         pass
-    return texts[1:] if start[:1] == pickle.PROTO else []
+    return texts[1:]
 
 
 def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) -> dict[Any, Any]:
@@ -175,111 +152,62 @@ def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) 
         return found
 
 
-_PurePython: Any = pickle._Unpickler  # its instructions can be overridden; the C one's cannot
-
-
-class _Streaming(_PurePython):  # type: ignore[misc]
-    """Hands out each entry of ``root[below]`` when the key of the next is read, or the last is stored.
-
-    The entries' dictionary is filled between a MARK and a SETITEMS, up to a thousand entries at a time, which
-    wait on the stack as key, value, key, value: so a completed value is followed by a number at that depth.
-    """
+class _Streaming(Machine):
+    """Hands out each entry of ``root[below]`` when the key of the next is read, or the last is stored."""
 
     def __init__(self, file: IO[bytes], below: str, consume: Consume) -> None:
-        super().__init__(file)
+        super().__init__(file, _ENTRY)
         self._below = below
         self._consume = consume
         self.handed_out = 0
-        self._depth = 0  # of the stacks at which entries wait; 0 while none do
-        self._stored = 0  # number that MEMOIZE, which has none of its own, gives to the next object
         self._shared: dict[int, Any] = {}  # kept of what came before this entry; its own are in self.memo
-
-    def find_class(self, module: str, name: str) -> Any:
-        return _find(module, name)
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise InputError("it holds tensors (network weights), not only results")
 
     def _complete(self) -> None:
         """Hand out the entry on top of the stack, and forget it."""
+        self.check_filled()
         self._consume(*self.stack[-2:])
         self.stack[-1] = None
         self.handed_out += 1
-        texts = self.handed_out <= _REMEMBERED
-        self._shared |= {
-            key: value
-            for key, value in self.memo.items()
-            if isinstance(value, np.dtype) or callable(value) or (texts and isinstance(value, str | bytes))
-        }
+        kept = (str, bytes, Dtype, StandIn) if self.handed_out <= _REMEMBERED else (Dtype, StandIn)
+        self._shared |= {key: value for key, value in self.memo.items() if type(value) in kept}
         self.memo.clear()
+        self.start_counting()
 
-    def _recall(self, key: int) -> None:
+    def forgotten(self, key: int) -> Any:
         try:
-            self.append(self.memo[key] if key in self.memo else self._shared[key])
+            return self._shared[key]
         except KeyError:
             raise InputError(
                 f"its entry number {self.handed_out} refers to data of an earlier one, which is no longer "
                 f"in memory: use the folder with one file for each architecture instead"
             ) from None
 
-    def load_mark(self) -> None:
-        parent = self.stack
-        super().load_mark()
-        depth = len(self.metastack)  # of what the root holds: 2, or 1 where it holds one thing
-        in_root = (depth == 2 and len(parent) > 1) or (depth == 1 and len(parent) == 3)
-        if in_root and parent[-2] == self._below and isinstance(parent[-1], dict):
-            self._depth = depth
+    def mark(self) -> None:
+        depth, stack = len(self.marks) + 1, self.stack
+        floor = self.marks[-1] if self.marks else 0
+        super().mark()
+        # of what the root holds the depth is 2, or 1 where it holds one thing
+        in_root = (depth == 2 and len(stack) - floor > 1) or (depth == 1 and len(stack) == 3)
+        if in_root and type(stack[-2]) is str and stack[-2] == self._below and isinstance(stack[-1], dict):
+            self.entry_depth = depth
             self._shared |= self.memo
             self.memo.clear()
+            self.start_counting()
 
     def _between_entries(self) -> bool:
         """Return whether the stack ends with an entry that nothing is missing of, if its keys are texts."""
-        stack = self.stack
-        return len(self.metastack) == self._depth > 0 and len(stack) > 1 and stack[-3:-2] in ([], [None])
+        if len(self.marks) != self.entry_depth or not self.entry_depth:
+            return False
+        waiting = len(self.stack) - self.marks[-1]
+        return waiting == 2 or (waiting > 2 and self.stack[-3] is None)
 
-    def load_setitems(self) -> None:
+    def before_number(self) -> None:
         if self._between_entries():
             self._complete()
-        if len(self.metastack) == self._depth:
-            self._depth = 0
-        super().load_setitems()
 
-    def _number(self, value: int) -> None:
+    def set_marked(self) -> None:
         if self._between_entries():
             self._complete()
-        self.append(value)
-
-    def load_binint(self) -> None:
-        self._number(int.from_bytes(self.read(4), "little", signed=True))
-
-    def load_binint1(self) -> None:
-        self._number(self.read(1)[0])
-
-    def load_binint2(self) -> None:
-        self._number(int.from_bytes(self.read(2), "little"))
-
-    def load_get(self) -> None:
-        self._recall(int(self.readline()[:-1]))
-
-    def load_binget(self) -> None:
-        self._recall(self.read(1)[0])
-
-    def load_long_binget(self) -> None:
-        self._recall(int.from_bytes(self.read(4), "little"))
-
-    def load_memoize(self) -> None:
-        self.memo[self._stored] = self.stack[-1]
-        self._stored += 1
-
-    dispatch: ClassVar[dict[int, Any]] = {
-        **_PurePython.dispatch,
-        pickle.MARK[0]: load_mark,
-        pickle.SETITEMS[0]: load_setitems,
-        pickle.BININT[0]: load_binint,
-        pickle.BININT1[0]: load_binint1,
-        pickle.BININT2[0]: load_binint2,
-        pickle.GET[0]: load_get,
-        pickle.BINGET[0]: load_binget,
-        pickle.LONG_BINGET[0]: load_long_binget,
-        pickle.MEMOIZE[0]: load_memoize,
-    }
+        if len(self.marks) == self.entry_depth:
+            self.entry_depth = 0
+        super().set_marked()

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from google_crc32c import value as crc32c
 
+from benchkit.base.files import check_regular
 from benchkit.spaces import InputError
 
 __all__ = ["frame", "is_tfrecord", "masked_crc", "read_records"]
@@ -29,6 +30,7 @@ __all__ = ["frame", "is_tfrecord", "masked_crc", "read_records"]
 _CHUNK = 1 << 22
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
+_LONGEST_RECORD = 1 << 16  # bytes; those of NAS-Bench-101 have some 1,000
 _MASK = 0xA282EAD8
 
 
@@ -65,10 +67,10 @@ def read_records(
 
     Raises
     ------
-    InputError : an empty file, one that ends inside a record, or a wrong checksum; it names the record
-        and its byte offset.
+    InputError : no regular file, an empty one, one that ends inside a record, a wrong checksum, or a record
+        of more than 64 kB; it names the record and its byte offset.
     """
-    size = path.stat().st_size
+    size = check_regular(path, "file")
     if size == 0:
         raise InputError(f"{path} is empty")
     with path.open("rb") as file:
@@ -90,6 +92,13 @@ def read_records(
                     raise _damaged(path, number + 1, start + at, "its length")
                 data_at = at + _HEADER.size
                 end = data_at + length + _FOOTER.size
+                if length > _LONGEST_RECORD:
+                    if start + end > size:
+                        raise _truncated(path, number + 1, start + at, size)
+                    raise InputError(
+                        f"{path}, record {number + 1} (byte {start + at}): {length:,} bytes, but a record of "
+                        f"NAS-Bench-101 has at most {_LONGEST_RECORD:,}"
+                    )
                 if start + end > size:
                     raise _truncated(path, number + 1, start + at, size)
                 if end > len(buffer):

@@ -246,7 +246,7 @@ def test_rows_of_a_file_into_a_file(cli: Cli, tmp_path: Path) -> None:
         (("--out", "x.csv"), "ends in .arrow"),
         (("--as", "x", "--jobs", 0), "--jobs"),
         (("--as", "x", "--rows", "none.txt"), "either --n or --rows"),
-        (("--as", "x", "--seeds", 0), "--seeds must be at least 1"),
+        (("--as", "x", "--seeds", 0), "--seeds must be a whole number from 1"),
         (("--as", "x", "--stacks", 2), "unknown size 'stacks'"),
         (("--as", "x", "--device", "cuda:99"), "no device cuda:99"),
         (("--as", "x", "--split", 160), "a split of 160"),
@@ -254,7 +254,7 @@ def test_rows_of_a_file_into_a_file(cli: Cli, tmp_path: Path) -> None:
         (("--as", "x", "--space", "natsbench-size"), "has no network"),
         (("--as", "x", "--space", "elsewhere"), "unknown space"),
         (("--as", "x", "--batch-size", 4000), "batch size 4000"),
-        (("--as", "x", "--learning-rate", 0), "learning_rate cannot be 0"),
+        (("--as", "x", "--learning-rate", 0), "learning-rate must be a number above 0"),
     ],
 )
 def test_bad_input_is_one_line(cli: Cli, home: Path, words: tuple[Any, ...], says: str) -> None:

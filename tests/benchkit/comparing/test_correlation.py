@@ -16,11 +16,13 @@ import torch
 from scipy import stats
 
 from benchkit.comparing.correlation import CorrelationSettings, run_correlation
+from benchkit.comparing.study_columns import columns_of_studies
 from benchkit.images import divide, open_image_set, parse_split
 from benchkit.images.device_set import DeviceImages
+from benchkit.plotting.correlations import plot_correlation
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import InputError, get_space
-from benchkit.tables import Metric
+from benchkit.tables import Metric, Table
 from benchkit.tables.write import Column, TableSource, write_table
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.trained import find_trainings, load_supernet
@@ -118,6 +120,41 @@ def test_correlations_are_with_the_tables_longest_mean(settings: CorrelationSett
     assert manifest["checkpoints"][0]["seed"] == 0
     assert not (tmp_path / "scores").exists()
     assert not (tmp_path / "correlations-mean.csv").exists()
+
+
+def test_a_loss_of_the_table_is_ranked_by_its_direction(
+    settings: CorrelationSettings, table: Path, tmp_path: Path
+) -> None:
+    space, made = get_space("nasbench201-3"), Table(table)
+    accuracy = made.values(Metric("digits", "valid", 30))
+    columns = {
+        Metric("digits", "valid", 30): Column(accuracy),
+        Metric("digits", "valid", 30, quantity="surprise"): Column(-accuracy, unit="bits", better="lower"),
+    }
+    path = tmp_path / "loss.arrow"
+    source = TableSource("loss", "nasbench201-3", "made up", "made here", "CC0", {})
+    write_table(path, source, space.at(np.arange(125)), columns)
+    by_accuracy = run_correlation(replace(settings, table=str(path)), tmp_path / "accuracy", "cpu")
+    by_loss = replace(settings, table=str(path), quantity="surprise")
+    result = run_correlation(by_loss, tmp_path / "loss", "cpu")
+    assert (result["truths"][0]["unit"], result["truths"][0]["better"]) == ("bits", "lower")
+    for name in ("correlations", "top_k"):  # a loss that is minus the accuracy ranks as it does
+        ours, theirs = (pd.read_csv(tmp_path / each / f"{name}.csv") for each in ("loss", "accuracy"))
+        pd.testing.assert_frame_equal(ours, theirs)
+    shown = pd.read_csv(tmp_path / "loss" / "scatter.csv")
+    assert (shown["table_valid"] < 0).all()
+    assert "quantity" not in json.loads((tmp_path / "accuracy" / "correlation.json").read_text())
+    drawn = plot_correlation([tmp_path / "loss"], tmp_path / "c", fractions=(1.0, 0.5), formats=("svg",))
+    assert any("ranked the other way round" in note for note in drawn.notes)
+    assert "validation surprise" in (tmp_path / "c.svg").read_text()
+    assert "alone (bits)" in (tmp_path / "c.svg").read_text()
+    columns_found = columns_of_studies([tmp_path / "loss"])
+    assert columns_found.lower == {"digits/valid/30/surprise"}
+    with pytest.raises(InputError, match="rank by accuracy and surprise: draw them one by one"):
+        plot_correlation([tmp_path / "loss", tmp_path / "accuracy"], tmp_path / "d")
+    with pytest.raises(InputError, match="did you mean 'surprise'"):
+        run_correlation(replace(by_loss, quantity="suprise"), tmp_path / "no", "cpu")
+    assert by_accuracy["truths"][0]["better"] == "higher"
 
 
 def test_several_seeds_have_their_mean_and_its_spread(
@@ -278,8 +315,8 @@ def test_a_supernet_is_held_against_another_data_set_of_the_table(
         ({"images": 51}, "there are 50"),
         ({"images": 0}, "there are 50"),
         ({"final-images": 5000}, "there are 50"),
-        ({"every": 0}, "every must be at least 1"),
-        ({"threads": 0}, "threads must be at least 1"),
+        ({"every": 0}, "every must be a whole number from 1"),
+        ({"threads": 0}, "threads must be a whole number from 1"),
         ({"seed": -1}, "seed"),
         ({"scoring-batch": 0}, "batch size of scoring"),
         ({"device": "cuda:99"}, "no device cuda:99"),

@@ -43,7 +43,7 @@ def augmented_plainly(image: np.ndarray, shift: tuple[int, int], flip: bool, pad
     return window[:, ::-1] if flip else window
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     padding=st.integers(0, 5),
     height=st.integers(1, 9),

@@ -150,12 +150,12 @@ def test_networks_without_such_parts_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch": 0}, "batch must be an integer of at least 1"),
-        ({"repeats": 0}, "repeats must be an integer of at least 1"),
+        ({"batch": 0}, "batch must be a whole number from 1"),
+        ({"repeats": 0}, "repeats must be a whole number from 1"),
         ({"image_size": 0}, "image_size must be"),
-        ({"warmup": -1}, "warmup must be at least 0"),
+        ({"warmup": -1}, "warmup must be a whole number from 0"),
         ({"check": 1}, "at least 2 networks"),
-        ({"check": -1}, "check must be at least 0"),
+        ({"check": -1}, "check must be a whole number from 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import benchkit.reporting
 from benchkit.reporting import write_report_page
 from benchkit.spaces import InputError
 from benchkit.studies.store import StudyDirectory
@@ -50,6 +51,13 @@ class Page(HTMLParser):
             for place, (name, attributes, _) in enumerate(self.elements)
             if name == tag
         ]
+
+
+def test_the_script_is_vegas_as_it_was_bundled() -> None:
+    vl_convert = pytest.importorskip("vl_convert", reason="vl-convert-python is not installed (extra dev)")
+    file = Path(benchkit.reporting.__file__).parent / "assets" / "vega.js"
+    assert file.read_text(encoding="utf-8") == vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    assert f"Vega {vl_convert.get_vega_version()}," in file.with_suffix(".txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_unusable_evaluations_are_one_line(searched: Any, tmp_path: Path) -> Non
         evaluate_search(tmp_path, device="cpu")
     with pytest.raises(ArchitectureError):
         evaluate_search(searched["cells"][0], "conv", "cpu")
-    with pytest.raises(InputError, match="epochs of at least 0"):
+    with pytest.raises(InputError, match="fine_tune must be a whole number from 0"):
         evaluate_search(searched["cells"][0], device="cpu", fine_tune=-1)
 
 

@@ -1,0 +1,277 @@
+"""The door for Arrow and Parquet files.
+
+Arrow trusts what a file says of itself: buffers that are shorter than their arrays, compressed buffers that
+claim to be large, codes beyond their dictionary. Here only what our own files hold is taken: columns of fixed
+width, uncompressed, in one batch, each as long as its buffers are.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from benchkit.base.errors import InputError, clipped, shown
+from benchkit.base.files import MEGABYTE, check_regular
+from benchkit.base.parquet_pages import check_pages
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+__all__ = [
+    "BYTES",
+    "NUMBER",
+    "NUMBER_OR_MISSING",
+    "TEXT",
+    "WHOLE",
+    "Kind",
+    "is_number",
+    "read_arrow",
+    "read_parquet",
+    "row_count",
+]
+
+_MAGIC = b"ARROW1"
+_MOST_FIELDS = 100_000
+_MOST_ROWS = 20_000_000
+"""Number of rows of the longest Parquet file that is read, twenty times that of the longest kept study."""
+_ROWS_A_BYTE = 8
+_FEW_ROWS = 10_000
+_MOST_PARQUET = 2_000 * MEGABYTE
+_MOST_WIDTH = 4096
+_MOST_TEXT = 500 * MEGABYTE
+# what pyarrow raises on damaged files; a name of a column that is not UTF-8 is a ValueError
+_DAMAGED = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a column of a Parquet file has to be.
+
+    Attributes
+    ----------
+    name : in words, for the error.
+    fits : whether a type of Arrow is of this kind.
+    gaps : whether entries may be missing.
+    """
+
+    name: str
+    fits: Callable[[pa.DataType], bool]
+    gaps: bool = False
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether a type is an integer or a floating-point number of 32 or 64 bits."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_fixed_size_binary(kind)) and kind.byte_width > 0
+
+
+NUMBER = Kind("numbers", is_number)
+NUMBER_OR_MISSING = Kind("numbers", is_number, gaps=True)
+WHOLE = Kind("whole numbers", pa.types.is_integer)
+TEXT = Kind("text", _is_text)
+BYTES = Kind("rows of bytes", _is_bytes)
+
+
+def read_arrow(path: Path, what: str) -> pa.Table:
+    """Map an Arrow IPC file of one record batch into memory.
+
+    Columns are numbers, truth values, fixed-size bytes, or fixed-size lists of numbers. Nothing is read
+    beyond the schema and the lengths: a column is looked at when it is used.
+
+    Parameters
+    ----------
+    path : file to map.
+    what : name of what it should be, such as ``"table"``, for the error.
+
+    Raises
+    ------
+    InputError : no regular file, truncated, not an Arrow file, of several batches, of columns of
+        other types, or compressed.
+    """
+    check_regular(path, what)
+    with _damage(f"{what} {path}", "it is truncated or not an Arrow file"):
+        return _mapped(path, f"{what} {path}")
+
+
+def _mapped(path: Path, origin: str) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        if source.size() < 2 * len(_MAGIC) + 4 or source.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(f"{origin} cannot be read: it is truncated or not an Arrow file")
+        source.seek(source.size() - len(_MAGIC))
+        if source.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(f"{origin} cannot be read: it is truncated")
+        source.seek(8)
+        messages = pa.ipc.MessageReader.open_stream(source)
+        try:
+            schema = pa.ipc.read_schema(messages.read_next_message())
+            _check_types(schema, origin)
+            message = messages.read_next_message()
+            if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
+                raise InputError(f"{origin} cannot be read: its batch is compressed, or is none")
+            batch = pa.ipc.read_record_batch(message, schema)
+        except StopIteration as error:
+            raise InputError(f"{origin} cannot be read: it has no record batch") from error
+        try:
+            messages.read_next_message()
+        except StopIteration:
+            pass
+        else:
+            raise InputError(f"{origin} cannot be read: it has several record batches")
+    batch.validate()  # buffers are as long as their columns need
+    return pa.Table.from_batches([batch])
+
+
+def _check_types(schema: pa.Schema, origin: str) -> None:
+    if len(schema) > _MOST_FIELDS:
+        raise InputError(
+            f"{origin} cannot be read: it has {len(schema):,} columns, more than {_MOST_FIELDS:,}"
+        )
+    if len(set(schema.names)) < len(schema):
+        raise InputError(f"{origin} cannot be read: two of its columns have one name")
+    for field in schema:
+        kind = field.type
+        if pa.types.is_fixed_size_list(kind):
+            kind = kind.value_type if kind.list_size > 0 else pa.null()
+        elif pa.types.is_fixed_size_binary(kind):
+            kind = pa.uint8() if kind.byte_width > 0 else pa.null()
+        if not (is_number(kind) or pa.types.is_boolean(kind)):
+            raise InputError(
+                f"{origin} cannot be read: column {shown(field.name)} is of type {clipped(str(field.type))}; "
+                "columns hold numbers, truth values, fixed-size bytes or fixed-size lists of numbers"
+            )
+
+
+def _is_compressed(message: bytes) -> bool:
+    """Return whether the header of a record batch, a FlatBuffers ``Message``, names a compression."""
+    header = _field(message, struct.unpack_from("<I", message, 0)[0], 2)
+    if header is None:
+        return True
+    return _field(message, header + struct.unpack_from("<I", message, header)[0], 3) is not None
+
+
+def _field(buffer: bytes, table: int, number: int) -> int | None:
+    """Return where a field of a FlatBuffers table lies; None where the table does not have it."""
+    layout = table - struct.unpack_from("<i", buffer, table)[0]
+    (size,) = struct.unpack_from("<H", buffer, layout)
+    if 4 + 2 * number + 2 > size:
+        return None
+    (offset,) = struct.unpack_from("<H", buffer, layout + 4 + 2 * number)
+    return table + offset if offset else None
+
+
+def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table:
+    """Return columns of a Parquet file, in the order asked for.
+
+    Parameters
+    ----------
+    path : file to read.
+    columns : by name, what each has to be; others are not read.
+    what : name of what it should be, such as ``"traces"``, for the error.
+
+    Raises
+    ------
+    InputError : no regular file, not Parquet, damaged, more rows or bytes than a file of its size can have, a
+        column that is missing or of another kind, or with gaps where it may have none.
+    """
+    size = check_regular(path, what, _MOST_PARQUET)
+    origin = f"{what} {path}"
+    with _damage(origin, "it is truncated or not a Parquet file"), _opened(path, columns) as file:
+        _check_rows(file.metadata.num_rows, size, origin)
+        schema = file.schema_arrow
+        for name, kind in columns.items():
+            found = [field.type for field in schema if field.name == name]
+            if len(found) != 1:
+                raise InputError(f"{origin} is damaged: it has {len(found) or 'no'} columns {name!r}")
+            if pa.types.is_fixed_size_binary(found[0]) and found[0].byte_width > _MOST_WIDTH:
+                raise InputError(
+                    f"{origin} is damaged: column {name} has {found[0].byte_width:,} bytes a row"
+                )
+            if not kind.fits(found[0]):
+                raise InputError(
+                    f"{origin} is damaged: column {name} is of type {clipped(str(found[0]))}, not {kind.name}"
+                )
+        check_pages(path, file.metadata, set(columns))
+        table = file.read(columns=list(columns)).select(list(columns))
+        table.validate(full=True)
+        _check_widths(table)
+        if table.num_rows != file.metadata.num_rows:
+            raise InputError(f"{origin} is damaged: it has {table.num_rows:,} rows, not as many as it says")
+    for name, kind in columns.items():
+        if not kind.gaps and table.column(name).null_count:
+            raise InputError(f"{origin} is damaged: column {name} has missing entries")
+    return table
+
+
+def _opened(path: Path, columns: Mapping[str, Kind]) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    # a long text in every row is kept once
+    return pq.ParquetFile(path, read_dictionary=[name for name, kind in columns.items() if kind is TEXT])
+
+
+def _check_widths(table: pa.Table) -> None:
+    """Refuse texts so long that they could not be held a row each."""
+    import pyarrow.compute as pc
+
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type) and _is_text(column.type):
+            for chunk in column.chunks:
+                longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+                if longest * table.num_rows > _MOST_TEXT:
+                    raise ValueError(f"it has texts of {longest:,} bytes")
+
+
+def row_count(path: Path, what: str) -> int:
+    """Return the number of rows that a Parquet file says it has; raises as `read_parquet`."""
+    import pyarrow.parquet as pq
+
+    size = check_regular(path, what, _MOST_PARQUET)
+    with _damage(f"{what} {path}", "it is truncated or not a Parquet file"):
+        rows = int(pq.read_metadata(path).num_rows)
+        _check_rows(rows, size, f"{what} {path}")
+        return rows
+
+
+def _check_rows(rows: int, size: int, origin: str) -> None:
+    most = min(_MOST_ROWS, _FEW_ROWS + _ROWS_A_BYTE * size)
+    if not 0 <= rows <= most:
+        raise InputError(
+            f"{origin} is damaged: it says it has {rows:,} rows; a file of its size has {most:,}"
+        )
+
+
+@contextmanager
+def _damage(origin: str, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        lines = str(error).split("\n")
+        raise InputError(f"{origin} cannot be read ({clipped(lines[0])}): {advice}") from error

@@ -1,0 +1,1 @@
+"""What `make check` does to the packages that would be published."""
