@@ -183,13 +183,17 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         digits = measure.decimals([*rows["valid"], *rows["test"]])
         regrets = measure.difference_decimals(rows["regret"])
         cells = [_cells(dict(row), digits, regrets) for _, row in rows.iterrows()]
+        header, last = list(_HEADER), 6  # measured columns end before
+        if see.split is None:  # then there is no test
+            header[2:4], last = [measure.words], 5
+            cells = [[*row[:3], *row[4:]] for row in cells]
         if width() >= _WIDE:
-            show_rows(_HEADER, cells, title=str(dataset))
+            show_rows(header, cells, title=str(dataset))
         else:  # what was found, then what it took; each interval below its mean
-            found = [[row[0], *(cell.replace(" [", "\n[") for cell in row[2:6])] for row in cells]
-            show_rows([_HEADER[0], *_HEADER[2:6]], found, title=str(dataset))
+            found = [[row[0], *(cell.replace(" [", "\n[") for cell in row[2:last])] for row in cells]
+            show_rows([header[0], *header[2:last]], found, title=str(dataset))
             typer.echo()
-            show_rows([*_HEADER[:2], *_HEADER[6:]], [[*row[:2], *row[6:]] for row in cells])
+            show_rows([*header[:2], *header[last:]], [[*row[:2], *row[last:]] for row in cells])
         typer.echo()
     query = "A query is an evaluation."
     if see.epochs is not None:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces import InputError, Space
+from benchkit.tables.lookup import Lookup
 from benchkit.tables.metric import Metric
-from benchkit.tables.table import Lookup, Table
+from benchkit.tables.table import Table
 
 __all__ = ["Entries", "Needs", "entries_with"]
 
@@ -75,7 +76,7 @@ def entries_with(table: Table, needs: Needs) -> Entries:
     """
     has = np.ones(len(table), dtype=np.bool_)
     for group in needs:
-        has &= np.any([~np.isnan(table.values(metric)) for metric in group], axis=0)
+        has &= np.any([table.present(metric) for metric in group], axis=0)
         if not has.any():
             names = ", ".join(dict.fromkeys(str(each[0]) for each in needs))
             raise InputError(f"no entry of table {table.name} has all of {names}")

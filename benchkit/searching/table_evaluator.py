@@ -36,7 +36,15 @@ from benchkit.tables.arrow_file import to_percent
 from benchkit.tables.metric import Metric
 from benchkit.tables.table import Table
 
-__all__ = ["Evaluation", "Ladder", "Score", "TableEvaluator", "score_columns", "seconds_column"]
+__all__ = [
+    "Evaluation",
+    "Ladder",
+    "Score",
+    "TableEvaluator",
+    "check_split",
+    "score_columns",
+    "seconds_column",
+]
 
 Score = Literal["mean", "run"] | int
 """``mean`` over the runs, ``run``: one of the runs drawn at each query, or the number of one run."""
@@ -93,13 +101,7 @@ class TableEvaluator:
         quantity: str = "accuracy",
         entries: Entries | None = None,
     ) -> None:
-        if split != "valid" and any(
-            (metric.dataset, metric.split, metric.quantity, metric.variant)
-            == (dataset, "valid", quantity, "")
-            for metric in table.metrics
-        ):
-            given = "no split" if split is None else repr(split)
-            raise InputError(f"search on table {table.name} must see split 'valid', not {given}")
+        check_split(table, dataset, split, quantity)
         schedule = epochs if ladder == "curve" else None
         self.full_fidelity = 1 if epochs is None else epochs
         lower = [] if epochs is None else table.epochs(dataset, split, schedule, quantity)
@@ -117,10 +119,7 @@ class TableEvaluator:
         self._seconds: dict[int, npt.NDArray[np.float64]] = {}
         timed = _complete(_train_seconds(table, dataset, epochs, schedule), seen) is not None
         for fidelity, columns in of_fidelity.items():
-            if (
-                not columns
-                or np.all([np.isnan(table.raw(each)[seen.mask]) for each in columns], axis=0).any()
-            ):
+            if not columns or not np.any([table.present(each)[seen.mask] for each in columns], axis=0).all():
                 continue
             at = fidelity if epochs else None
             seconds = _complete(_train_seconds(table, dataset, at, schedule), seen) if timed else None
@@ -172,6 +171,19 @@ class TableEvaluator:
         drawn = (present.cumsum(axis=0) >= rank).argmax(axis=0)
         scores: npt.NDArray[np.float64] = runs[drawn, np.arange(runs.shape[1])]
         return scores
+
+
+def check_split(table: Table, dataset: str, split: str | None, quantity: str) -> None:
+    """Refuse a search that would see something else than validation where a table has that.
+
+    Raises
+    ------
+    InputError : it would.
+    """
+    valid = (dataset, "valid", quantity, "")
+    if split != "valid" and valid in {(m.dataset, m.split, m.quantity, m.variant) for m in table.metrics}:
+        given = "no split" if split is None else repr(split)
+        raise InputError(f"search on table {table.name} must see split 'valid', not {given}")
 
 
 def score_columns(table: Table, mean: Metric, score: Score, required: bool = True) -> list[Metric]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from benchkit.base.measure import Measure
 from benchkit.searching.constraints import TableConstraint, feasible_entries, table_constraint
 from benchkit.searching.entries import Entries, entries_with
-from benchkit.searching.table_evaluator import score_columns, seconds_column
+from benchkit.searching.table_evaluator import check_split, score_columns, seconds_column
 from benchkit.spaces import InputError
 from benchkit.strategies.constraint import Constraint
 from benchkit.studies.spec import StudySpec
@@ -109,6 +109,7 @@ def studied_entries(spec: StudySpec, table: Table, dataset: str) -> Entries:
     InputError : the table lacks a column, or no entry has all.
     """
     see = spec.search
+    check_split(table, dataset, see.split, see.quantity)
     mean = search_column(spec, dataset)
     needs = [tuple(score_columns(table, Metric(**{**mean.to_json(), "run": None}), see.score))]
     pairs = report_metrics(spec, table, dataset)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["fixed_bytes", "to_keys", "to_numpy", "to_percent"]
+__all__ = ["filled", "fixed_bytes", "to_keys", "to_numpy", "to_percent"]
 
 Values = npt.NDArray[np.float64]
 
@@ -51,6 +51,13 @@ def fixed_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
     width = column.type.byte_width
     raw = np.frombuffer(column.buffers()[1], dtype=np.uint8)
     return raw[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
+
+
+def filled(column: pa.Array, point: int = 0) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: which entries of a column have a value; of a column of lists, at this point of them."""
+    if pa.types.is_fixed_size_list(column.type):
+        return np.asarray(~np.isnan(to_numpy(column.flatten()).reshape(len(column), -1)[:, point]))
+    return np.asarray(~to_numpy(column.is_null(nan_is_null=True)))
 
 
 def to_keys(column: pa.Array) -> npt.NDArray[Any]:

@@ -17,14 +17,15 @@ Deviations and choices
 - Among columns that mean one cost, the mean over runs goes first, then the epochs asked for, then the longest
   training, then the plainest name (``latency`` before ``latency_pixel3``). What is still not one is refused.
 - A column's stated unit counts, then the unit in its name, then the quantity's usual one: without any,
-  parameters and multiply-adds are single ones if they are whole numbers, and times are refused.
+  parameters and multiply-adds are single ones if every network has ten thousand; smaller numbers, which may
+  be millions, and times are refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ _ENERGIES: Mapping[str, float] = {
     "kwh": 1.0,
     "mwh": 1e3,
 }
+_PLAINLY_SINGLE = 1e4
 _PARAMETERS = ("params", "param", "parameters", "parameter")
 _MULTIPLY_ADDS = ("flops", "flop", "macs", "mac", "madds", "madd", "multadds", "multiadds")
 _FILLERS = frozenset({"n", "num", "number", "of", "no", "count", "mean", "avg", "average", "total", "time"})
@@ -198,14 +200,15 @@ def costs_of(table: Table, dataset: str | None = None, elsewhere: bool = True) -
 
 
 def _candidates(table: Table, cost: str, dataset: str | None, elsewhere: bool) -> list[_Candidate]:
-    metrics = [metric for metric in table.metrics if metric.schedule is None]
-    means = dict.fromkeys(replace(metric, run=None) for metric in metrics)
     found = []
-    for metric in dict.fromkeys([*(mean for mean in means if mean in table), *metrics]):
+    for metric in table.available:
+        if metric.schedule is not None:
+            continue
         says = _means(metric.quantity, cost)
         place = 0 if dataset in (None, metric.dataset) else 1 if metric.dataset in _NO_DATASET else 3
         if says is not None and (place < 3 or elsewhere):
-            found.append(_Candidate(place, says[0], metric, str(metric), metric.quantity, says[1]))
+            name = str(metric).lstrip(".")  # of no data set
+            found.append(_Candidate(place, says[0], metric, name, metric.quantity, says[1]))
     for name in table.static:
         says = _means(name, cost)
         if says is not None and table.static_values(name).dtype.kind in "iuf":
@@ -305,7 +308,7 @@ def _unit(
             )
         return _round(about.units[unit] * about.scale), about.unit, about.label
     present = raw[~np.isnan(raw)]
-    if about.units is _TIMES or cost == "energy" or (present != np.floor(present)).any():
+    if about.units is _TIMES or cost == "energy" or not (present >= _PLAINLY_SINGLE).all():
         examples = "s or ms" if about.units is _TIMES else "kWh" if cost == "energy" else "count, M or G"
         raise InputError(
             f"table {table.name}: {chosen.name} does not say in which unit it is, so it cannot serve as "

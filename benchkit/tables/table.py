@@ -31,7 +31,7 @@ from benchkit.spaces import InputError, Space, unknown
 from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.row_index import RowIndex
 from benchkit.tables import schema_check as check
-from benchkit.tables.arrow_file import fixed_bytes, to_keys, to_numpy, to_percent
+from benchkit.tables.arrow_file import filled, fixed_bytes, to_keys, to_numpy, to_percent
 from benchkit.tables.lookup import Lookup
 from benchkit.tables.metric import QUANTITIES, Metric, Quantity
 from benchkit.tables.run_means import group_runs, mean_of_runs, with_means
@@ -271,6 +271,14 @@ class Table:
         if pa.types.is_fixed_size_list(column.type):
             return to_numpy(column.flatten()).reshape(len(self), -1)[:, point]
         return to_numpy(column)
+
+    def present(self, metric: Metric) -> npt.NDArray[np.bool_]:
+        """Return bool[len(self)]: which entries a column has, without a look at what they are."""
+        if metric not in self:
+            raise self._no_such(metric)
+        stored = [self.metrics[each] for each in ([metric] if metric in self.metrics else self.runs(metric))]
+        there = [filled(self._data.column(name).chunk(0), point) for name, point in stored]
+        return np.asarray(np.any(there, axis=0))
 
     def static_values(self, name: str) -> npt.NDArray[Any]:
         """Return a static column: what is known of each entry without having been measured.

@@ -115,7 +115,7 @@ def test_the_cost_of_a_column_by_another_name_is_limited(tmp_path: Path) -> None
     table = Table(path)
     latency = table_constraint(table, "cifar10", "latency", 5.0)
     assert latency.feasible(table.rows).tolist() == [True, True, False]
-    assert describe_constraint(latency)[0]["source"] == {"column": ".latency"}
+    assert describe_constraint(latency)[0]["source"] == {"column": "latency"}
     params = table_constraint(table, "mnist", "params", 1.0)  # a chain of choices cannot be counted
     assert params.feasible(table.rows).tolist() == [True, False, False]
     assert describe_constraint(params)[0]["source"] == {"column": "svhn.params, for want of one on mnist"}

@@ -130,6 +130,11 @@ def test_what_cannot_be_told_is_refused_with_the_remedy(tmp_path: Path) -> None:
         find_cost(table_with(tmp_path, cost_of("latency", SIZES)), "latency", "cifar10")
     with pytest.raises(InputError, match="does not say in which unit it is"):
         find_cost(table_with(tmp_path, cost_of("params", SIZES)), "params", "cifar10")
+    whole = np.array([1.0, 2.0, 3.0, 4.0])  # millions, in all likelihood
+    with pytest.raises(InputError, match="does not say in which unit it is"):
+        find_cost(table_with(tmp_path, cost_of("params", whole)), "params", "cifar10")
+    averaged = find_cost(table_with(tmp_path, cost_of("params", SIZES * 1e6 + 0.5)), "params", "cifar10")
+    np.testing.assert_allclose(averaged.values, SIZES, rtol=1e-6)
     with pytest.raises(InputError, match="in 'MB', which is no unit of params"):
         find_cost(table_with(tmp_path, cost_of("params", SIZES, "MB")), "params", "cifar10")
     with pytest.raises(InputError, match="it has params"):
