@@ -31,7 +31,7 @@ class Hostile:
 
 
 def outcomes(door: str, files: Mapping[str, Path]) -> dict[str, tuple[str, str]]:
-    """Return name -> what became of each file at a door of `limited_child`: "read", or "refused" and the line.
+    """Return name -> what became of a file at a door of `limited_child`: "read", or "refused" and the line.
 
     Whatever else came of it is (name of the exception, its words), or ("died", code) where the child did.
     """
