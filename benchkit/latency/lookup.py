@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchkit.base.errors import shown
 from benchkit.base.files import write_text
 from benchkit.spaces import InputError, Space
 from benchkit.spaces.base import Batch
@@ -161,7 +162,7 @@ class LatencyLookup:
         kept = self._content
         if kept.format != FORMAT:
             raise InputError(
-                f"a latency look-up table of format {kept.format!r}; this benchkit reads {FORMAT!r}"
+                f"a latency look-up table of format {shown(kept.format)}; this benchkit reads {FORMAT!r}"
             )
         if not kept.layers or any(len(layer.ms) != len(layer.iqr_ms) for layer in kept.layers):
             raise InputError("no latency look-up table: every layer needs ms and iqr_ms for each choice")

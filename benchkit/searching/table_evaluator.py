@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError, unknown
 from benchkit.spaces.base import Batch
 from benchkit.tables.arrow_file import to_percent
@@ -77,7 +78,7 @@ class TableEvaluator:
         ladder: Ladder = "schedules",
     ) -> None:
         if split != "valid" and table.epochs(dataset, "valid"):
-            raise InputError(f"search on table {table.name} must see split 'valid', not {split!r}")
+            raise InputError(f"search on table {table.name} must see split 'valid', not {shown(split)}")
         self._lookup = table.lookup
         self._rng = rng
         self._draws = score == "run"

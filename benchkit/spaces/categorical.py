@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, ProductSpace
 from benchkit.spaces.errors import ArchitectureError, InputError
 
@@ -33,18 +34,22 @@ class CategoricalSpace(ProductSpace):
 
     def __init__(self, name: str, choices: Mapping[str, Sequence[Any]]) -> None:
         if not choices:
-            raise InputError(f"space {name!r} needs at least one choice, as in choices: {{op0: [a, b]}}")
+            raise InputError(f"space {shown(name)} needs at least one choice, as in choices: {{op0: [a, b]}}")
         self.choices = {str(key): tuple(str(o) for o in options) for key, options in choices.items()}
         for key, options in self.choices.items():
             if not 1 <= len(options) <= 127:
                 raise InputError(
-                    f"choice {key!r} of space {name!r} needs 1 to 127 options, has {len(options)}"
+                    f"choice {shown(key)} of space {shown(name)} needs 1 to 127 options, has {len(options)}"
                 )
             if len(set(options)) < len(options):
-                raise InputError(f"choice {key!r} of space {name!r} names an option twice: {list(options)}")
+                raise InputError(
+                    f"choice {shown(key)} of {shown(name)} names an option twice: {shown(list(options))}"
+                )
             for word in (key, *options):
                 if not word or _FORBIDDEN & set(word):
-                    raise InputError(f"name {word!r} in space {name!r} is empty or contains '|' or '='")
+                    raise InputError(
+                        f"name {shown(word)} in space {shown(name)} is empty or contains '|' or '='"
+                    )
         super().__init__(name, [len(options) for options in self.choices.values()])
 
     def parse(self, text: str) -> Architecture:
@@ -52,7 +57,9 @@ class CategoricalSpace(ProductSpace):
         for part in text.strip().split("|"):
             key, separator, option = part.partition("=")
             if not separator or key in given:
-                raise ArchitectureError(f"{self.name} architectures read {self._example()}; got {text!r}")
+                raise ArchitectureError(
+                    f"{self.name} architectures read {self._example()}; got {shown(text)}"
+                )
             given[key] = option
         if set(given) != set(self.choices):
             raise ArchitectureError(
@@ -62,7 +69,7 @@ class CategoricalSpace(ProductSpace):
         for key, options in self.choices.items():
             if given[key] not in options:
                 raise ArchitectureError(
-                    f"unknown option {given[key]!r} for choice {key!r} of {self.name}; "
+                    f"unknown option {shown(given[key])} for choice {shown(key)} of {self.name}; "
                     f"it has {', '.join(options)}"
                 )
             row.append(options.index(given[key]))

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Keys, row_bytes
 from benchkit.spaces.darts import DARTS, OPERATIONS
 from benchkit.spaces.errors import ArchitectureError
@@ -221,7 +222,7 @@ class DARTSMulti(TwoCells):
             for pair in pairs:
                 edge, operation = read_pair(pair, target, title, self.name, OPERATIONS)
                 if held[edge, operation]:
-                    raise ArchitectureError(f"node {target} of {title} lists {pair!r} twice")
+                    raise ArchitectureError(f"node {target} of {title} lists {shown(pair)} twice")
                 held[edge, operation] = True
         return held
 

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space, row_bytes
 from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError
@@ -169,7 +170,7 @@ class FreeCells(TwoCells, ProductSpace):
         if titles != list(CELLS) or not all(":" in part for part in parts):
             raise ArchitectureError(
                 f"a {self.name} architecture reads normal:CELL;reduction:CELL, with cells such as "
-                f"|skip_connect~0|max_pool_3x3~1|+||+||+||; got {text!r}"
+                f"|skip_connect~0|max_pool_3x3~1|+||+||+||; got {shown(text)}"
             )
         cells = [self._parse_cell(part.partition(":")[2], part.partition(":")[0]) for part in parts]
         return np.concatenate(cells)
@@ -180,7 +181,7 @@ class FreeCells(TwoCells, ProductSpace):
         nodes = text.split("+")
         if len(nodes) != NODES - INPUTS:
             raise ArchitectureError(
-                f"a {title} cell of {self.name} has {NODES - INPUTS} nodes joined by '+'; got {text!r}"
+                f"a {title} cell of {self.name} has {NODES - INPUTS} nodes joined by '+'; got {shown(text)}"
             )
         for target, node in enumerate(nodes, start=INPUTS):
             terms = [(operation, int(source)) for operation, source in _TERM.findall(node)]
@@ -189,12 +190,13 @@ class FreeCells(TwoCells, ProductSpace):
             if _node(terms) != node or not ascending or any(source >= target for source in sources):
                 raise ArchitectureError(
                     f"node {target} of a {title} cell of {self.name} reads |operation~source|...|, "
-                    f"sources ascending and below {target}, or || where nothing arrives; got {node!r}"
+                    f"sources ascending and below {target}, or || where nothing arrives; got {shown(node)}"
                 )
             for operation, source in terms:
                 if operation not in self.operations:
                     raise ArchitectureError(
-                        f"unknown operation {operation!r} in {self.name}; it has {', '.join(self.operations)}"
+                        f"unknown operation {shown(operation)} in {self.name}; it has "
+                        f"{', '.join(self.operations)}"
                     )
                 cell[EDGES.index((source, target))] = self.operations.index(operation)
         return cell

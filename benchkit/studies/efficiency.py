@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
@@ -167,7 +168,9 @@ def study_efficiency(
     if targets is None:
         targets = [*TARGETS, "baseline"] if known else TARGETS
     if not known and (baseline != "random-search" or "baseline" in targets):
-        raise InputError(f"study {study.spec.name} has no strategy {baseline!r}; it has {', '.join(labels)}")
+        raise InputError(
+            f"study {study.spec.name} has no strategy {shown(baseline)}; it has {', '.join(labels)}"
+        )
     try:
         ends = study.budgets or common_ends(study.traces, study.axis)
         shares = list(SHARES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.searching.constraints import feasible_entries, table_constraint
 from benchkit.searching.loop import search
 from benchkit.searching.stopwatch import Stopwatch
@@ -176,11 +177,12 @@ def report_metrics(spec: StudySpec, table: Table, searched: str) -> list[tuple[M
             if split == see.split == "test":
                 if not isinstance(see.score, int):
                     raise InputError(
-                        f"a study that searches on test must leave runs unseen: score: 0, not {see.score!r}"
+                        "a study that searches on test must leave runs unseen: score: 0, not "
+                        f"{shown(see.score)}"
                     )
                 if column in (see.score, "mean"):
                     raise InputError(
-                        f"this study searches on test run {see.score}: report another run, not {column!r}"
+                        f"this study searches on test run {see.score}: report another run, not {column}"
                     )
             pair.append(metric)
         pairs.append((pair[0], pair[1]))
