@@ -16,6 +16,9 @@ MOST_SHOWN = 200
 
 
 _DEEPEST_SHOWN = 8  # lists in each other
+_BRACKETS: dict[type, tuple[str, str]] = {
+    **{list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}"), frozenset: ("{", "}")},
+}
 
 
 class InputError(ValueError):
@@ -40,9 +43,9 @@ def _repr(given: object, room: int, depth: int) -> str:
         return repr(given[: max(room, 1)])
     if type(given) is int and given.bit_length() > 4 * MOST_SHOWN:
         return f"an integer of {given.bit_length():,} bits"
-    if type(given) not in (list, tuple, dict, set, frozenset) or not given:
+    if type(given) not in _BRACKETS or not given:
         return repr(given)
-    start, end = {list: "[]", tuple: "()", dict: "{}", set: "{}", frozenset: "{}"}[type(given)]
+    start, end = _BRACKETS[type(given)]
     parts: list[str] = []
     for part in given if depth else ():  # type: ignore[attr-defined]
         if room <= 0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from benchkit.base.errors import shown
 from benchkit.cli.output import (
     JSON_OPTION,
     progress_bar,
@@ -80,7 +81,7 @@ def numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
     try:
         return [kind(part) for part in words_of(text)]
     except ValueError as error:
-        raise InputError(f"{option} takes numbers with commas, got {text!r}") from error
+        raise InputError(f"{option} takes numbers with commas, got {shown(text)}") from error
 
 
 def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:

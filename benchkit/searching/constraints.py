@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.images.published import PUBLISHED
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.spaces import InputError, Space, unknown
@@ -79,7 +80,9 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
             raise unknown("cost", cost, COSTS)
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit < math.inf:
-            raise InputError(f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {limit!r}")
+            raise InputError(
+                f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {shown(limit)}"
+            )
     if has_lookup and "latency" not in limits:
         raise InputError("a latency look-up table goes with a limit of latency, such as latency=10")
     if needs_lookup and "latency" in limits and not has_lookup:
