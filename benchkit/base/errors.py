@@ -17,7 +17,11 @@ MOST_SHOWN = 200
 
 _DEEPEST_SHOWN = 8  # lists in each other
 _BRACKETS: dict[type, tuple[str, str]] = {
-    **{list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}"), frozenset: ("{", "}")},
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    dict: ("{", "}"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
 }
 
 
@@ -43,9 +47,9 @@ def _repr(given: object, room: int, depth: int) -> str:
         return repr(given[: max(room, 1)])
     if type(given) is int and given.bit_length() > 4 * MOST_SHOWN:
         return f"an integer of {given.bit_length():,} bits"
-    if type(given) not in _BRACKETS or not given:
+    brackets = _BRACKETS.get(type(given))
+    if brackets is None or not given:
         return repr(given)
-    start, end = _BRACKETS[type(given)]
     parts: list[str] = []
     for part in given if depth else ():  # type: ignore[attr-defined]
         if room <= 0:
@@ -55,11 +59,9 @@ def _repr(given: object, room: int, depth: int) -> str:
             text += f": {_repr(given[part], room - len(text), depth - 1)}"
         parts.append(text)
         room -= len(text) + 2
-    if not depth:
-        parts.append("...")
+    inside = ", ".join(parts) if depth else "..."
     only = "," if type(given) is tuple and len(given) == 1 else ""
-    text = f"{start}{', '.join(parts)}{only}{end}"
-    return f"frozenset({text})" if type(given) is frozenset else text
+    return f"{brackets[0]}{inside}{only}{brackets[1]}"
 
 
 @contextmanager
