@@ -290,6 +290,7 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         {(training, split): (training, split) for training in trainings for split in splits},
         "accuracy with inherited weights (%)",
         {split: labels.get(split, split) for split in splits},
+        {each["split"] or ANY_SPLIT for each in result["truths"] if each.get("better") == "lower"},
     )
     about = (
         f"{len(architectures):,} architectures: accuracy with inherited weights, and what training alone "

@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import benchkit
 from benchkit.analysis.style import method_look
 from benchkit.reporting.cells import cells_of
 from benchkit.reporting.charts import DARK, Axis, Series, dark_color, lines_table, plain, rounded, view_data
@@ -18,7 +20,7 @@ from benchkit.reporting.fadings import fading_section
 from benchkit.reporting.leaderboards import leaderboard_section
 from benchkit.reporting.origin import command, short_names
 from benchkit.reporting.parts import choice, number_cell
-from benchkit.reporting.scatters import shown_of
+from benchkit.reporting.scatters import scatter_data, shown_of
 from benchkit.reporting.shares import study_table, trials_at
 from benchkit.reporting.supernets import supernet_sections
 from benchkit.spaces import InputError
@@ -233,6 +235,23 @@ def test_small_things() -> None:
     assert command("plot", "it's", "--axis", None) == "benchkit plot 'it'\"'\"'s' --axis"
     assert len(shown_of(np.arange(4000.0))) == 1500
     assert list(shown_of(np.array([1.0, np.nan, 3.0]))) == [2, 0, 1]
+
+
+def test_of_a_loss_the_lowest_are_the_best() -> None:
+    truths = {"accuracy": np.array([10.0, 30, 20, 40]), "loss": np.array([4.0, 2, 3, 1])}
+    cells = [benchkit.get_space("nasbench201-3").format(np.array([i, 0, 0])) for i in range(4)]
+    predicted = {"a": np.arange(4.0)}
+
+    def drawn(name: str) -> dict[str, Any]:
+        keys, titles = {("a", name): ("a", name)}, {name: name}
+        lower = {"loss"} & {name}
+        return scatter_data("nasbench201-3", cells, predicted, {name: truths[name]}, keys, "x", titles, lower)
+
+    accuracy, loss = drawn("accuracy"), drawn("loss")
+    assert loss["names"] == accuracy["names"] == [cells[3], cells[1], cells[2], cells[0]]
+    assert loss["values"]["y"]["loss"] == [1, 2, 3, 4]
+    assert (loss["views"][0]["least"], loss["views"][0]["lower"]) == ([2, 1], True)
+    assert (accuracy["views"][0]["least"], accuracy["views"][0]["lower"]) == ([30, 40], False)
 
 
 def test_names_say_no_more_than_they_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
