@@ -377,6 +377,8 @@ class Table:
     def optimum(self, metric: Metric) -> Optimum:
         """Return the best entry of a column, by its own direction, over all that have it."""
         values = self.values(metric)
+        if np.isnan(values).all():
+            raise InputError(f"table {self.name} has no {metric}: every entry is missing")
         signed = values if self.quantity(metric).higher_is_better else -values
         row = int(np.nanargmax(signed))
         return Optimum(
