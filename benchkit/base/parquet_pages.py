@@ -25,7 +25,11 @@ MOST_TOTAL = 2_000 * MEGABYTE
 _MAGIC = b"PAR1"
 _MOST_FOOTER = 16 * MEGABYTE
 _HEADERS = (1 << 12, 1 << 20)  # bytes in which the header of a page ends
-_SIZES = 16  # field of a column's statistics of sizes, which Arrow checks outside of its errors
+# fields of what the schema says of a column, and values of its repetition and its type
+_TYPE, _REPETITION, _NAME, _CHILDREN = 1, 3, 4, 5
+_REQUIRED, _OPTIONAL, _BYTE_ARRAY = 0, 1, 6
+# field of a column's statistics of sizes, and theirs
+_SIZES, _TEXT_BYTES, _REPETITIONS, _DEFINITIONS = 16, 1, 2, 3
 # fields of a page's header, and those of what it says of a page of its kind
 _UNPACKED, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
 
@@ -48,11 +52,10 @@ def check_pages(path: Path, columns: Collection[str]) -> int:
         size = file.seek(0, 2)
         footer = _footer(file, size)
         rows = _whole(footer.get(3))
-        for chunk in _chunks(footer):
+        for leaf, chunk in _chunks(footer):
             about = _structure(chunk.get(3))
-            names = [name for name in about.get(3, []) if isinstance(name, bytes)]
-            _check_levels(about, rows)
-            if not names or names[0].decode() not in columns:
+            _check_sizes(about, leaf)
+            if leaf[_NAME].decode() not in columns:
                 continue
             if 1 in chunk:
                 raise ValueError("a column lies in another file")
@@ -83,22 +86,32 @@ def _footer(file: BinaryIO, size: int) -> dict[int, Any]:
         raise ValueError("its footer is cut short") from error
 
 
-def _chunks(footer: dict[int, Any]) -> Iterator[dict[int, Any]]:
-    for group in footer.get(4, []):
-        yield from map(_structure, _structure(group).get(1, []))
+def _chunks(footer: dict[int, Any]) -> Iterator[tuple[dict[int, Any], dict[int, Any]]]:
+    """Yield every chunk of a column with what the schema says of the column, which must not be nested."""
+    root, *leaves = map(_structure, _items(footer.get(2)))
+    if _whole(root.get(_CHILDREN)) != len(leaves):
+        raise ValueError("its columns are nested, or its schema is damaged")
+    for leaf in leaves:
+        flat = not leaf.get(_CHILDREN) and leaf.get(_REPETITION) in (_REQUIRED, _OPTIONAL)
+        if not flat or not isinstance(leaf.get(_NAME), bytes):
+            raise ValueError("its columns are nested, or its schema is damaged")
+    for group in _items(footer.get(4, [])):
+        chunks = _items(_structure(group).get(1))
+        if len(chunks) != len(leaves):
+            raise ValueError("a group of its rows has another number of columns")
+        yield from zip(leaves, map(_structure, chunks), strict=True)
 
 
-def _check_levels(about: dict[int, Any], rows: int) -> None:
-    """Refuse statistics of sizes of another form than that of a column without lists: it has two levels."""
-    sizes = about.get(_SIZES)
-    if sizes is None:
+def _check_sizes(about: dict[int, Any], leaf: dict[int, Any]) -> None:
+    """Refuse statistics of sizes of another form than the column's: Arrow ends the process."""
+    if about.get(_SIZES) is None:
         return
-    for field, most in ((2, 1), (3, 2)):  # histograms of repetition and definition levels
-        counts = _structure(sizes).get(field)
-        if counts is None:
-            continue
-        if not isinstance(counts, list) or len(counts) not in (0, most) or sum(map(_whole, counts)) > rows:
-            raise ValueError("the statistics of a column are damaged")
+    sizes = _structure(about[_SIZES])
+    levels = {_REPETITIONS: 1, _DEFINITIONS: 1 + (leaf[_REPETITION] == _OPTIONAL)}
+    if any(len(_items(sizes.get(field, []))) not in (0, many) for field, many in levels.items()):
+        raise ValueError("the statistics of a column are damaged")
+    if sizes.get(_TEXT_BYTES) is not None and leaf.get(_TYPE) != _BYTE_ARRAY:
+        raise ValueError("the statistics of a column are damaged")
 
 
 def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
@@ -136,6 +149,12 @@ def _header(file: BinaryIO, start: int) -> tuple[int, dict[int, Any]]:
             continue
         return length, said
     raise ValueError("the header of a page does not end")
+
+
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("its footer is damaged")
+    return value
 
 
 def _structure(value: Any) -> dict[int, Any]:
