@@ -23,7 +23,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import shown
+from benchkit.base.limits import RANGES
 from benchkit.images.published import PUBLISHED
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.spaces import InputError, Space, unknown
@@ -77,8 +77,7 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
     for cost, limit in limits.items():
         if cost not in COSTS:
             raise unknown("cost", cost, COSTS)
-        number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not number or not 0 < limit < math.inf:
+        if limit not in RANGES["max"]:
             raise InputError(
                 f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {shown(limit)}"
             )
