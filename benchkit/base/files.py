@@ -156,14 +156,14 @@ def _is_raw(text: str) -> bool:
 
 def read_bytes(path: Path, what: str, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes; raises as `check_regular`."""
-    check_regular(path, what, most)
+    size = check_regular(path, what, most)
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)  # it may have grown since
+            content = file.read(size + 1)  # it may have grown since; Python makes room for all that is asked
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
-    if len(content) > most:
-        raise InputError(f"cannot read {what} {path}: longer than {most / MEGABYTE:,.1f} MB")
+    if len(content) > size:
+        raise InputError(f"cannot read {what} {path}: it grew while it was read")
     return content
 
 

@@ -25,7 +25,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import shown
+from benchkit.base.limits import RANGES
 from benchkit.images.published import PUBLISHED
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.spaces import InputError, Space, unknown
@@ -78,8 +78,7 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
     for cost, limit in limits.items():
         if cost not in COSTS:
             raise unknown("cost", cost, COSTS)
-        number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not number or not 0 < limit < math.inf:
+        if limit not in RANGES["max"]:
             raise InputError(
                 f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {shown(limit)}"
             )

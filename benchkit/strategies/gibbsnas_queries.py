@@ -194,6 +194,7 @@ class GibbsNASQueries(SearchStrategy):
     )
     Hyperparameters = GibbsNASQueriesHyperparameters
     takes_constraint = True
+    in_points = ("beta", "initial_beta")
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)

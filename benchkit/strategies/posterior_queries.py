@@ -72,6 +72,8 @@ class PosteriorHyperparameters:
 class PosteriorQueries(SearchStrategy):
     """Variational inference on queried accuracies, then ranked samples of the posterior."""
 
+    in_points = ("temperature",)
+
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)
         self._rows: Batch = np.empty((0, space.length), dtype=np.int8)

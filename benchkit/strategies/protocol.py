@@ -82,6 +82,8 @@ class SearchStrategy(ABC):
     plans_queries : whether the method takes the hyperparameter ``queries`` from the runner: how many the
         budget pays for, where the budget is one of queries.
     takes_constraint : whether the method keeps a constraint; others refuse one.
+    in_points : hyperparameters that are stated in percentage points of accuracy, or for each: on the scores
+        of another quantity they mean something else.
 
     constraint : what `constrain` gave it; None is none.
     """
@@ -94,6 +96,7 @@ class SearchStrategy(ABC):
     multi_fidelity: ClassVar[bool] = False
     plans_queries: ClassVar[bool] = False
     takes_constraint: ClassVar[bool] = False
+    in_points: ClassVar[tuple[str, ...]] = ()
 
     constraint: Constraint | None = None
 

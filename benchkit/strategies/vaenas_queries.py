@@ -128,6 +128,7 @@ class VAENASQueries(SearchStrategy):
     name = "vaenas"
     citation = "VAENAS: Sampling Matters in Neural Architecture Search (anonymous, under double-blind review)"
     Hyperparameters = VAENASQueriesHyperparameters
+    in_points = ("noise",)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # ours: the best of ten settings by validation accuracy after 150 queries of NAS-Bench-201
         "tuned": {"keep": 15.0, "iterations": 20},

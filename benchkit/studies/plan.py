@@ -14,6 +14,7 @@ from benchkit.searching.constraints import COSTS, describe_constraint, feasible_
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.spaces import InputError
 from benchkit.strategies import SearchStrategy, get_strategy
+from benchkit.strategies.protocol import make_hyperparameters
 from benchkit.studies.spec import BudgetSpec, StrategySpec, StudySpec
 from benchkit.studies.studied import (
     build_constraint,
@@ -105,13 +106,14 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
             excluded[strategy.label] = next(iter(reasons.values()))
             continue
         excluded |= {f"{strategy.label} on {dataset}": why for dataset, why in reasons.items() if why}
+        about = [_in_points(kind, strategy, measure)]
         ladders = [evaluator.fidelities for evaluator in evaluators.values()]
         single = [ladder[0] for ladder in ladders if len(ladder) == 1]
         if kind.multi_fidelity and single:
             offered = "one fidelity" if spec.search.epochs is None else f"{single[0]} epochs"
-            remarks[strategy.label] = (
-                f"the table offers {offered} alone for this study, so there are no lower rungs"
-            )
+            about.append(f"the table offers {offered} alone for this study, so there are no lower rungs")
+        if any(about):
+            remarks[strategy.label] = "; ".join(part for part in about if part)
     if spec.best_of_k is not None:
         from benchkit.studies.best_of_k import check_best_of_k
 
@@ -133,6 +135,19 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         studied=studied,
         measure=measure,
     )
+
+
+def _in_points(kind: type[SearchStrategy], strategy: StrategySpec, measure: Measure) -> str:
+    """Return which hyperparameters were left at values that are meant for percentages; empty for none."""
+    left = [name for name in kind.in_points if name not in strategy.options]
+    if measure.is_percent or not left:
+        return ""
+    chosen = make_hyperparameters(kind, strategy.options)
+    values = [f"{name} {value:g}" for name in left if (value := getattr(chosen, name))]
+    if not values:
+        return ""
+    unit = f" in {measure.unit}" if measure.unit else ""
+    return f"{', '.join(values)} is meant for accuracies in %: set it for {measure.words}{unit}"
 
 
 def _why_not(

@@ -87,7 +87,7 @@ def test_columns_of_no_data_set_static_ones_and_those_of_another_data_set(tmp_pa
     whole = SIZES * 1e6
     own = cost_of("params", whole)
     free = cost_of("params", whole + 10, dataset="")
-    static = {"n_params": (whole + 20).astype(np.int64), "code": np.array(["a", "b", "c", "d"])}
+    static = {"n_params": (whole + 20).astype(np.int64), "params_disagree": np.array([True, False] * 2)}
     other = cost_of("params", whole + 30, dataset="cifar100")
 
     def first(*costs: dict[Metric, Column], static: dict[str, Any] | None = None) -> int:
