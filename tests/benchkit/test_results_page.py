@@ -195,12 +195,13 @@ def correlation_study(folder: Path) -> Path:
         "a,0,2,30,test,0.1,kendall_tau,5,0.05,,\n"
     )
     (folder / "correlations-mean.csv").write_text(
-        f"{head},trainings,mean,sd,low,high\n"
-        "2,9,valid,1.0,kendall_tau,2,0.7,0.1,-0.87,1.67\n"
-        "2,30,valid,1.0,kendall_tau,2,0.4,0.1,-0.87,1.67\n"
+        f"{head},trainings,mean,sd,low,high,values\n"
+        "2,9,valid,1.0,kendall_tau,2,0.7,0.1,,,0.6 0.8\n"
+        "2,30,valid,1.0,kendall_tau,2,0.4,0.1,,,0.3 0.5\n"
     )
     (folder / "noise_ceiling.csv").write_text(
         "truth,fraction,measure,pairs,n,value,low,high\nvalid,1.0,kendall_tau,3,50,0.8,0.7,0.9\n"
+        "test,0.1,kendall_tau,3,5,0.2,-0.3,0.6\n"
     )
     told = {"dataset": "d", "n": 50, "table": {"name": "t", "sha256": "b" * 64}}
     (folder / "correlation.json").write_text(json.dumps(told))
@@ -214,9 +215,8 @@ def test_key_figures_of_a_correlation_study(tmp_path: Path) -> None:
     assert shown.splitlines()[2:] == [
         "| truth | best share | a | b | mean | noise ceiling |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| validation | all | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] | 0.40 [-0.87, 1.67] "
-        "| 0.80 [0.70, 0.90] |",
-        "| test | 10 % | 0.05 |  |  |  |",
+        "| validation | all | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] | 0.40 | 0.80 [0.70, 0.90] |",
+        "| test | 10 % | 0.05 (not resolvable) |  |  | not resolvable [-0.30, 0.60] |",
     ]
 
 
