@@ -214,7 +214,8 @@ def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
             label=line.label,
         )
         if line.single:
-            ax.scatter(*zip(*line.single, strict=True), s=3, color=look.color, linewidth=0, alpha=0.5)
+            x, y = np.array(line.single).T
+            ax.scatter(x, y, s=3, color=look.color, linewidth=0, alpha=0.5)
     if panel.level is not None:
         label, value = panel.level
         ax.axhline(value, color="0.3", linestyle=(0, (1.0, 1.2)), label=label)

@@ -236,8 +236,8 @@ def test_key_figures_of_the_fading_study_are_those_of_its_prose() -> None:
     shown = key_figures(KEPT / "digits-fading")
     row = next(line for line in shown.splitlines() if line.startswith("| 8 |"))
     assert row == (
-        "| 8 | 2.1e+05 [1.7e+05, 2.4e+05] | 8.1e+04 [6.2e+04, 1.0e+05] | 0.125 [0.106, 0.144] "
-        "| 0.57 [0.44, 0.69] | 0.51 [0.36, 0.65] |"
+        "| 8 | 2.1e+05 [1.7e+05, 2.4e+05] | 8.1e+04 [6.4e+04, 1.0e+05] | 0.125 [0.107, 0.146] "
+        "| 0.57 [0.43, 0.68] | 0.51 [0.35, 0.64] |"
     )
 
 
