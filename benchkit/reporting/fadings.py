@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.fading_figure import Panel, palette, study_info
+from benchkit.analysis.fading_figure import Line, Panel, palette, study_info
 from benchkit.analysis.interval_figure import interval_info
 from benchkit.base.errors import blamed_on
 from benchkit.fading.figures import read_frames
@@ -185,16 +185,32 @@ def _figure(
 def _view(keys: Sequence[str], panel: Panel) -> dict[str, Any]:
     """Return a panel as the page draws it."""
     looks = iter(palette())
-    series = [
-        Series(plain(line.label), "", line.look or next(looks), line.x, line.mean, line.low, line.high)
-        for line in panel.lines
-    ]
+    series = []
+    for line in panel.lines:
+        look = line.look or next(looks)
+        series.append(Series(plain(line.label), "", look, line.x, line.mean, line.low, line.high))
+        series += _single(line)
     places = sorted({float(value) for line in panel.lines for value in line.x})
     x = Axis(plain(panel.xlabel))
     if len(places) > 1:
         x = Axis(x.title, "log" if panel.models else "linear", (places[0], places[-1]), tuple(places))
     level = None if panel.level is None else (plain(panel.level[0]), panel.level[1], np.nan, np.nan)
     return view_data(keys, x, _scaled(panel, series), series, level=level)
+
+
+def _single(line: Line) -> list[Series]:
+    """Return a thin line for each seed of a mean over too few for an interval, unless some are missing."""
+    found: dict[float, list[float]] = {}
+    for x, y in line.single:
+        found.setdefault(x, []).append(y)
+    at = np.array(sorted(found))
+    if not found or len(at) < len(line.x) or len({len(values) for values in found.values()}) > 1:
+        return []
+    none = np.full(len(at), np.nan)
+    return [
+        Series(plain(line.label), "", None, at, np.array(values), none, none)
+        for values in zip(*(found[x] for x in at), strict=True)
+    ]
 
 
 def _scaled(panel: Panel, series: Sequence[Series]) -> Axis:

@@ -162,6 +162,8 @@ def test_one_seed_has_no_interval(trials):
     text = leaderboard_latex(board)
     assert not re.search(r"\bnan\b", text)
     assert "$n$ = 1 trials" in text
+    assert "Fewer than 5 trials resolve no interval." in text
+    assert "scriptsize [" not in text
 
 
 def test_a_trial_given_twice_is_refused(trials):
@@ -173,6 +175,7 @@ def test_latex_has_a_block_a_data_set_and_the_best_in_bold(trials):
     text = leaderboard_latex(leaderboard(trials, np.random.default_rng(0)))
     assert text.count(r"\midrule") == 2
     assert r"\multicolumn{9}{l}{\textit{cifar100}}" in text
+    assert "No interval: fewer than 5 trials, or all of them equal." in text  # of bananas on cifar10
     assert "$n$ = 6 trials with its 95\\,\\%" in text
     bananas = next(line for line in text.splitlines() if line.startswith("bananas"))
     cells = [cell.strip() for cell in bananas.removesuffix(r"\\").split("&")]

@@ -88,6 +88,12 @@ def done(toy: Table, finished_once: Path, tmp_path: Path) -> StudyDirectory:
 
 
 @pytest.fixture
+def spread(small: Callable[..., StudySpec], tmp_path: Path) -> StudyDirectory:
+    """The small study with six seeds: enough for intervals."""
+    return run(small(seeds=6), tmp_path / "spread")
+
+
+@pytest.fixture
 def cli(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchkit.analysis.chain_diagnostics import change_share, effective_sample_size
@@ -125,13 +126,18 @@ def test_the_summary_has_an_interval_over_seeds(ran_once: Path, toy: Table) -> N
     values = figures[figures["dataset"] == "e"]["change"]
     assert row["n"] == 3
     assert row["mean"] == pytest.approx(values.mean())
-    assert values.min() <= row["low"] <= row["mean"] <= row["high"] <= values.max()
+    assert row[["low", "high"]].isna().all()  # three seeds resolve none
+    twice = summarise_chains(pd.concat([figures, figures]))
+    row = twice[(twice["dataset"] == "e") & (twice["figure"] == "change")].iloc[0]
+    assert row["n"] == 6
+    assert values.min() <= row["low"] < row["mean"] < row["high"] <= values.max()
 
 
 def test_the_command_shows_them(cli: Run, ran_once: Path, toy: Table) -> None:
     code, text, _ = cli("leaderboard", "chains", ran_once)
     assert code == 0
     assert "two chains" in text
+    assert "not resolvable" in text
     assert "independent" in text
     code, text, _ = cli("leaderboard", "chains", ran_once, "--json")
     assert code == 0

@@ -171,25 +171,33 @@ def test_a_leaderboard_is_shown_in_four_forms(cli: Cli, done: StudyDirectory) ->
     assert rows == document(cli, "leaderboard", "show", done.path)["leaderboard"]
     baseline = next(row for row in rows if row["strategy"] == "random-search")
     assert baseline["p_value"] is None  # JSON has no NaN
-    best = done.read_leaderboard().iloc[0]
-    assert f"{best['valid']:.2f} [{best['valid_low']:.2f}, {best['valid_high']:.2f}]" in shown["table"][1]
+    assert "[" not in shown["table"][1].partition("\n\nd")[2]
+    said = " ".join(shown["table"][1].split())
+    assert "No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal." in said
+    assert {row["regret_low"] for row in rows} == {None}
+
+
+def test_six_seeds_have_intervals(cli: Cli, spread: StudyDirectory) -> None:
+    _, text, _ = cli("leaderboard", "show", spread.path)
+    board = spread.read_leaderboard()
+    shown = board[board["valid_low"].notna()]
+    assert set(shown["strategy"]) >= {"random-search"}
+    for row in shown.itertuples():
+        assert f"{row.valid:.2f} [{row.valid_low:.2f}, {row.valid_high:.2f}]" in text
 
 
 @pytest.mark.parametrize("columns", [80, 100, 149])
 def test_a_narrow_terminal_gets_two_tables_that_fit(
-    cli: Cli, done: StudyDirectory, monkeypatch: pytest.MonkeyPatch, columns: int
+    cli: Cli, spread: StudyDirectory, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    _, text, _ = cli("leaderboard", "show", done.path)
+    _, text, _ = cli("leaderboard", "show", spread.path)
     board = text[text.index("\n\nd") :].splitlines()
     assert max(len(line) for line in board) <= columns
-    for row in done.read_leaderboard().itertuples():
+    for row in spread.read_leaderboard().itertuples():
         # whole figures: nothing is folded in the middle
-        for value in (
-            f"{row.valid:.2f}",
-            f"[{row.valid_low:.2f}, {row.valid_high:.2f}]",
-            f"{row.seconds:,.0f}",
-        ):
+        ends = [f"[{row.valid_low:.2f}, {row.valid_high:.2f}]"] if row.valid_low == row.valid_low else []
+        for value in (f"{row.valid:.2f}", *ends, f"{row.seconds:,.0f}"):
             assert any(value in line.split("  ") or f" {value}" in line for line in board)
     for word in ("strategy", "valid", "test", "regret", "rank", "queries", "up to iso.", "p (Holm)"):
         assert any(word in line for line in board)
@@ -214,12 +222,12 @@ def test_what_is_shown_fits_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_pipe_keeps_every_row_on_its_line(
-    cli: Cli, done: StudyDirectory, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, spread: StudyDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert output.width() == 200
-    _, text, _ = cli("leaderboard", "show", done.path)
-    rows = [line for line in text.splitlines() if line.startswith("local-search ")]
+    _, text, _ = cli("leaderboard", "show", spread.path)
+    rows = [line for line in text.splitlines() if line.startswith("random-search ")]
     assert len(rows) == 2
     assert all(line.count("[") == 3 for line in rows)
 

@@ -166,7 +166,7 @@ def test_the_leaderboard_has_the_promised_columns_and_means(done: StudyDirectory
         assert row.n == len(mine) == 2
         assert row.valid == pytest.approx(mine["valid"].mean())
         assert row.test == pytest.approx(mine["test"].mean())
-        assert row.regret_low <= row.regret <= row.regret_high
+        assert np.isnan([row.regret_low, row.regret_high]).all()  # two seeds resolve no interval
 
 
 def test_a_report_is_made_again_byte_for_byte(done: StudyDirectory) -> None:
