@@ -69,9 +69,8 @@ class _Counted:
         """Take note of bytes that came; pooch counts a last, smaller piece as a whole one."""
         self._got += count
         if self._got > self._most:
-            raise InputError(
-                f"{self._url} sends more than {self._most / MEGABYTE:,.0f} MB: that is another file"
-            )
+            self.close()  # the error has a line of its own
+            raise InputError(f"{self._url} sends more than {self._most / MEGABYTE:,.1f} MB: another file")
         self._bar.update(count)
 
     def reset(self) -> None:

@@ -245,7 +245,6 @@ def _recognise_file(path: Path) -> Found | None:
         table=_TITLES[space.name][1],
         memory_bytes=bytes_needed(space, count),
         seconds=size * _SECONDS_A_COMPRESSED_BYTE,
-        advice="a folder with one file for each architecture (-simple) is read in half the time",
     )
 
 
