@@ -207,7 +207,7 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         typer.echo(f"note: {label}: {remark}")
     for note in [f"{s.label}: {s.note.strip()}" for s in spec.strategies if s.note] + list(spec.notes):
         typer.echo(f"note: {note}")
-    for warning in table["warnings"]:
+    for warning in table.get("warnings", ()):
         typer.echo(f"table: {warning}")
 
 

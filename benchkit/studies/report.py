@@ -45,7 +45,8 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
         near=near_best(directory.read_trials()),
         source=numbers_of(spec, manifest["table"]),
         remarks=[
-            f"study {spec.name}, SHA-256 {manifest['study_sha256']}, benchkit {manifest['benchkit']}",
+            f"study {spec.name}, SHA-256 {manifest.get('study_sha256', 'unknown')}, "
+            f"benchkit {manifest.get('benchkit', 'unknown')}",
             f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
         ],
     )
