@@ -46,10 +46,12 @@ TRIALS: dict[str, type] = {
 }
 """Columns of ``trials.csv``."""
 
+_OUTCOMES = ("valid", "test", "regret")
 LEADERBOARD: dict[str, type] = {
-    **{"dataset": str, "strategy": str, "n": int, "rank": float, "queries": float, "seconds": float},
-    **{f"{name}{end}": float for name in ("valid", "test", "regret") for end in ("", "_low", "_high")},
-    **{"distinct": float, "distinct_isomorphic": float, "wins_over_random": float, "p_value": float},
+    **{"dataset": str, "strategy": str, "n": int},
+    **{f"{name}{end}?": float for name in _OUTCOMES for end in ("", "_low", "_high")},
+    **dict.fromkeys(("rank?", "queries?", "seconds?", "distinct?", "distinct_isomorphic?"), float),
+    **dict.fromkeys(("wins_over_random?", "p_value?"), float),
 }
 """Columns of ``leaderboard.csv``."""
 

@@ -63,7 +63,7 @@ _MANIFEST: dict[str, Any] = {"trace": str, "data": {"name?": str}, "device?": st
 TRACE: dict[str, Kind] = {"step": WHOLE, "architecture": TEXT, "score": NUMBER}
 """Columns of ``trace.parquet`` that are read."""
 
-TRAINING: dict[str, type] = {"epoch": int, "loss": float, "seconds": float, "images_per_second": float}
+TRAINING: dict[str, type] = {"seconds": float, "images_per_second": float}
 """Columns of ``training.csv`` that are read."""
 
 
