@@ -112,7 +112,7 @@ def found_by(folder: Path) -> dict[str, Any]:
     InputError : the folder holds none, or its files cannot be read.
     """
     settings = settings_of(folder)
-    architecture: str = read_result(folder)["architecture"]
+    architecture: str = read_result(folder, "architecture")["architecture"]
     return {
         "space": settings.space,
         "data": settings.data,

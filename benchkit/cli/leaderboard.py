@@ -132,6 +132,7 @@ def show(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print a leaderboard."""
+    from benchkit.base.errors import blamed_on
     from benchkit.spaces import InputError
     from benchkit.studies.store import StudyDirectory
 
@@ -141,16 +142,17 @@ def show(
         raise InputError("--format markdown is for studies that train supernets")
     study = StudyDirectory(directory)
     study.spec()
-    manifest = study.read_manifest()
-    if as_json or form is Format.json:
-        return show_json(_document(directory))
-    if form is Format.csv:
-        return typer.echo(study.read_text(study.leaderboard), nl=False)
-    if form is Format.latex:
-        from benchkit.studies.report import latex_of
+    with blamed_on(f"the study in {directory}"):
+        manifest = study.read_manifest()
+        if as_json or form is Format.json:
+            return show_json(_document(directory))
+        if form is Format.csv:
+            return typer.echo(study.read_text(study.leaderboard), nl=False)
+        if form is Format.latex:
+            from benchkit.studies.report import latex_of
 
-        return typer.echo(latex_of(study, manifest), nl=False)
-    return _show_table(study, manifest)
+            return typer.echo(latex_of(study, manifest), nl=False)
+        return _show_table(study, manifest)
 
 
 def _show_table(study: Any, manifest: dict[str, Any]) -> None:
@@ -216,7 +218,7 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
         typer.echo(f"note: {label}: {remark}")
     for note in [f"{s.label}: {s.note.strip()}" for s in spec.strategies if s.note] + list(spec.notes):
         typer.echo(f"note: {note}")
-    for warning in table["warnings"]:
+    for warning in table.get("warnings", ()):
         typer.echo(f"table: {warning}")
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "CORRELATIONS_MEAN",
     "SCATTER",
     "SCORES",
+    "read_about",
     "read_finished",
     "read_settings",
 ]
@@ -48,7 +49,7 @@ SCATTER: dict[str, type] = {
 }
 """Columns of ``scatter.csv``."""
 
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     **{"space": str, "strategy": str, "dataset": str, "data": {"name": str}},
     **{"n": COUNT, "images": COUNT, "final_images": COUNT, "seed": COUNT, "scoring_batch": COUNT},
     "table": {"name": str, "sha256": str},
@@ -90,6 +91,18 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         for path, shape in zip(paths, (_SETTINGS, _RESULT), strict=True)
     )
     return settings, result
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what of ``correlation.json`` tells the study: its table, data set and number of architectures.
+
+    Raises
+    ------
+    InputError : it cannot be read, or is of something else.
+    """
+    path, keys = folder / "correlation.json", ("table", "dataset", "n")
+    found: dict[str, Any] = check_shape(read_json(path), {key: _SETTINGS[key] for key in keys}, str(path))
+    return found
 
 
 def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -118,7 +118,7 @@ def _read(folder: Path) -> PCNASSearch:
     if settings.strategy != "pcnas":
         raise InputError(f"{folder} is a search by {settings.strategy}; the interval study is of pcnas")
     space = get_space(settings.space)
-    findings = read_result(folder).get("findings") or {}
+    findings = read_result(folder, "findings").get("findings") or {}
     try:
         check_shape(findings, _FINDINGS, f"result of {folder}")
         order = tuple(int(position) for position in findings.get("order", range(space.length)))

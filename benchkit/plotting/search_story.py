@@ -125,14 +125,16 @@ def _searches_of(folder: Path) -> list[tuple[Path, str]] | None:
 def _story(folder: Path, label: str, most_probable: bool) -> Story | None:
     """Return one search, its method the study's label or empty; None where it records no architectures."""
     settings = settings_of(folder)
-    findings = check_shape(read_result(folder).get("findings") or {}, _FINDINGS, f"result of {folder}")
+    findings = check_shape(
+        read_result(folder, "findings").get("findings") or {}, _FINDINGS, f"result of {folder}"
+    )
     names = findings.get("architectures")
     if not names:
         return None
     entropies = [float(value) for value in findings.get("entropies", [np.nan] * len(names))]
     if most_probable and "most_probable" in findings:
         names = findings["most_probable"]
-    data = read_manifest(folder)["data"]
+    data = read_manifest(folder, "data")["data"]
     space = get_space(settings.space)
     batch = np.stack([space.parse(name) for name in names])
     if len(batch) != len(entropies):

@@ -46,10 +46,12 @@ TRIALS: dict[str, type] = {
 }
 """Columns of ``trials.csv``."""
 
+_OUTCOMES = ("valid", "test", "regret")
 LEADERBOARD: dict[str, type] = {
-    **{"dataset": str, "strategy": str, "n": int, "rank": float, "queries": float, "seconds": float},
-    **{f"{name}{end}": float for name in ("valid", "test", "regret") for end in ("", "_low", "_high")},
-    **{"distinct": float, "distinct_isomorphic": float, "wins_over_random": float, "p_value": float},
+    **{"dataset": str, "strategy": str, "n": int},
+    **{f"{name}{end}?": float for name in _OUTCOMES for end in ("", "_low", "_high")},
+    **dict.fromkeys(("rank?", "queries?", "seconds?", "distinct?", "distinct_isomorphic?"), float),
+    **dict.fromkeys(("wins_over_random?", "p_value?"), float),
 }
 """Columns of ``leaderboard.csv``."""
 
@@ -62,13 +64,13 @@ BEST_OF_K: dict[str, type] = {
 
 MANIFEST = {
     "table": {
-        **{"name": str, "sha256": SHA256, "entries": COUNT},
-        **{"licence": str, "warnings": [str], "source_sha256": Each(str)},
+        **{"name": str, "sha256": str, "entries": COUNT},
+        **{"licence?": str, "warnings?": [str], "source_sha256?": Each(str)},
     },
-    "traces": Each(SHA256),
+    "traces": Each(str),
     "not_applicable": Each(str),
-    "study_sha256": str,
-    "benchkit": str,
+    "study_sha256?": str,
+    "benchkit?": str,
     "remarks?": Each(str),
     "constraint?": Each({"cost": str, "max": Number(), "unit": str, "feasible": COUNT, "entries": COUNT}),
 }

@@ -17,13 +17,17 @@ from benchkit.analysis.resolution import FEWEST, ceiling_text, figure_text, plai
 from benchkit.base.errors import blamed_on
 from benchkit.base.files import MEGABYTE, read_text
 from benchkit.base.frames import read_frame
-from benchkit.comparing.kept_study import CEILING, CORRELATIONS, CORRELATIONS_MEAN, read_settings
+from benchkit.comparing.kept_study import CORRELATIONS_MEAN, read_about
 from benchkit.fading.kept import COLUMNS, read_fading
 from benchkit.spaces import InputError
 
 __all__ = ["interval_text", "key_figures", "markdown_table"]
 
 _MOST_TEXT = 16 * MEGABYTE
+_ROW: dict[str, type] = {
+    **{"truth": str, "fraction": float, "measure": str},
+    **{"value": float, "low": float, "high": float},
+}
 _SPLITS = {"valid": "validation", "test": "test"}
 
 
@@ -52,9 +56,9 @@ def interval_text(mean: float, low: float, high: float, form: str = ".2f") -> st
 
 
 def _correlation(folder: Path) -> str:
-    frame = read_frame(folder / "correlations.csv", CORRELATIONS, "correlations")
-    about, _ = read_settings(folder)
-    ceiling = read_frame(folder / "noise_ceiling.csv", CEILING, "noise ceiling")
+    frame = read_frame(folder / "correlations.csv", {"training": str, "epoch": int, "images": int, **_ROW})
+    about = read_about(folder)
+    ceiling = read_frame(folder / "noise_ceiling.csv", _ROW, "noise ceiling")
     frame = frame[(frame["measure"] == "kendall_tau") & (frame["epoch"] == frame["epoch"].max())]
     frame = frame[frame["images"] == frame["images"].max()]
     ceiling = ceiling[ceiling["measure"] == "kendall_tau"].set_index(["truth", "fraction"])

@@ -47,7 +47,8 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
         source=numbers_of(spec, manifest["table"], manifest.get("studied")),
         measure=measure,
         remarks=[
-            f"study {spec.name}, SHA-256 {manifest['study_sha256']}, benchkit {manifest['benchkit']}",
+            f"study {spec.name}, SHA-256 {manifest.get('study_sha256', 'unknown')}, "
+            f"benchkit {manifest.get('benchkit', 'unknown')}",
             f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
         ],
     )

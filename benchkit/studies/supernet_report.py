@@ -65,7 +65,7 @@ def _found(table: Table, folder: Path, spec: SupernetStudySpec) -> list[tuple[st
     path = folder / "result.json"
     if not path.is_file():
         raise InputError(f"{folder} has no result: the study has not finished; run it again to resume")
-    row = np.asarray(read_result(folder)["row"], dtype=np.int8)
+    row = np.asarray(read_result(folder, "row")["row"], dtype=np.int8)
     entry: dict[str, Any] = table_entry(table.base_space, table.base_space.validate(row)[0]) or {}
     if "accuracy" not in entry:
         raise InputError(f"table {table.name} does not say what {folder.name} found: {entry.get('missing')}")

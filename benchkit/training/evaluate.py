@@ -200,7 +200,7 @@ def settings_of(folder: Path) -> SearchSettings:
 
 def _row(space: Space, architecture: str, folder: Path) -> Architecture:
     if architecture == "recommended":
-        return np.asarray(space.validate(np.asarray(read_result(folder)["row"], dtype=np.int8))[0])
+        return np.asarray(space.validate(np.asarray(read_result(folder, "row")["row"], dtype=np.int8))[0])
     if architecture == "full":
         if set(space.arity) != {2} or space.name == "nasbench101":
             raise InputError(f"no architecture of {space.name} holds the whole supernet; name one")

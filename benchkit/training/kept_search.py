@@ -45,7 +45,7 @@ _ENTRY = {
     **{"accuracy": float, "optimum": float},
 }
 _BEST = {"dataset": str, "k": COUNT, "valid": float, "random_valid": float}
-_RESULT = {
+_RESULT: dict[str, Any] = {
     **{"strategy": str, "space": str, "data": str, "architecture": str, "row": [_CHOICE]},
     **{"supernet_accuracy": Maybe(float), "images": Maybe(COUNT), "queries": COUNT, "distinct": COUNT},
     **{"findings?": dict, "costs?": Each(float), "test": Maybe(_ACCURACY)},
@@ -58,12 +58,12 @@ _FINAL = {
     **{"images": {"train": COUNT}, "loss": float, "valid": Maybe(_ACCURACY), "test": Maybe(_ACCURACY)},
     "seconds": float,
 }
-_MANIFEST = {"trace": str, "data": {"name?": str}, "device?": str}
+_MANIFEST: dict[str, Any] = {"trace": str, "data": {"name?": str}, "device?": str}
 
 TRACE: dict[str, Kind] = {"step": WHOLE, "architecture": TEXT, "score": NUMBER}
 """Columns of ``trace.parquet`` that are read."""
 
-TRAINING: dict[str, type] = {"epoch": int, "loss": float, "seconds": float, "images_per_second": float}
+TRAINING: dict[str, type] = {"seconds": float, "images_per_second": float}
 """Columns of ``training.csv`` that are read."""
 
 
@@ -85,14 +85,18 @@ def read_settings(folder: Path) -> SearchSettings:
         raise InputError(f"{path} cannot be read as the settings of a search: {error}") from error
 
 
-def read_result(folder: Path) -> dict[str, Any]:
+def read_result(folder: Path, *keys: str) -> dict[str, Any]:
     """Return what ``result.json`` of a search says.
+
+    Parameters
+    ----------
+    keys : keys that are used, and have to be there; all by default.
 
     Raises
     ------
     InputError : it cannot be read, or is of something else.
     """
-    return _read(folder / "result.json", _RESULT, "result")
+    return _read(folder / "result.json", _part(_RESULT, keys), "result")
 
 
 def read_final_result(folder: Path) -> dict[str, Any]:
@@ -100,14 +104,18 @@ def read_final_result(folder: Path) -> dict[str, Any]:
     return _read(folder / "result.json", _FINAL, "result")
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what ``manifest.json`` of a search says; raises as `read_result`."""
-    return _read(folder / "manifest.json", _MANIFEST, "manifest")
+def read_manifest(folder: Path, *keys: str) -> dict[str, Any]:
+    """Return what ``manifest.json`` of a search says; parameters and errors are those of `read_result`."""
+    return _read(folder / "manifest.json", _part(_MANIFEST, keys), "manifest")
 
 
 def read_study_manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of a study of searches; raises as `read_result`."""
     return _read(path, {"traces": Each(str), "device": str}, "manifest")
+
+
+def _part(shape: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {name: each for name, each in shape.items() if not keys or name.removesuffix("?") in keys}
 
 
 def _read(path: Path, shape: Any, what: str) -> dict[str, Any]:

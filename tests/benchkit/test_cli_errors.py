@@ -210,8 +210,8 @@ def test_a_directory_without_results(refused: Refused, done: StudyDirectory, tmp
     assert "has no leaderboard.csv" in refused("leaderboard", "show", done.path)
     assert "has no leaderboard.csv" in refused("leaderboard", "show", done.path, "--format", "csv")
     done.manifest.write_text("{")
-    assert "manifest.json is damaged" in refused("leaderboard", "show", done.path)
-    assert "manifest.json is damaged" in refused("leaderboard", "verify", done.path)
+    assert "manifest.json is not JSON" in refused("leaderboard", "show", done.path)
+    assert "manifest.json is not JSON" in refused("leaderboard", "verify", done.path)
     done.manifest.unlink()
     for command in ("show", "verify"):
         assert "has not finished; run it again to resume" in refused("leaderboard", command, done.path)

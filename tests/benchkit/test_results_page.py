@@ -246,7 +246,7 @@ def test_what_has_no_key_figures(tmp_path: Path) -> None:
         key_figures(tmp_path)
     folder = correlation_study(tmp_path / "correlation")
     (folder / "correlations.csv").write_text("nothing\n1\n")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is damaged"):
         key_figures(folder)
 
 

@@ -257,10 +257,10 @@ def test_an_empty_directory_will_do(spec: StudySpec, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("manifest.json", b"{", "manifest.json is damaged"),
-        ("manifest.json", b"{}", "manifest.json is damaged: it has no not_applicable, table, traces"),
-        ("manifest.json", b"\xff\xfe", "manifest.json is damaged"),
-        ("traces.parquet", b"PAR1", "traces.parquet is damaged"),
+        ("manifest.json", b"{", "manifest.json is not JSON"),
+        ("manifest.json", b"{}", "manifest.json is damaged: it has no table"),
+        ("manifest.json", b"\xff\xfe", "manifest.json: not UTF-8 text"),
+        ("traces.parquet", b"PAR1", "traces.parquet cannot be read"),
         ("trials.csv", b"", "trials.csv is damaged"),
         ("leaderboard.csv", b"", "leaderboard.csv is damaged"),
     ],

@@ -128,9 +128,9 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         ([], "name the folder of a search"),
         ([tmp_path / "nothing"], "holds no finished search"),
         ([other], "has no searches of supernets"),
-        ([damaged], "cannot be read as a finished search"),
+        ([damaged], "result.json is not JSON"),
         ([short], "has 3 architectures, but 1 entropies"),
-        ([untimed], "cannot be read as the epochs of a search"),
+        ([untimed], "training.csv is damaged|cannot be read as the epochs of a search"),
         ([strange], "none~0"),
     ]
     for folders, said in cases:

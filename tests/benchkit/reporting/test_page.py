@@ -192,8 +192,8 @@ def test_damaged_studies_are_refused_in_a_line(
     (fading / "floor.csv").write_text("start,other\nshared,1\n")
     for folder, message in (
         (done.path, "has not finished"),
-        (correlation, "correlation.json is damaged"),
-        (fading, "is damaged: KeyError"),
+        (correlation, "correlation.json is not JSON"),
+        (fading, "is damaged"),
     ):
         code, _, said = cli("report", folder, "--out", tmp_path / "report.html")
         assert code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -172,3 +173,22 @@ def test_out_of_memory_says_what_to_try(batch_size: int, advice: str) -> None:
         explain_memory(batch_size),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("random", {}),
+        ("random", {"strategy": {"bit_generator": "PCG64"}, "train": {"generator": "AAAA", "position": 0}}),
+        ("history", [{"loss": 1.0}]),
+        ("history", "none"),
+        ("epoch", "2"),
+        ("image_size", 8),
+        ("network", ["nasbench201-3"]),
+    ],
+)
+def test_a_state_of_another_shape_is_one_line(make_trainer: Make, saved: Path, key: str, value: Any) -> None:
+    saved.write_text(json.dumps({**json.loads(saved.read_text()), key: value}))
+    with pytest.raises(InputError, match="checkpoint") as refused:
+        make_trainer(epochs=2).resume(saved)
+    assert "\n" not in str(refused.value)
