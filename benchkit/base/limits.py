@@ -98,7 +98,6 @@ def _plain(number: float) -> str:
     return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
-_POSITIVE = Range(0.0, 1e6, whole=False, above=True)
 _NOT_NEGATIVE = Range(0.0, 1e6, whole=False)
 _SHARE = Range(0.0, 1.0, whole=False, below=True)
 _ANY = Range(-1e12, 1e12, whole=False)
@@ -141,7 +140,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "scoring_batch": Range(1, 1_000_000),
         "accumulate": Range(1, 1_000_000),
         "recalibrate": Range(0, 1_000_000),
-        "learning_rate": _POSITIVE,
+        "learning_rate": Range(0.0, 1e30, whole=False, above=True),  # it diverges, and says so
         "last_learning_rate": _NOT_NEGATIVE,
         "momentum": _SHARE,
         "weight_decay": _NOT_NEGATIVE,

@@ -114,9 +114,9 @@ def test_bad_input_says_what_is_allowed() -> None:
     rows = space.at([0])
     with pytest.raises(InputError, match=re.escape("unknown size 'width' for the network of nasbench201")):
         count(space, rows, 10, width=8)
-    with pytest.raises(InputError, match="cells must be an integer of at least 1; got 0"):
+    with pytest.raises(InputError, match="cells must be a whole number from 1 to 1,000; got 0"):
         count(space, rows, 10, cells=0)
-    with pytest.raises(InputError, match="classes must be an integer"):
+    with pytest.raises(InputError, match="classes must be a whole number"):
         count(space, rows, 0)
     with pytest.raises(InputError, match="row 0 is not an architecture"):
         count(space, np.full((1, 6), 9), 10)

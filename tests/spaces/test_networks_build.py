@@ -240,7 +240,7 @@ def test_bad_input_is_one_clear_line() -> None:
         build_network(space, [9, 0, 0, 0, 0, 0], 10, generator=generator)
     with pytest.raises(InputError, match="unknown size 'width'"):
         build_supernet(space, 10, generator=generator, width=3)
-    with pytest.raises(InputError, match="classes must be an integer"):
+    with pytest.raises(InputError, match="classes must be a whole number"):
         build_supernet(space, 0, generator=generator)
     with pytest.raises(InputError, match="has no network"):
         build_supernet(CategoricalSpace("mine", {"a": [1, 2]}), 10, generator=generator)

@@ -191,7 +191,7 @@ def test_the_cells_of_darts_have_their_published_parameters() -> None:
         ({"stem_stride": 2}, "stem_stride must be one of 1, 8; got 2"),
         ({"auxiliary": True}, "auxiliary must be one of 0, 1; got True"),
         ({"channels": 5, "stem_stride": 8}, "channels must be even"),
-        ({"channels": 0}, "channels must be an integer of at least 1"),
+        ({"channels": 0}, "channels must be a whole number from 1"),
     ],
 )
 def test_sizes_out_of_range_are_one_clear_line(size: dict[str, int], says: str) -> None:
