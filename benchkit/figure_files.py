@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchkit.base.errors import shown
 from benchkit.base.files import write_text
 from benchkit.figure_writer import write_figure
 from benchkit.spaces import InputError
@@ -53,7 +54,9 @@ def formats_of(out: Path, text: str | None = None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     wrong = [name for name in names if name not in FORMATS]
     if wrong or not names:
-        raise InputError(f"unknown format {wrong[0] if wrong else text!r}; there are {', '.join(FORMATS)}")
+        raise InputError(
+            f"unknown format {shown(wrong[0] if wrong else text)}; there are {', '.join(FORMATS)}"
+        )
     return names
 
 

@@ -26,10 +26,16 @@ FOREIGN = (
 )
 
 
+def remove(folder: Path, owner: int) -> None:
+    """Remove what `isolate` made, but not where a forked child ends."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def isolate() -> None:
     """Give this process and its children a home of their own, empty but for what the tests leave there."""
     folder = Path(tempfile.mkdtemp(prefix="benchkit-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove, folder, os.getpid())
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
     home = folder / "home"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -222,7 +222,8 @@ def _caption(panel: ScatterInfo) -> str:
         lines += [f"{where}, $n$ = {n:,}", f"{_TAU} = {figure_text(value, low, high)}"]
         if panel.ceiling is not None:
             top = _rows_of(panel.ceiling, "kendall_tau", fraction).iloc[0]
-            lines.append(f"noise ceiling {ceiling_text(top['value'], top['low'], top['high'])}")
+            said = ceiling_text(top["value"], top["low"], top["high"])
+            lines.append(f"noise ceiling{chr(10) if said.startswith(UNRESOLVED) else ' '}{said}")
     return "\n".join(lines)
 
 
@@ -252,10 +253,12 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
             over = "architectures" if single else f"{curves['training'].nunique()} trainings"
             if not single:
                 for _, curve in curves.groupby("training", sort=False):
-                    ax.plot(curve["epoch"], curve["value"], color=look.color, lw=0.4, alpha=0.6)
+                    dot: dict[str, Any] = {"marker": "."} if len(curve) == 1 else {}
+                    ax.plot(curve["epoch"], curve["value"], color=look.color, lw=0.4, alpha=0.6, **dot)
             what = f"{100 * info.level:g} % interval over {over}"
             if not drawn["low"].notna().any():
-                what = f"interval {UNRESOLVED}" if single else f"mean of {over}, each as a thin line"
+                thin = "a dot" if len(drawn) == 1 else "as a thin line"
+                what = f"interval {UNRESOLVED}" if single else f"mean of {over}, each {thin}"
             label = f"{texts[strategy]} ($n$ = {_range(curves['n'])}), {what}"
             handles.append(_draw_curve(ax, drawn, look, textwrap.fill(label, int(_LEGEND * page.column))))
             lowest = float(np.nanmin([lowest, curves["value"].min(), drawn["low"].min()]))

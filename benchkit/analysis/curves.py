@@ -18,6 +18,7 @@ import pandas as pd
 from benchkit.analysis.frames import check_traces
 from benchkit.analysis.intervals import mean_intervals
 from benchkit.analysis.resolution import FEWEST
+from benchkit.base.errors import shown
 
 __all__ = ["Axis", "CostlyTrial", "cost_columns", "few_trials", "regret_curve", "step_values",
            "trials_by_group"]  # fmt: skip
@@ -144,7 +145,7 @@ def trials_by_group(traces: pd.DataFrame, axis: str) -> dict[tuple[str, str], li
     """
     known = cost_columns(traces)
     if axis not in known:
-        raise ValueError(f"unknown axis {axis!r}; there are {', '.join(known) or 'none'}")
+        raise ValueError(f"unknown axis {shown(axis)}; there are {', '.join(known) or 'none'}")
     check_traces(traces, ("strategy", "dataset", "seed", "step", "regret", axis))
     groups: dict[tuple[str, str], list[CostlyTrial]] = {}
     for strategy, dataset, seed, cost, regret in _runs(traces, axis):

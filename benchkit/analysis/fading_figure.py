@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from benchkit.analysis.resolution import FEWEST
 from benchkit.analysis.style import Look, legend_below, method_look, venue_style
 from benchkit.analysis.training_mean import values_of
 
@@ -185,6 +186,8 @@ def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
         known = np.concatenate(counts) if counts else np.empty(0)
         if len(known):
             text = f"mean over $n$ random sets of $K$ models, 95 % interval; $n$ = {_range(known)}"
+            if any(line.single for panel in panels for line in panel.lines):
+                text += f"; dots: each set of fewer than {FEWEST}"
             legend_below(figure, [Patch(color="0.5", alpha=0.3, linewidth=0, label=text)], 1, fontsize=7)
     return figure
 
@@ -211,7 +214,7 @@ def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
             label=line.label,
         )
         if line.single:
-            x, y = zip(*line.single, strict=True)
+            x, y = np.array(line.single).T
             ax.scatter(x, y, s=3, color=look.color, linewidth=0, alpha=0.5)
     if panel.level is not None:
         label, value = panel.level

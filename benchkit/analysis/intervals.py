@@ -119,7 +119,10 @@ def mean_intervals(
         means = np.concatenate([centred[:, columns].T @ (block / n).T for block in counts], axis=1)
         # blanked before the origin is added, which would hide a spread that is small beside it
         first, last = np.quantile(means, tails, axis=1)
-        low[columns], high[columns] = (origin[columns] + end for end in resolved_ends(first, last, n))
+        least, most = sample[:, columns].min(axis=0), sample[:, columns].max(axis=0)
+        low[columns], high[columns] = (  # within the values: rounding may pass them by an ulp
+            np.clip(origin[columns] + end, least, most) for end in resolved_ends(first, last, n)
+        )
     return MeanIntervals(n, mean, low, high)
 
 
@@ -171,7 +174,8 @@ def stratified_mean_intervals(
         drawn = [(block / len(sample)) @ (sample - sample[0]) for block in blocks]
         means += np.concatenate(drawn) / len(samples)
     first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = (origin + end for end in resolved_ends(first, last, fewest))
+    least, most = (np.mean([ends(each, axis=0) for each in samples], axis=0) for ends in (np.min, np.max))
+    low, high = (np.clip(origin + end, least, most) for end in resolved_ends(first, last, fewest))
     return MeanIntervals(total, mean, low, high)
 
 

@@ -32,6 +32,7 @@ import pandas as pd
 
 from benchkit.analysis.fast_tau import Counts, PairedRanks
 from benchkit.analysis.resolution import FEWEST, resolved_ends
+from benchkit.base.errors import shown
 
 __all__ = [
     "FRACTIONS",
@@ -226,7 +227,7 @@ def check_choice(fractions: Sequence[float], measures: Sequence[str], level: flo
     """Raise ValueError for an unknown measure, or a fraction, level or number of resamples out of range."""
     for measure in measures:
         if measure not in MEASURES:
-            raise ValueError(f"unknown measure {measure!r}; there are {', '.join(MEASURES)}")
+            raise ValueError(f"unknown measure {shown(measure)}; there are {', '.join(MEASURES)}")
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], got {fraction}")

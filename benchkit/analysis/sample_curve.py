@@ -212,7 +212,7 @@ def _draw_method(ax: Axes, info: SampleInfo, method: str, look: Look) -> list[Li
         handles.append(
             Line2D(
                 [], [], linestyle="", marker=look.marker, mfc="white", mec=look.color,
-                label=f"{method}, that one on test",
+                label=f"{method}, that one on test{', each a dot' if tests['values'].ne('').any() else ''}",
             )
         )  # fmt: skip
     return handles

@@ -41,6 +41,7 @@ from matplotlib.legend import Legend
 
 from benchkit.analysis.figure_text import FONT
 from benchkit.analysis.pgf import tex_texts, without_preamble
+from benchkit.base.errors import shown
 from benchkit.base.files import replacing
 
 __all__ = [
@@ -207,7 +208,7 @@ def venue_style(venue: str) -> Iterator[Venue]:
     ValueError : no such venue; it lists those there are.
     """
     if venue not in VENUES:
-        raise ValueError(f"unknown venue {venue!r}; there are {', '.join(VENUES)}")
+        raise ValueError(f"unknown venue {shown(venue)}; there are {', '.join(VENUES)}")
     with rc_context(_parameters()):
         yield VENUES[venue]
 

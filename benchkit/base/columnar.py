@@ -38,6 +38,7 @@ __all__ = [
 
 _MAGIC = b"ARROW1"
 _MOST_FIELDS = 100_000
+_NO_PARQUET = "it is truncated or not a Parquet file"
 _MOST_ROWS = 20_000_000
 """Number of rows of the longest Parquet file that is read, twenty times that of the longest kept study."""
 _ROWS_A_BYTE = 8
@@ -129,7 +130,11 @@ def _mapped(path: Path, origin: str) -> pa.Table:
         source.seek(8)
         messages = pa.ipc.MessageReader.open_stream(source)
         try:
-            schema = pa.ipc.read_schema(messages.read_next_message())
+            head = messages.read_next_message()
+            # Arrow would take anything for one, and read what is not there
+            if head.type != "schema" or _header(head.metadata.to_pybytes()) is None:
+                raise InputError(f"{origin} cannot be read: it does not start with a schema")
+            schema = pa.ipc.read_schema(head)
             _check_types(schema, origin)
             message = messages.read_next_message()
             if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
@@ -169,10 +174,14 @@ def _check_types(schema: pa.Schema, origin: str) -> None:
 
 def _is_compressed(message: bytes) -> bool:
     """Return whether the header of a record batch, a FlatBuffers ``Message``, names a compression."""
-    header = _field(message, struct.unpack_from("<I", message, 0)[0], 2)
-    if header is None:
-        return True
-    return _field(message, header + struct.unpack_from("<I", message, header)[0], 3) is not None
+    header = _header(message)
+    return header is None or _field(message, header, 3) is not None
+
+
+def _header(message: bytes) -> int | None:
+    """Return where the header of a FlatBuffers ``Message`` lies; None where it has none."""
+    place = _field(message, struct.unpack_from("<I", message, 0)[0], 2)
+    return None if place is None else place + int(struct.unpack_from("<I", message, place)[0])
 
 
 def _field(buffer: bytes, table: int, number: int) -> int | None:
@@ -201,8 +210,10 @@ def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table
     """
     size = check_regular(path, what, _MOST_PARQUET)
     origin = f"{what} {path}"
-    with _damage(origin, "it is truncated or not a Parquet file"), _opened(path, columns) as file:
-        _check_rows(file.metadata.num_rows, size, origin)
+    with _damage(origin, _NO_PARQUET):
+        rows = check_pages(path, set(columns))
+        _check_rows(rows, size, origin)
+    with _damage(origin, _NO_PARQUET), _opened(path, columns) as file:
         schema = file.schema_arrow
         for name, kind in columns.items():
             found = [field.type for field in schema if field.name == name]
@@ -216,11 +227,10 @@ def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table
                 raise InputError(
                     f"{origin} is damaged: column {name} is of type {clipped(str(found[0]))}, not {kind.name}"
                 )
-        check_pages(path, file.metadata, set(columns))
         table = file.read(columns=list(columns)).select(list(columns))
         table.validate(full=True)
         _check_widths(table)
-        if table.num_rows != file.metadata.num_rows:
+        if table.num_rows != rows:
             raise InputError(f"{origin} is damaged: it has {table.num_rows:,} rows, not as many as it says")
     for name, kind in columns.items():
         if not kind.gaps and table.column(name).null_count:
@@ -249,11 +259,9 @@ def _check_widths(table: pa.Table) -> None:
 
 def row_count(path: Path, what: str) -> int:
     """Return the number of rows that a Parquet file says it has; raises as `read_parquet`."""
-    import pyarrow.parquet as pq
-
     size = check_regular(path, what, _MOST_PARQUET)
-    with _damage(f"{what} {path}", "it is truncated or not a Parquet file"):
-        rows = int(pq.read_metadata(path).num_rows)
+    with _damage(f"{what} {path}", _NO_PARQUET):
+        rows = check_pages(path, ())
         _check_rows(rows, size, f"{what} {path}")
         return rows
 

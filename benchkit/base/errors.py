@@ -15,7 +15,14 @@ MOST_SHOWN = 200
 """Number of characters that an error quotes of what it was given."""
 
 
-_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
+_DEEPEST_SHOWN = 8  # lists in each other
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    dict: ("{", "}"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
 
 
 class InputError(ValueError):
@@ -28,9 +35,33 @@ class ArchitectureError(InputError):
 
 def shown(given: object) -> str:
     """Return what an error quotes of a value: its `repr`, on one line and cut at `MOST_SHOWN` characters."""
+    return clipped(_repr(given, MOST_SHOWN + 1, _DEEPEST_SHOWN))
+
+
+def _repr(given: object, room: int, depth: int) -> str:
+    """Return the `repr` of a value as far as about `room` characters; no more of it is made.
+
+    A list of two of a list of two of ... is a few bytes in a file, and a text without an end.
+    """
     if isinstance(given, str | bytes):
-        given = given[: MOST_SHOWN + 1]  # a repr of megabytes is not made in order to be cut
-    return clipped(repr(given))
+        return repr(given[: max(room, 1)])
+    if type(given) is int and given.bit_length() > 4 * MOST_SHOWN:
+        return f"an integer of {given.bit_length():,} bits"
+    brackets = _BRACKETS.get(type(given))
+    if brackets is None or not given:
+        return repr(given)
+    parts: list[str] = []
+    for part in given if depth else ():  # type: ignore[attr-defined]
+        if room <= 0:
+            break
+        text = _repr(part, room, depth - 1)
+        if isinstance(given, dict):
+            text += f": {_repr(given[part], room - len(text), depth - 1)}"
+        parts.append(text)
+        room -= len(text) + 2
+    inside = ", ".join(parts) if depth else "..."
+    only = "," if type(given) is tuple and len(given) == 1 else ""
+    return f"{brackets[0]}{inside}{only}{brackets[1]}"
 
 
 @contextmanager

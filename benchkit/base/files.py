@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchkit.base.errors import InputError
+from benchkit.base.errors import InputError, shown
 
 __all__ = [
     "MEGABYTE",
+    "check_name",
     "check_regular",
     "is_special",
     "read_bytes",
@@ -133,16 +134,36 @@ def check_regular(path: Path, what: str, most: int | None = None) -> int:
     return found.st_size
 
 
+def check_name(name: str | Path, where: str) -> None:
+    """Raise InputError where a file's name is no UTF-8 text, so that no manifest could say it.
+
+    Parameters
+    ----------
+    name : name or path, as Python reads it from a folder or from the command line.
+    where : what has that name, for the error.
+    """
+    try:
+        str(name).encode()
+    except UnicodeEncodeError as error:
+        raw = str(name).encode(errors="surrogateescape") if _is_raw(str(name)) else str(name)
+        raise InputError(f"{where} is not UTF-8 text: {shown(raw)}; rename it") from error
+
+
+def _is_raw(text: str) -> bool:
+    """Return whether all that is no text stands for single bytes."""
+    return all(not "\ud800" <= each <= "\udfff" or "\udc80" <= each <= "\udcff" for each in text)
+
+
 def read_bytes(path: Path, what: str, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes; raises as `check_regular`."""
-    check_regular(path, what, most)
+    size = check_regular(path, what, most)
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)  # it may have grown since
+            content = file.read(size + 1)  # it may have grown since; Python makes room for all that is asked
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
-    if len(content) > most:
-        raise InputError(f"cannot read {what} {path}: longer than {most / MEGABYTE:,.1f} MB")
+    if len(content) > size:
+        raise InputError(f"cannot read {what} {path}: it grew while it was read")
     return content
 
 

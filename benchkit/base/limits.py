@@ -40,7 +40,7 @@ MOST_SEARCHES = 100_000
 MOST_QUERIES = 1_000_000
 """Largest budget in queries: more than twice the entries of the largest table, NAS-Bench-101."""
 
-MOST_EVALUATIONS = 10_000_000
+MOST_EVALUATIONS = 3_000_000
 """Largest number of evaluations of one trial, where many at a low fidelity make one query."""
 
 MOST_JOBS = 1_024

@@ -1,19 +1,18 @@
-"""How large the pages of a Parquet file say they are: read from their headers, before anything is unpacked.
+"""How large a Parquet file says that it is, from its footer and the headers of its pages.
 
-A page states the size that it is unpacked to, and Arrow makes room for it. A few bytes can state gigabytes.
-The headers are read with Thrift's compact protocol: of a page its kind, both sizes and its number of values.
+A page states the size that it is unpacked to, and Arrow makes room for it; a few bytes can state gigabytes.
+Of some wrong footers Arrow does not raise an error, it ends the process. Both are written in Thrift's compact
+protocol, and are read here, before Arrow sees them, as far as sizes, places and numbers of values go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from benchkit.base.files import MEGABYTE
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+from benchkit.base.thrift_compact import read_structure
 
 __all__ = ["MOST_PAGE", "MOST_TOTAL", "check_pages"]
 
@@ -23,45 +22,96 @@ MOST_PAGE = 64 * MEGABYTE
 MOST_TOTAL = 2_000 * MEGABYTE
 """Largest number of bytes of the pages of a file, unpacked one after the other."""
 
-_HEADER = 4096  # bytes in which the header of a page ends; statistics of a page are part of it
-_LONG_HEADER = 1 << 20
-_TYPE, _UNPACKED, _PACKED = 1, 2, 3
-_DATA, _DICTIONARY, _DATA_2 = 5, 7, 8  # fields that hold what is said of a page of that kind
-_MOST_DEPTH = 16
+_MAGIC = b"PAR1"
+_MOST_FOOTER = 16 * MEGABYTE
+_HEADERS = (1 << 12, 1 << 20)  # bytes in which the header of a page ends
+# fields of what the schema says of a column, and values of its repetition and its type
+_TYPE, _REPETITION, _NAME, _CHILDREN = 1, 3, 4, 5
+_REQUIRED, _OPTIONAL, _BYTE_ARRAY = 0, 1, 6
+# field of a column's statistics of sizes, and theirs
+_SIZES, _TEXT_BYTES, _REPETITIONS, _DEFINITIONS = 16, 1, 2, 3
+# fields of a page's header, and those of what it says of a page of its kind
+_UNPACKED, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
 
 
-def check_pages(path: Path, metadata: pq.FileMetaData, columns: Collection[str]) -> None:
-    """Read the headers of all pages of some columns.
+def check_pages(path: Path, columns: Collection[str]) -> int:
+    """Read the footer and the headers of all pages of some columns; return the number of rows.
 
     Parameters
     ----------
     path : the Parquet file.
-    metadata : its footer.
     columns : names of the columns that are going to be read.
 
     Raises
     ------
-    ValueError : a page that does not lie in the file, is larger than `MOST_PAGE`, or all larger than
-        `MOST_TOTAL`, or pages of more values than their column.
+    ValueError : no Parquet file, a page that does not lie in the file, is larger than `MOST_PAGE`, or all
+        larger than `MOST_TOTAL`, or pages of another number of values than their column.
     """
     total = 0
-    size = path.stat().st_size
     with path.open("rb") as file:
-        for group in range(metadata.num_row_groups):
-            rows = metadata.row_group(group)
-            for index in range(rows.num_columns):
-                chunk = rows.column(index)
-                if chunk.path_in_schema.split(".")[0] not in columns:
-                    continue
-                start = chunk.data_page_offset
-                if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < start:
-                    start = chunk.dictionary_page_offset
-                end = start + chunk.total_compressed_size
-                if not 4 <= start <= end <= size:
-                    raise ValueError(f"the pages of {chunk.path_in_schema} do not lie in the file")
-                total += _walk(file, start, end, chunk.num_values)
-                if total > MOST_TOTAL:
-                    raise ValueError(f"its pages are unpacked to more than {MOST_TOTAL / MEGABYTE:,.0f} MB")
+        size = file.seek(0, 2)
+        footer = _footer(file, size)
+        rows = _whole(footer.get(3))
+        for leaf, chunk in _chunks(footer):
+            about = _structure(chunk.get(3))
+            _check_sizes(about, leaf)
+            if leaf[_NAME].decode() not in columns:
+                continue
+            if 1 in chunk:
+                raise ValueError("a column lies in another file")
+            start, first = _whole(about.get(9)), about.get(11)
+            if isinstance(first, int) and 0 < first < start:  # its dictionary comes before
+                start = first
+            end = start + _whole(about.get(7))
+            if not 4 <= start <= end <= size:
+                raise ValueError("the pages of a column do not lie in the file")
+            total += _walk(file, start, end, _whole(about.get(5)))
+            if total > MOST_TOTAL:
+                raise ValueError(f"its pages are unpacked to more than {MOST_TOTAL / MEGABYTE:,.0f} MB")
+    return rows
+
+
+def _footer(file: BinaryIO, size: int) -> dict[int, Any]:
+    if size < 12:
+        raise ValueError("it is too short for a Parquet file")
+    file.seek(size - 8)
+    end = file.read(8)
+    length = int.from_bytes(end[:4], "little")
+    if end[4:] != _MAGIC or length > min(size - 12, _MOST_FOOTER):
+        raise ValueError("it does not end as a Parquet file does")
+    file.seek(size - 8 - length)
+    try:
+        return read_structure(file.read(length))[0]
+    except IndexError as error:
+        raise ValueError("its footer is cut short") from error
+
+
+def _chunks(footer: dict[int, Any]) -> Iterator[tuple[dict[int, Any], dict[int, Any]]]:
+    """Yield every chunk of a column with what the schema says of the column, which must not be nested."""
+    root, *leaves = map(_structure, _items(footer.get(2)))
+    if _whole(root.get(_CHILDREN)) != len(leaves):
+        raise ValueError("its columns are nested, or its schema is damaged")
+    for leaf in leaves:
+        flat = not leaf.get(_CHILDREN) and leaf.get(_REPETITION) in (_REQUIRED, _OPTIONAL)
+        if not flat or not isinstance(leaf.get(_NAME), bytes):
+            raise ValueError("its columns are nested, or its schema is damaged")
+    for group in _items(footer.get(4, [])):
+        chunks = _items(_structure(group).get(1))
+        if len(chunks) != len(leaves):
+            raise ValueError("a group of its rows has another number of columns")
+        yield from zip(leaves, map(_structure, chunks), strict=True)
+
+
+def _check_sizes(about: dict[int, Any], leaf: dict[int, Any]) -> None:
+    """Refuse statistics of sizes of another form than the column's: Arrow ends the process."""
+    if about.get(_SIZES) is None:
+        return
+    sizes = _structure(about[_SIZES])
+    levels = {_REPETITIONS: 1, _DEFINITIONS: 1 + (leaf[_REPETITION] == _OPTIONAL)}
+    if any(len(_items(sizes.get(field, []))) not in (0, many) for field, many in levels.items()):
+        raise ValueError("the statistics of a column are damaged")
+    if sizes.get(_TEXT_BYTES) is not None and leaf.get(_TYPE) != _BYTE_ARRAY:
+        raise ValueError("the statistics of a column are damaged")
 
 
 def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
@@ -69,13 +119,13 @@ def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
     total = 0
     while values > 0 and start < end:
         length, said = _header(file, start)
-        unpacked, packed = said.get(_UNPACKED, -1), said.get(_PACKED, -1)
-        if unpacked < 0 or packed < 0 or start + length + packed > end:
+        unpacked, packed = _whole(said.get(_UNPACKED)), _whole(said.get(_PACKED))
+        if start + length + packed > end:
             raise ValueError("a page does not lie in the file")
         if unpacked > MOST_PAGE:
             raise ValueError(f"a page is unpacked to {unpacked / MEGABYTE:,.0f} MB")
-        held = said.get(_DATA, said.get(_DATA_2, 0))
-        if not 0 <= held <= values or not 0 <= said.get(_DICTIONARY, 0) <= max(unpacked, 1):
+        held = _values(said.get(_DATA, said.get(_DATA_2)))
+        if held > values or _values(said.get(_DICTIONARY)) > max(unpacked, 1):
             raise ValueError("a page has another number of values than its column")
         values -= held
         total += unpacked
@@ -85,88 +135,35 @@ def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
     return total
 
 
-def _header(file: BinaryIO, start: int) -> tuple[int, dict[int, int]]:
-    """Return the length of a page's header, and by field its numbers and those of values of its kind."""
-    for most in (_HEADER, _LONG_HEADER):
+def _values(page: Any) -> int:
+    return 0 if page is None else _whole(_structure(page).get(1))
+
+
+def _header(file: BinaryIO, start: int) -> tuple[int, dict[int, Any]]:
+    """Return the length of a page's header, and what it says by the number of its fields."""
+    for most in _HEADERS:
         file.seek(start)
-        reader = _Compact(file.read(most))
         try:
-            said = reader.structure(0)
+            said, length = read_structure(file.read(most))
         except IndexError:  # it goes on
             continue
-        return reader.place, said
+        return length, said
     raise ValueError("the header of a page does not end")
 
 
-class _Compact:
-    """Reads a structure in Thrift's compact protocol; an IndexError where it goes on beyond the content."""
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("its footer is damaged")
+    return value
 
-    def __init__(self, content: bytes) -> None:
-        self._content, self.place = content, 0
 
-    def structure(self, depth: int) -> dict[int, int]:
-        """Return the integers by the number of their field; of a structure inside, its first integer."""
-        if depth > _MOST_DEPTH:
-            raise ValueError("the header of a page is nested too deeply")
-        found: dict[int, int] = {}
-        number = 0
-        while (head := self._byte()) != 0:
-            kind = head & 15
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            value = self._value(kind, depth)
-            if value is not None:
-                found[number] = value
-        return found
+def _structure(value: Any) -> dict[int, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("its footer is damaged")
+    return value
 
-    def _value(self, kind: int, depth: int) -> int | None:
-        if kind in (1, 2):  # true and false are their kind
-            return None
-        if kind == 3:
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._integer()
-        if kind == 7:
-            self._skip(8)
-        elif kind == 8:
-            self._skip(self._varint())
-        elif kind in (9, 10):
-            head = self._byte()
-            many = self._varint() if head >> 4 == 15 else head >> 4
-            for _ in range(many):
-                self._item(head & 15, depth)
-        elif kind == 12:
-            return self.structure(depth + 1).get(1)
-        else:
-            raise ValueError("the header of a page is damaged")
-        return None
 
-    def _item(self, kind: int, depth: int) -> None:
-        if kind in (1, 2):  # in a list they take a byte
-            self._skip(1)
-        else:
-            self._value(kind, depth + 1)
-
-    def _byte(self) -> int:
-        value = self._content[self.place]
-        self.place += 1
-        return value
-
-    def _skip(self, many: int) -> None:
-        if self.place + many > len(self._content):
-            raise IndexError
-        self.place += many
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-            if shift > 63:
-                raise ValueError("the header of a page is damaged")
-
-    def _integer(self) -> int:
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("a number of its footer is damaged")
+    return value

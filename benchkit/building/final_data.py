@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from benchkit.base.errors import shown
 from benchkit.building.final_recipe import FinalRecipe
 from benchkit.building.training_loop import SCORING_BATCH
 from benchkit.images.device_set import DeviceImages, TrainingBatches
@@ -88,7 +89,7 @@ def seen_images(settings: FinalDataSettings) -> SeenImages:
         that does not apply.
     """
     if settings.images not in IMAGES:
-        raise InputError(f"a training takes the images {' or '.join(IMAGES)}; got {settings.images!r}")
+        raise InputError(f"a training takes the images {' or '.join(IMAGES)}; got {shown(settings.images)}")
     if settings.images == "train":
         found = searched_images(settings)
         identity = {**found.identity, "images": "train"}

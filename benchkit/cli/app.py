@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from benchkit.base.errors import shown
 from benchkit.cli import data, fading, latency, leaderboard, plot, space, strategy, table
 from benchkit.cli.checked import check_commands
 from benchkit.cli.correlate import correlate_command
@@ -85,6 +86,8 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:  # where no command knew better, such as a full disk behind stdout
         _fail(str(error), 2)
+    except UnicodeEncodeError as error:  # of a file's name that was found in a folder
+        _fail(f"a name is not UTF-8 text: {shown(error.object)}; rename it", 2)
     except MemoryError as error:
         _fail(f"there is not enough memory for this: {error or 'use smaller numbers'}", 2)
     except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
@@ -11,6 +10,7 @@ from typer import Typer
 from typer.core import TyperCommand
 
 from benchkit.base.errors import InputError, shown
+from benchkit.base.files import check_name
 from benchkit.base.limits import check_number
 
 __all__ = ["CheckedCommand", "check_commands"]
@@ -44,19 +44,9 @@ def _values(given: Any) -> Iterator[Any]:
 
 def _check_text(text: str, said: str) -> None:
     """Refuse bytes that are no text: what is given is written into manifests, tables and pages."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raw = shown(os.fsencode(text)) if _from_bytes(text) else shown(text)
-        advice = "rename it, or link to it by another name"
-        raise InputError(f"{said} is not UTF-8 text: {raw}; {advice}") from error
+    check_name(text, said)
     if "\0" in text:
         raise InputError(f"{said} holds a zero byte: {shown(text)}")
-
-
-def _from_bytes(text: str) -> bool:
-    """Return whether all that is no text stands for the bytes of a command line."""
-    return all(not "\ud800" <= each <= "\udfff" or "\udc80" <= each <= "\udcff" for each in text)
 
 
 def check_commands(app: Typer) -> None:

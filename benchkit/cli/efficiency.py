@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from benchkit.base.errors import shown
 from benchkit.base.measure import ACCURACY
 from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of
 
@@ -80,7 +81,7 @@ def _numbers(
         if not good or number == float("inf"):
             named = "".join(f", or {word}" for word in words)
             least = "above 0" if lowest is None else f"from {lowest:g} on"
-            raise InputError(f"{option} takes numbers {least} with commas{named}; got {part!r}")
+            raise InputError(f"{option} takes numbers {least} with commas{named}; got {shown(part)}")
         found.append(number)
     if not found:
         raise InputError(f"{option} names nothing")

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from benchkit.base.errors import shown
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, show_facts, show_json, show_rows
 
 __all__ = ["app"]
@@ -133,7 +134,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"--models takes numbers such as 1,2,4; got {text!r}") from error
+        raise InputError(f"--models takes numbers such as 1,2,4; got {shown(text)}") from error
 
 
 def _show(result: dict[str, Any], out: Path) -> None:

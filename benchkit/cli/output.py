@@ -169,7 +169,7 @@ def assignments(given: Sequence[str], option: str) -> dict[str, Any]:
     for text in given:
         name, separator, value = text.partition("=")
         if not separator or not name:
-            raise InputError(f"{option} takes NAME=VALUE; got {text!r}")
+            raise InputError(f"{option} takes NAME=VALUE; got {shown(text)}")
         if name in values:
             raise InputError(f"{option} {name} is given twice")
         values[name] = parse_yaml(value, f"{option} {name}: {shown(value)}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from benchkit.base.errors import shown
+from benchkit.base.limits import check_number
 from benchkit.cli.output import (
     JSON_OPTION,
     progress_bar,
@@ -73,14 +75,17 @@ def numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
 
     Raises
     ------
-    InputError : something else stands there.
+    InputError : something else stands there, or a number that is out of the option's range.
     """
     from benchkit.spaces import InputError
 
     try:
-        return [kind(part) for part in words_of(text)]
+        found = [kind(part) for part in words_of(text)]
     except ValueError as error:
-        raise InputError(f"{option} takes numbers with commas, got {text!r}") from error
+        raise InputError(f"{option} takes numbers with commas, got {shown(text)}") from error
+    for number in found:
+        check_number(option.removeprefix("--"), number, option)
+    return found
 
 
 def _show(matrix: pd.DataFrame, about: dict[str, Any]) -> None:

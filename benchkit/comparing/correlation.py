@@ -209,7 +209,7 @@ class CheckpointScorer:
             "batch_size": settings.scoring_batch,
             "bfloat16": bool(training.get("bfloat16", False)),
         }
-        if facts["network"]["batch_norm"]["running"]:
+        if facts["network"]["batch_norm"].get("running", True):
             train = DeviceImages(images.train, images.normalisation, device, channels_last=layout)
             self._options |= {"calibration": train, "calibration_batches": 1}
         self._device, self._seed = device, seed

@@ -94,7 +94,7 @@ def truth_label(truth: Mapping[str, Any]) -> str:
     """
     words = named(truth["split"] or ANY_SPLIT, truth.get("quantity", "accuracy"))
     after = "alone" if truth["epochs"] is None else f"after {truth['epochs']} epochs alone"
-    return with_unit(f"{truth['dataset']} {words}\n{after}".strip(), truth.get("unit", "%"))
+    return with_unit(f"{truth.get('dataset', '')} {words}\n{after}".strip(), truth.get("unit", "%"))
 
 
 def table_of(space: Space, name: str | None) -> Table:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.base.shapes import COUNT, Number, check_shape
 from benchkit.spaces import InputError, Space, get_space
 from benchkit.spaces.base import Batch
@@ -124,7 +125,9 @@ def _read(folder: Path) -> PCNASSearch:
         intervals = _intervals(findings, space, order)
         last = np.array(intervals[-1].candidates)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
-        raise InputError(f"{folder} has no intervals that can be read in result.json: {error!r}") from error
+        raise InputError(
+            f"{folder} has no intervals that can be read in result.json: {shown(error)}"
+        ) from error
     if last.shape[1:] != (space.length,):
         raise InputError(
             f"{folder} was stopped before its last interval: its candidates are not whole models"

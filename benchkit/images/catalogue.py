@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchkit.base.errors import shown
 from benchkit.images.image_set import ImageSet
 from benchkit.images.published import PUBLISHED
 from benchkit.images.reduce import limit_training, resize
@@ -55,9 +56,9 @@ def imported_place(name: str) -> Path:
     InputError : the name is malformed, or that of the embedded data set.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"data set name {name!r} must be lower-case letters, digits, '.', '_' or '-'")
+        raise InputError(f"data set name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
     if name == EMBEDDED:
-        raise InputError(f"{name!r} is embedded; choose another name with --as")
+        raise InputError(f"{shown(name)} is embedded; choose another name with --as")
     return images_directory() / name
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.files import MEGABYTE, check_regular, read_bytes
+from benchkit.base.files import MEGABYTE, check_name, check_regular, read_bytes
 from benchkit.images.image_set import Images, LabelledImages, Loaded
 from benchkit.images.readers.picture import decode, open_picture
 from benchkit.spaces import InputError
@@ -121,7 +121,10 @@ def list_folder(path: Path) -> FolderListing:
 def _subfolders(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    found = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    for each in found:
+        check_name(each.name, f"the name of a class in {path}")
+    return found
 
 
 def _part(path: Path, name: str) -> dict[str, list[tuple[str, int]]]:
@@ -132,6 +135,7 @@ def _part(path: Path, name: str) -> dict[str, list[tuple[str, int]]]:
 def _pictures(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir():
+            check_name(file.name, f"the name of a picture in {folder}")
             yield file.relative_to(root).as_posix(), check_regular(file, "picture", _LARGEST_PICTURE)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.comparing.truth import Truth, read_truth, table_of
 from benchkit.figure_files import Drawn, write_plot
 from benchkit.plotting.search_story import Story, read_stories
@@ -69,7 +70,7 @@ class SearchPlot:
             ("axis", self.axis, ("epochs", "updates")),
         ):
             if value not in allowed:
-                raise InputError(f"unknown {name} {value!r}; there are {', '.join(allowed)}")
+                raise InputError(f"unknown {name} {shown(value)}; there are {', '.join(allowed)}")
 
 
 def plot_stability(folders: Sequence[Path], out: Path, plot: SearchPlot) -> Drawn:

@@ -134,7 +134,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
                     *(_cell(row, figure_text) for row in shown),
                     _cell(top[0] if top else None, ceiling_text),
                 ),
-                ("last" if epoch == newest[training] else "earlier", truth, f"{fraction:g}"),
+                (truth, f"{fraction:g}", "last" if epoch == newest[training] else "earlier"),
             )
         )
     columns = (
@@ -147,9 +147,8 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
         *(Column(title) for title in _MEASURES.values()),
         Column("noise ceiling, τ-b", about="run against run of the table, over the same architectures"),
     )
-    checkpoints = ["last", *(["earlier"] if any(row.keys[0] == "earlier" for row in rows) else [])]
+    checkpoints = ["last", *(["earlier"] if any(row.keys[2] == "earlier" for row in rows) else [])]
     filters = (
-        choice("Checkpoints", checkpoints, ["the last", "the earlier ones"][: len(checkpoints)], "all"),
         choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
         choice(
             "Within",
@@ -157,6 +156,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
             [share_text(each) for each in fractions],
             "every share",
         ),
+        choice("Checkpoints", checkpoints, ["the last", "the earlier ones"][: len(checkpoints)], "all"),
     )
     caption = "Rank correlation at every checkpoint [95 % bootstrap interval over n architectures]."
     return DataTable(
@@ -290,6 +290,7 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         {(training, split): (training, split) for training in trainings for split in splits},
         "accuracy with inherited weights (%)",
         {split: labels.get(split, split) for split in splits},
+        {each["split"] or ANY_SPLIT for each in result["truths"] if each.get("better") == "lower"},
     )
     about = (
         f"{len(architectures):,} architectures: accuracy with inherited weights, and what training alone "

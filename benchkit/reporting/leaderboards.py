@@ -249,7 +249,7 @@ def _curves(directory: StudyDirectory, spec: StudySpec, measure: Measure, name: 
 
 def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Measure) -> dict[str, Any]:
     from benchkit.analysis.cost_axis import first_shown, from_cost, logarithmic_ticks
-    from benchkit.analysis.curves import few_trials, regret_curve
+    from benchkit.analysis.curves import few_trials, regret_curve, step_values
     from benchkit.analysis.style import method_looks
 
     curves = regret_curve(traces, axis, _grid(traces, axis))
@@ -266,10 +266,10 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Me
     for label, curve in kept:
         columns = (curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high"))
         series.append(Series(label, f"{int(curve['n'].iloc[0])} seeds", looks[label], *columns))
+        at = curve["x"].to_numpy(dtype=np.float64)
         for cost, regret in single.get((label, dataset), []):
-            shown = cost >= start
-            none = np.full(int(shown.sum()), np.nan)
-            series.append(Series(label, "1 seed", None, cost[shown], regret[shown], none, none))
+            none = np.full(len(at), np.nan)
+            series.append(Series(label, "1 seed", None, at, step_values(cost, regret, at), none, none))
     ends = [float(end) for _, curve in kept for end in (curve["x"].iloc[0], curve["x"].iloc[-1])]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     wide = low > 0 and high > 5 * low

@@ -8,7 +8,7 @@ Deviations and choices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ Points = Mapping[str, npt.NDArray[np.float64]]
 
 
 def shown_of(truth: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the places of the architectures that are drawn, the best by their truth first."""
+    """Return the places of the architectures that are drawn, the highest truth first."""
     order = np.argsort(-np.nan_to_num(truth, nan=-np.inf), kind="stable")
     if len(order) <= _MOST:
         return order
@@ -44,6 +44,7 @@ def scatter_data(
     keys: Mapping[tuple[str, str], Sequence[str]],
     x_title: str,
     y_titles: Mapping[str, str],
+    lower: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the data of a scatter.
 
@@ -52,18 +53,22 @@ def scatter_data(
     space : of the architectures.
     keys : for each pair of a prediction and a truth that is shown, the values of the figure's filters.
     x_title, y_titles : of the axes; of y for each truth.
+    lower : names of the truths whose lower values are better.
 
     Returns
     -------
     ``names``, ``cells`` (see `cells_of`), ``values`` of x and y by name, ``of`` how many architectures, and
-    ``views``: keys, names of x and y, axes, and what the truth is at least in the best half and tenth.
+    ``views``: keys, names of x and y, axes, whether a lower truth is better, and what it is at worst in the
+    best half and tenth.
     """
-    shown = shown_of(next(iter(truths.values())))
+    ranked = {name: -values if name in lower else values for name, values in truths.items()}
+    shown = shown_of(next(iter(ranked.values())))
     names = [architectures[place] for place in shown]
     views = []
     for (x, y), values in keys.items():
-        known = truths[y][~np.isnan(truths[y]) & ~np.isnan(predictions[x])]
-        least = [float(known[best_share(known, share)].min()) for share in _SHARES] if len(known) else []
+        known = ranked[y][~np.isnan(ranked[y]) & ~np.isnan(predictions[x])]
+        worst = [float(known[best_share(known, share)].min()) for share in _SHARES] if len(known) else []
+        least = [-each if y in lower else each for each in worst]
         views.append(
             {
                 "keys": list(values),
@@ -71,6 +76,7 @@ def scatter_data(
                 "x": axis_data(Axis(x_title)),
                 "y": axis_data(Axis(y_titles[y])),
                 "least": rounded(least, 7),
+                "lower": y in lower,
             }
         )
     return {

@@ -25,7 +25,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
+from benchkit.base.limits import RANGES
 from benchkit.images.published import PUBLISHED
 from benchkit.latency.lookup import LatencyLookup
 from benchkit.spaces import InputError, Space, unknown
@@ -77,9 +78,10 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
     for cost, limit in limits.items():
         if cost not in COSTS:
             raise unknown("cost", cost, COSTS)
-        number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not number or not 0 < limit < math.inf:
-            raise InputError(f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {limit!r}")
+        if limit not in RANGES["max"]:
+            raise InputError(
+                f"the limit of {cost} must be a positive number of {COSTS[cost]}; got {shown(limit)}"
+            )
     if has_lookup and "latency" not in limits:
         raise InputError("a latency look-up table goes with a limit of latency, such as latency=10")
     if needs_lookup and "latency" in limits and not has_lookup:

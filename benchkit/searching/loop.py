@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.limits import MOST_EVALUATIONS
 from benchkit.searching.budget import Budget
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.searching.trace import Trace
@@ -42,7 +43,8 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
 
     Raises
     ------
-    InputError : a budget in seconds where the evaluator has none; an invalid architecture.
+    InputError : a budget in seconds where the evaluator has none, or one that is not spent by
+        `benchkit.base.limits.MOST_EVALUATIONS` evaluations; an invalid architecture.
     """
     by_queries = budget.queries is not None
     if not by_queries and not evaluator.has_seconds:
@@ -82,6 +84,11 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
             scores.append(evaluation.scores[:fit])
             fidelities += [fidelity] * fit
             strategy.tell(ask.batch[:fit], evaluation.scores[:fit])
+        if len(queries) > MOST_EVALUATIONS:  # such as on a table whose entries took no time at all
+            raise InputError(
+                f"a search has evaluated more than {MOST_EVALUATIONS:,} architectures, and its budget is not "
+                "spent: give a smaller one, or give it in queries"
+            )
         if fit < len(ask.batch) or (by_queries and spent_queries * (1 + 1e-9) >= limit):
             break
     return Trace(

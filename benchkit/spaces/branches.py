@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.branches_designs import DESIGNS, layout_of
 from benchkit.spaces.errors import ArchitectureError, InputError, unknown
@@ -107,7 +108,7 @@ class Branches(ProductSpace):
         if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
             raise ArchitectureError(
                 f"{self.name} architectures are {digits:,} hexadecimal digits, a bit for each of "
-                f"{self.length:,} gates; got {len(text):,} characters: {text[:20]!r}"
+                f"{self.length:,} gates; got {len(text):,} characters: {shown(text[:20])}"
             )
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(text), dtype=np.uint8))
         if bits[self.length :].any():
@@ -166,7 +167,7 @@ def branches_space(parameters: str) -> Branches:
         widths = ", ".join(f"{name}@{known.width}" for name, known in DESIGNS.items())
         raise InputError(
             f"space branches is written branches:NAME@WIDTH, with the designs {widths} or any smaller width; "
-            f"got {f'branches:{parameters}'.rstrip(':')!r}"
+            f"got {shown(f'branches:{parameters}'.rstrip(':'))}"
         )
     return Branches(design, int(width))
 

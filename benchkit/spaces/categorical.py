@@ -34,25 +34,29 @@ class CategoricalSpace(ProductSpace):
 
     def __init__(self, name: str, choices: Mapping[str, Sequence[Any]]) -> None:
         if not choices:
-            raise InputError(f"space {name!r} needs at least one choice, as in choices: {{op0: [a, b]}}")
+            raise InputError(f"space {shown(name)} needs at least one choice, as in choices: {{op0: [a, b]}}")
         self.choices: dict[str, tuple[str, ...]] = {}
         for given, words in choices.items():
             if str(given) in self.choices:
-                raise InputError(f"space {name!r} names the choice {shown(str(given))} twice")
+                raise InputError(f"space {shown(name)} names the choice {shown(str(given))} twice")
             self.choices[str(given)] = tuple(str(word) for word in words)
         for key, options in self.choices.items():
             if not 1 <= len(options) <= 127:
                 raise InputError(
-                    f"choice {key!r} of space {name!r} needs 1 to 127 options, has {len(options)}"
+                    f"choice {shown(key)} of space {shown(name)} needs 1 to 127 options, has {len(options)}"
                 )
             if len(set(options)) < len(options):
-                raise InputError(f"choice {key!r} of space {name!r} names an option twice: {list(options)}")
+                raise InputError(
+                    f"choice {shown(key)} of {shown(name)} names an option twice: {shown(list(options))}"
+                )
             for word in (key, *options):
                 if not word or _FORBIDDEN & set(word):
-                    raise InputError(f"name {shown(word)} in space {name!r} is empty or contains '|' or '='")
+                    raise InputError(
+                        f"name {shown(word)} in space {shown(name)} is empty or contains '|' or '='"
+                    )
                 if word != word.strip() or not word.isprintable():
                     raise InputError(
-                        f"name {shown(word)} in space {name!r} has spaces around it, or is not printable"
+                        f"name {shown(word)} in space {shown(name)} has spaces around it, or is not printable"
                     )
         super().__init__(name, [len(options) for options in self.choices.values()])
 
@@ -75,7 +79,7 @@ class CategoricalSpace(ProductSpace):
                 alike = [each for each in options if each.lower() == given[key].lower()]
                 hint = f" (did you mean {alike[0]!r}?)" if alike else ""
                 raise ArchitectureError(
-                    f"unknown option {shown(given[key])} for choice {key!r} of {self.name}; "
+                    f"unknown option {shown(given[key])} for choice {shown(key)} of {self.name}; "
                     f"it has {clipped(', '.join(options))}{hint}"
                 )
             row.append(options.index(given[key]))

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.errors import ArchitectureError, InputError
 
@@ -156,7 +157,7 @@ class Mobile(ProductSpace):
             raise ArchitectureError(
                 f"a {self.name} architecture has a digit {known[0]} to {known[-1]} for each of {self.length} "
                 f"layers, in stages of {', '.join(map(str, self.stages))}, such as "
-                f"{self.format(np.arange(self.length, dtype=np.int8) % len(known))}; got {text!r}"
+                f"{self.format(np.arange(self.length, dtype=np.int8) % len(known))}; got {shown(text)}"
             )
         return np.array([_DIGITS.index(digit) for digit in digits], dtype=np.int8)
 

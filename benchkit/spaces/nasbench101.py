@@ -46,6 +46,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces import nasbench101_hash as graph
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.diagrams import CellDiagram
@@ -352,7 +353,7 @@ class NASBench101(Space):
         if any(len(line) != len(lines) or set(line) - {"0", "1"} for line in lines):
             raise ArchitectureError(
                 "a nasbench101 cell is written as the rows of its matrix and its operations, such as "
-                f"'010/001/000 conv3x3'; got {text!r}"
+                f"'010/001/000 conv3x3'; got {shown(text)}"
             )
         ops = [name.strip() for name in names.split(",")] if names.strip() else []
         row = self.encode([[int(bit) for bit in line] for line in lines], ops)
@@ -389,4 +390,4 @@ def _operation(op: str | int) -> int:
         return _VALUE[op]
     if not isinstance(op, str) and op in range(len(OPERATIONS)):
         return int(op)
-    raise ArchitectureError(f"unknown operation {op!r} in nasbench101; it has {', '.join(OPERATIONS)}")
+    raise ArchitectureError(f"unknown operation {shown(op)} in nasbench101; it has {', '.join(OPERATIONS)}")

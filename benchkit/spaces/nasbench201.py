@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.diagrams import CellDiagram
 from benchkit.spaces.errors import ArchitectureError
@@ -105,7 +106,7 @@ class DenseCells(ProductSpace):
         nodes = text.strip().split("+")
         if len(nodes) != self.nodes - 1:
             raise ArchitectureError(
-                f"a {self.name} cell has {self.nodes - 1} nodes joined by '+'; got {text!r}"
+                f"a {self.name} cell has {self.nodes - 1} nodes joined by '+'; got {shown(text)}"
             )
         for target, node in enumerate(nodes, start=1):
             terms = _TERM.findall(node)
@@ -114,12 +115,12 @@ class DenseCells(ProductSpace):
             if rebuilt != node or sources != list(range(target)):
                 raise ArchitectureError(
                     f"node {target} of a {self.name} cell must read "
-                    f"|{'|'.join(f'operation~{s}' for s in range(target))}|; got {node!r}"
+                    f"|{'|'.join(f'operation~{s}' for s in range(target))}|; got {shown(node)}"
                 )
             for operation, source in terms:
                 if operation not in OPERATIONS:
                     raise ArchitectureError(
-                        f"unknown operation {operation!r} in {self.name}; it has {', '.join(OPERATIONS)}"
+                        f"unknown operation {shown(operation)} in {self.name}; it has {', '.join(OPERATIONS)}"
                     )
                 row[self.edges.index((int(source), target))] = OPERATIONS.index(operation)
         return row

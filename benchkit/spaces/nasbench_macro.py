@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, ProductSpace
 from benchkit.spaces.errors import ArchitectureError
 
@@ -32,7 +33,7 @@ class NASBenchMacro(ProductSpace):
         if not re.fullmatch(f"[0-{len(OPERATIONS) - 1}]{{{_LAYERS}}}", digits):
             raise ArchitectureError(
                 f"a nasbench-macro architecture is {_LAYERS} digits 0 (identity), 1 (MB3_K3) or "
-                f"2 (MB6_K5), such as 22212220; got {text!r}"
+                f"2 (MB6_K5), such as 22212220; got {shown(text)}"
             )
         return np.array([int(digit) for digit in digits], dtype=np.int8)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, ProductSpace
 from benchkit.spaces.errors import ArchitectureError
 
@@ -35,13 +36,13 @@ class NATSBenchSize(ProductSpace):
         if len(widths) != _LAYERS:
             raise ArchitectureError(
                 f"a natsbench-size architecture is {_LAYERS} widths joined by ':', such as "
-                f"{':'.join(['64'] * _LAYERS)}; got {text!r}"
+                f"{':'.join(['64'] * _LAYERS)}; got {shown(text)}"
             )
         for layer, width in enumerate(widths):
             if width not in _POSITION:
                 raise ArchitectureError(
                     f"layer {layer} of a natsbench-size architecture has one of the widths "
-                    f"{', '.join(_POSITION)}; got {width!r}"
+                    f"{', '.join(_POSITION)}; got {shown(width)}"
                 )
         return np.array([_POSITION[width] for width in widths], dtype=np.int8)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, ProductSpace
 from benchkit.spaces.errors import ArchitectureError
 
@@ -68,7 +69,7 @@ class ShuffleNet(ProductSpace):
         if tuple(map(len, stages)) != STAGES or not set(letters) <= set(_LETTERS):
             raise ArchitectureError(
                 f"a shufflenet architecture has a 3, 5, 7 or x for each of {sum(STAGES)} layers, in stages "
-                f"of {', '.join(map(str, STAGES))}, such as 3357-xx35-77x53357-x735; got {text!r}"
+                f"of {', '.join(map(str, STAGES))}, such as 3357-xx35-77x53357-x735; got {shown(text)}"
             )
         return np.array([_LETTERS.index(letter) for letter in letters], dtype=np.int8)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from benchkit.base.errors import shown
 from benchkit.spaces.errors import InputError, unknown
 from benchkit.strategies.protocol import Ask, SearchStrategy, Strategy
 
@@ -113,8 +114,8 @@ def _foreign(name: str, kind: type[Any]) -> type[Any]:
         found = getattr(import_module(module), attribute, None)
     except (ImportError, ValueError, TypeError) as error:  # the latter two: an empty or a relative name
         raise InputError(
-            f"cannot import strategy {name!r}: {error}; is its package installed, or on PYTHONPATH?"
+            f"cannot import strategy {shown(name)}: {error}; is its package installed, or on PYTHONPATH?"
         ) from error
     if not (isinstance(found, type) and issubclass(found, kind)):
-        raise InputError(f"{module} has no class {attribute!r} that is a {kind.__name__}")
+        raise InputError(f"{module} has no class {shown(attribute)} that is a {kind.__name__}")
     return found

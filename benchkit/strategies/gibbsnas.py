@@ -84,6 +84,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Space
 from benchkit.spaces.errors import InputError
 from benchkit.strategies.curvature import BFGS, Identity, InverseHessian, LimitedBFGS
@@ -139,7 +140,9 @@ class GibbsNASHyperparameters:
     def __post_init__(self) -> None:
         for name, known in (("omega", _OMEGA), ("alpha", _ALPHA), ("curvature", _CURVATURE)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
+                )
         if not 0 <= self.last_alpha_rate <= self.alpha_rate <= 1 or not self.alpha_rate > 0:
             raise ValueError("learning rates of alpha must be in (0, 1], and the last not above the first")
         for name in ("initial_scale", "alpha_decay", "omega_decay", "alpha_damping", "omega_damping"):

@@ -37,6 +37,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
@@ -61,7 +62,7 @@ class LocalSearchHyperparameters:
 
     def __post_init__(self) -> None:
         if self.variant not in _VARIANTS:
-            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}; got {self.variant!r}")
+            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}; got {shown(self.variant)}")
         if self.starts < 1:
             raise ValueError(f"starts must be at least 1, got {self.starts}")
 

@@ -60,6 +60,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Space
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.relaxed_sampling import hard_bit, logistic_noise, relaxed_bernoulli
@@ -120,7 +121,9 @@ class NASASHyperparameters:
             raise ValueError(f"samples must be at least 1, got {self.samples}")
         for name, known in (("loss", _LOSSES), ("sampling", _SAMPLINGS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
+                )
 
 
 _LOSSES = ("mean", "literal", "concrete")

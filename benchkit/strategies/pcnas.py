@@ -59,6 +59,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.spaces.errors import InputError
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
@@ -123,7 +124,7 @@ class PCNASHyperparameters:
         if self.order is not None:
             object.__setattr__(self, "order", tuple(self.order))
         if self.search not in _SEARCHES:
-            raise ValueError(f"search must be one of {', '.join(_SEARCHES)}; got {self.search!r}")
+            raise ValueError(f"search must be one of {', '.join(_SEARCHES)}; got {shown(self.search)}")
         if self.shrink and self.search != "pool":
             raise ValueError("an evolution searches a supernet that was not shrunk: leave out shrink")
         if self.shrinks and self.track:

@@ -61,6 +61,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.darts_multi import DARTSMulti
 from benchkit.spaces.errors import InputError
@@ -125,9 +126,11 @@ class SIVDNASHyperparameters:
     def __post_init__(self) -> None:
         for name, known in (("variant", _VARIANTS), ("estimator", _ESTIMATORS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
+                )
         if self.variant != "si" and self.estimator != "none":
-            raise ValueError(f"variant {self.variant!r} has no Bernoulli draw; leave estimator out")
+            raise ValueError(f"variant {shown(self.variant)} has no Bernoulli draw; leave estimator out")
         if self.frozen < 0 or self.weight_decay < 0 or not 0 < self.initial_drop < 1:
             raise ValueError("frozen and weight_decay must not be negative, initial_drop in (0, 1)")
         for name in ("initial_gap", "annealing"):

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.vaenas_sampling import top_share
 from benchkit.strategies.weight_sharing import Evaluate
@@ -96,7 +97,7 @@ class SamplerHyperparameters:
 def check_sampler(given: str, known: tuple[str, ...]) -> None:
     """Raise ValueError unless the option ``sampler`` is one that is known."""
     if given not in known:
-        raise ValueError(f"sampler must be one of {', '.join(known)}; got {given!r}")
+        raise ValueError(f"sampler must be one of {', '.join(known)}; got {shown(given)}")
 
 
 class SupernetSampler:

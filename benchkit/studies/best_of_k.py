@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.best_of_k import Window, best_of_k_latex, best_of_k_summary, best_steps
+from benchkit.base.errors import shown
 from benchkit.base.files import write_text
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.figure_files import write_plot
@@ -84,7 +85,9 @@ def check_best_of_k(spec: StudySpec) -> None:
     labels = [strategy.label for strategy in spec.strategies]
     for label in (wanted.random, wanted.evolution, *wanted.samplers):
         if label not in labels:
-            raise InputError(f"best_of_k: {label!r} is none of this study's strategies: {', '.join(labels)}")
+            raise InputError(
+                f"best_of_k: {shown(label)} is none of this study's strategies: {', '.join(labels)}"
+            )
     if spec.report.valid is None or spec.report.datasets is not None:
         raise InputError("best_of_k needs a reported validation column, of the data set searched on")
     for label in wanted.samplers:

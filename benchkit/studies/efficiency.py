@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import shown
 from benchkit.base.measure import Measure
 from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StudySpec
@@ -180,7 +181,9 @@ def study_efficiency(
         own = list(TARGETS) if study.measure.is_percent else []
         targets = [*own, "baseline"] if known else own or [_ALL]
     if not known and (baseline != "random-search" or "baseline" in targets):
-        raise InputError(f"study {study.spec.name} has no strategy {baseline!r}; it has {', '.join(labels)}")
+        raise InputError(
+            f"study {study.spec.name} has no strategy {shown(baseline)}; it has {', '.join(labels)}"
+        )
     try:
         ends = study.budgets or common_ends(study.traces, study.axis)
         shares = list(SHARES)

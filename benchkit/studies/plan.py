@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from benchkit.base.errors import shown
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.searching.constraints import COSTS, describe_constraint, feasible_entries
 from benchkit.searching.table_evaluator import TableEvaluator
@@ -223,4 +224,4 @@ def _check_types(kind: type[SearchStrategy], options: dict[str, Any]) -> None:
             TypeAdapter(types[name]).validate_python(plain, strict=True)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
-            raise InputError(f"strategy {kind.name}: {name}: {reason} (got {value!r})") from error
+            raise InputError(f"strategy {kind.name}: {name}: {reason} (got {shown(value)})") from error

@@ -69,9 +69,9 @@ def imported_path(name: str) -> Path:
     InputError : the name is malformed or that of an embedded table.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"table name {name!r} must be lower-case letters, digits, '.', '_' or '-'")
+        raise InputError(f"table name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
     if name in _tables(_EMBEDDED):
-        raise InputError(f"{name!r} is an embedded table; choose another name with --as")
+        raise InputError(f"{shown(name)} is an embedded table; choose another name with --as")
     return cache_directory() / f"{name}{_SUFFIX}"
 
 

@@ -38,7 +38,7 @@ _NETWORK = {
     "image_channels": _POSITIVE,
     "size": Each(Number(0, 2**31 - 1, whole=True)),
     "batch_norm": {
-        **{"running": bool, "affine?": bool},
+        **{"running?": bool, "affine?": bool},
         **{"momentum?": Maybe(Number(0, 1)), "epsilon?": Number(0, 1)},
     },
 }

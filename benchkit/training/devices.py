@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from benchkit.base.errors import shown
 from benchkit.spaces import InputError
 
 __all__ = ["explain_memory", "intra_op_threads", "parse_device"]
@@ -31,7 +32,7 @@ def parse_device(text: str) -> torch.device:
         return torch.device("cpu")
     match = _CUDA.fullmatch(text)
     if match is None:
-        raise InputError(f"device {text!r} is none of auto, cpu, cuda, cuda:N")
+        raise InputError(f"device {shown(text)} is none of auto, cpu, cuda, cuda:N")
     index = int(match[1] or 0)
     if index >= count:
         have = f"CUDA devices 0..{count - 1}" if count else "no CUDA device; use --device cpu"

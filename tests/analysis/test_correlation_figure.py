@@ -86,6 +86,35 @@ def test_curves_draw_mean_trainings_and_ceiling_inside_the_page(curves, ceiling,
     assert labels[2].startswith("noise ceiling 0.")
 
 
+def test_what_is_not_resolvable_is_not_drawn(curves):
+    noise = np.random.default_rng(5).normal(size=(2, 120))
+    ceiling = noise_ceiling(noise, resamples=30)
+    assert not ceiling["resolved"].any()
+    last = curves[(curves["epoch"] == 40) & (curves["strategy"] == "spos")]
+    figure = draw_curves(curve_info(last, ceiling=ceiling))
+    (ax,) = figure.axes
+    assert len(ax.get_lines()) == 3 + 1  # trainings and their mean; no level
+    assert len(ax.patches) == 0
+    assert {line.get_marker() for line in ax.get_lines()[:3]} == {"."}
+    said = [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()]
+    assert said == [
+        "spos ($n$ = 120), mean of 3 trainings, each a dot",
+        "noise ceiling not resolvable ($n$ = 120)",
+    ]
+
+
+def test_a_panel_of_three_points_says_that_nothing_is_resolvable():
+    points = np.array([1.0, 2.0, 3.0])
+    ceiling = noise_ceiling([points, points + 1], fractions=(1.0,))
+    figure = draw_scatter([scatter_info(points, points, fractions=(1.0,), ceiling=ceiling)])
+    label = figure.axes[0].get_xlabel()
+    assert "= 1.00 (not resolvable)" in label
+    assert "noise ceiling\nnot resolvable" in label
+    assert "[" not in label
+    constant = draw_scatter([scatter_info(np.ones(3), points, fractions=(1.0,))])
+    assert "= undefined" in constant.axes[0].get_xlabel()
+
+
 @pytest.mark.parametrize("panels", [1, 2, 4])
 def test_scatter_shows_every_point_and_its_correlation(ceiling, panels):
     scores = TRUTH + np.random.default_rng(1).normal(0, 5, 120)

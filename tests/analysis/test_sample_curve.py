@@ -62,9 +62,9 @@ def test_figure_shows_methods_seeds_and_tests() -> None:
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
         "guided, best on validation (mean of 3, each thin)",
-        "guided, that one on test",
+        "guided, that one on test, each a dot",
         "predefined, best on validation (mean of 3, each thin)",
-        "predefined, that one on test",
+        "predefined, that one on test, each a dot",
     ]
 
 

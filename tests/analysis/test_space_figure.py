@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.analysis.pareto import pareto_front
+from benchkit.analysis.score_scale import score_scale
 from benchkit.analysis.space_figure import draw_space, space_info
 from benchkit.analysis.style import VENUES, method_look, save_figure
 
@@ -181,3 +182,53 @@ def test_vector_files_hold_the_cloud_as_an_image_and_stay_small(tmp_path: Path) 
         assert one.read_bytes() == other.read_bytes()
         assert one.stat().st_size < 200_000
     assert "<image" in first[1].read_text()
+
+
+# -- other quantities than accuracy --------------------------------------------------------------
+
+
+def test_the_best_of_a_loss_is_the_lowest_and_of_equals_the_cheapest() -> None:
+    cost, loss = [2.0, 1.0, 1.0, 3.0, 4.0], [0.9, 2.0, 1.5, 0.9, 5.0]
+    info = space_info(cost, loss, unit="nats", higher_is_better=False)
+    assert info.best == 0
+    assert info.front.tolist() == [2, 0]
+    (label,) = (text for text in legend_texts(draw_space(info)) if text.startswith("best"))
+    assert label == "best (lowest): 0.9 nats"
+    speed = space_info([10.0, 30, 20], [0.5, 0.9, 0.5], unit="", higher_is_better=False, lower_cost=False)
+    assert speed.best == 2  # as good as the first, and faster
+    assert speed.front.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "higher", "kind"),
+    [
+        ([90.0, 99.0], "%", True, "error"),
+        ([50.0, 60.0], "%", True, "linear"),
+        ([90.0, 120.0], "%", True, "linear"),  # no share of anything
+        ([1.0, 40.0], "%", False, "logarithmic"),  # errors
+        ([20.0, 9_000.0], "", False, "logarithmic"),
+        ([1e-6, 1e-3], "", False, "logarithmic"),
+        ([-9_000.0, -20.0], "nats", True, "linear"),
+        ([0.0, 9_000.0], "tokens/s", True, "linear"),
+        ([7.0, 7.0], "tokens/s", True, "linear"),
+        ([0.0, 0.0], "", False, "linear"),
+    ],
+)
+def test_every_quantity_has_a_scale_that_shows_all_of_it(
+    values: list[float], unit: str, higher: bool, kind: str
+) -> None:
+    spread = np.linspace(*values, 1_500)
+    scale = score_scale(spread, unit, higher)
+    assert scale.kind == kind
+    places = scale.place(spread)
+    assert (np.diff(places) >= 0).all()
+    np.testing.assert_allclose(scale.value(places), spread, rtol=1e-9)
+    info = space_info(np.linspace(1, 2, 1_500), spread, unit=unit, higher_is_better=higher)
+    assert info.density is not None
+    assert info.density.counts.sum() == 1_500
+    figure = draw_space(info)
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_ylim()
+    assert low < spread.min()
+    assert high > spread.max()
+    assert spread[info.best] == (spread.max() if higher else spread.min())

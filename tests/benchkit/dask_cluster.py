@@ -14,8 +14,8 @@ from typing import Any
 
 __all__ = ["Cluster", "cluster_in", "wait_until"]
 
-SECONDS = 180
-"""What a busy machine may take to start a process."""
+SECONDS = 600
+"""After so many a process is taken to hang, on the busiest machine."""
 
 
 class Cluster:

@@ -32,7 +32,7 @@ DOORS: dict[str, Any] = {
     "stream": lambda path: stream_entries(io.BytesIO(path.read_bytes()), "below", lambda *_: None, path.name),
     "table": _table,
     "images": read_images,
-    "folder": import_images,
+    "folder": lambda path: import_images(path, "mine"),
     "picture": lambda path: decode(path.read_bytes(), path.name),
 }
 

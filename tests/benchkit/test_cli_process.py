@@ -16,20 +16,37 @@ import pytest
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 
+SOURCE = '''
+import os, time
+from pathlib import Path
+from benchkit.strategies.random_search import RandomSearch
+
+class Held(RandomSearch):
+    """Random search that stops for ever once three trials are finished, where it is told to look for them."""
+    def propose(self):
+        while "HOLD" in os.environ and len(list(Path(os.environ["HOLD"]).glob("trials/*/*.arrow"))) >= 3:
+            time.sleep(0.1)
+        return super().propose()
+'''
+PATIENCE = 600.0
+"""Seconds after which a process is taken to hang, on the busiest machine."""
+
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_is_one_line_and_nothing_is_lost(
     small: Callable[..., StudySpec], home: Path, tmp_path: Path, jobs: int
 ) -> None:
-    spec = small(strategies=["regularized-evolution"], datasets=["d"], seeds=25, budget={"queries": 1500})
+    (tmp_path / "held_strategies.py").write_text(SOURCE)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    spec = small(strategies=[{"name": "held_strategies:Held", "label": "held"}], datasets=["d"], seeds=25)
     (tmp_path / "s.yaml").write_text(spec.to_yaml())
     out = tmp_path / "out"
     words = [sys.executable, "-m", "benchkit", "leaderboard", "run", str(tmp_path / "s.yaml")]
     words += ["--out", str(out), "--jobs", str(jobs), "--json"]
-    environment = {**os.environ, "BENCHKIT_HOME": str(home)}
+    environment = {**os.environ, "BENCHKIT_HOME": str(home), "PYTHONPATH": path}
     process = subprocess.Popen(
         words,
-        env=environment,
+        env={**environment, "HOLD": str(out)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,19 +54,24 @@ def test_ctrl_c_is_one_line_and_nothing_is_lost(
         # a test run started in the background of a script inherits an ignored Ctrl-C
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
-    while len(list(out.glob("trials/*/*.arrow"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to every process of the command
-    text, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    try:
+        while len(list(out.glob("trials/*/*.arrow"))) < 3 and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to every process of the command
+        text, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, err
     assert text == ""
     lines = [line for line in err.splitlines() if not line.startswith("trials: ")]
     assert lines == ["benchkit: interrupted: what was finished is kept"]
 
     assert 3 <= len(list(out.glob("trials/*/*.arrow"))) < 25
     assert not list(out.rglob("*.tmp"))
-    finished = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    finished = subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     assert len(json.loads(finished.stdout)["leaderboard"]) == 1
     assert len(StudyDirectory(out).read_manifest()["traces"]) == 25
 

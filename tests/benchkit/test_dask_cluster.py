@@ -42,7 +42,7 @@ class Held(RandomSearch):
     def propose(self):
         if "HOLD" in os.environ:
             Path(os.environ["HOLD"]).touch()
-            time.sleep(600)
+            time.sleep(10**6)
         return super().propose()
 
 class Deadly(RandomSearch):
@@ -132,7 +132,7 @@ def test_workers_that_come_while_it_runs_are_used(cluster: Cluster, held: StudyS
         wait_until(lambda: len(list((tmp_path / "out").rglob("*.arrow"))) >= 5)
         first.kill()
     finally:
-        study.join(60)
+        study.join(SECONDS)
     assert finished[0].complete
 
 
@@ -156,10 +156,8 @@ def test_a_scheduler_that_dies_leaves_what_was_finished(
             cluster.end()
 
     out = tmp_path / "out"
-    began = time.monotonic()
     with pytest.raises(InputError, match=r"lost the Dask scheduler at tcp://127\.0\.0\.1:"):
         run(held, out, 1, "dask", cluster.address, progress=end)
-    assert time.monotonic() - began < 60
     assert len(list(out.rglob("*.arrow"))) >= 2
     assert run(held, out).complete
 

@@ -135,7 +135,9 @@ ATTACKS = {
     "LONG4 of 2 GB": pickle.LONG4 + b"\xff\xff\xff\x7f",
     "a frame of 2**60, and nothing": pickle.FRAME + HUGE,
     "a number of a million digits": pickle.LONG + b"9" * 1_000_000 + b"L\n",
-    "a line without an end": pickle.UNICODE + b"a" * 1_000_000,
+    "a line without an end": pickle.UNICODE + b"a" * 20_000_000,
+    "a line of two bytes a letter": pickle.UNICODE + b"\\u0100" + b"a" * 1_000_000 + b"\n",
+    "a name without an end": pickle.GLOBAL + b"a" * 1_000_000,
     # numbers of things
     "memo of objects that are not there": pickle.LONG_BINGET + b"\xff\xff\xff\x7f",
     "five million sets": pickle.EMPTY_SET * 5_000_000,

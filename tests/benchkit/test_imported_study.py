@@ -63,15 +63,14 @@ def test_a_study_runs_on_an_imported_table(tmp_path: Path) -> None:
     assert done.read_manifest()["table"]["sha256"] == table.sha256
 
 
-def test_a_data_set_with_a_gap_is_studied_on_the_rest(tmp_path: Path) -> None:
-    import_rows(tmp_path, ROWS)
-    done = run_study(study(strategies=["random-search"]), tmp_path / "out")
-    manifest = done.read_manifest()
-    (n,) = manifest["studied"].values()
-    assert n < 6
-    (remark,) = manifest["remarks"].values()
-    assert remark.startswith(f"studied on the {n} of 6 entries")
-    assert (done.read_trials()["regret"] >= 0).all()
+def test_a_search_sees_the_architectures_that_have_its_score_and_says_so(tmp_path: Path) -> None:
+    table = import_rows(tmp_path, ROWS)
+    done = run_study(study(strategies=["random-search", "tpe"]), tmp_path / "out")
+    trials = done.read_trials()
+    measured = {table.base_space.format(row) for row in table.rows} - {"op0=None|op1=skip"}
+    assert set(trials["recommended"]) <= measured
+    assert trials["regret"].tolist() == (63 - trials["valid"]).tolist()
+    assert "studied on the 5 of 6 entries" in done.read_manifest()["remarks"]["data set mine"]
 
 
 def test_seconds_cannot_be_a_budget_where_there_are_none(tmp_path: Path) -> None:

@@ -195,12 +195,13 @@ def correlation_study(folder: Path) -> Path:
         "a,0,2,30,test,0.1,kendall_tau,5,0.05,,\n"
     )
     (folder / "correlations-mean.csv").write_text(
-        f"{head},trainings,mean,sd,low,high\n"
-        "2,9,valid,1.0,kendall_tau,2,0.7,0.1,-0.87,1.67\n"
-        "2,30,valid,1.0,kendall_tau,2,0.4,0.1,-0.87,1.67\n"
+        f"{head},trainings,mean,sd,low,high,values\n"
+        "2,9,valid,1.0,kendall_tau,2,0.7,0.1,,,0.6 0.8\n"
+        "2,30,valid,1.0,kendall_tau,2,0.4,0.1,,,0.3 0.5\n"
     )
     (folder / "noise_ceiling.csv").write_text(
         "truth,fraction,measure,pairs,n,value,low,high\nvalid,1.0,kendall_tau,3,50,0.8,0.7,0.9\n"
+        "test,0.1,kendall_tau,3,5,0.2,-0.3,0.6\n"
     )
     told = {"dataset": "d", "n": 50, "table": {"name": "t", "sha256": "b" * 64}}
     (folder / "correlation.json").write_text(json.dumps(told))
@@ -214,9 +215,8 @@ def test_key_figures_of_a_correlation_study(tmp_path: Path) -> None:
     assert shown.splitlines()[2:] == [
         "| truth | best share | a | b | mean | noise ceiling |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| validation | all | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] | 0.40 [-0.87, 1.67] "
-        "| 0.80 [0.70, 0.90] |",
-        "| test | 10 % | 0.05 |  |  |  |",
+        "| validation | all | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] | 0.40 | 0.80 [0.70, 0.90] |",
+        "| test | 10 % | 0.05 (not resolvable) |  |  | not resolvable [-0.30, 0.60] |",
     ]
 
 
@@ -236,8 +236,8 @@ def test_key_figures_of_the_fading_study_are_those_of_its_prose() -> None:
     shown = key_figures(KEPT / "digits-fading")
     row = next(line for line in shown.splitlines() if line.startswith("| 8 |"))
     assert row == (
-        "| 8 | 2.1e+05 [1.7e+05, 2.4e+05] | 8.1e+04 [6.2e+04, 1.0e+05] | 0.125 [0.106, 0.144] "
-        "| 0.57 [0.44, 0.69] | 0.51 [0.36, 0.65] |"
+        "| 8 | 2.1e+05 [1.7e+05, 2.4e+05] | 8.1e+04 [6.4e+04, 1.0e+05] | 0.125 [0.107, 0.146] "
+        "| 0.57 [0.43, 0.68] | 0.51 [0.35, 0.64] |"
     )
 
 

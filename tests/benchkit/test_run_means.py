@@ -81,8 +81,8 @@ def test_searches_and_correlations_see_the_same_mean(table: Table) -> None:
     expected = [each for each in MEANS if not np.isnan(each)]
     assert TableColumns(table).values("d/valid/10") == pytest.approx(MEANS, nan_ok=True)
     assert "d/valid/10" in TableColumns(table).means
-    with pytest.raises(InputError, match="for 1 of 6 architectures"):
-        TableEvaluator(table, "d", "valid", 10, "mean", np.random.default_rng(0))
+    evaluator = TableEvaluator(table, "d", "valid", 10, "mean", np.random.default_rng(0))
+    assert evaluator.evaluate(rows).scores == pytest.approx(expected)
     assert table.query(rows, MEAN) == pytest.approx(expected)
 
 
@@ -109,6 +109,17 @@ def test_a_study_reads_the_mean_of_scores_and_of_seconds(home: Path, tmp_path: P
     trials = run_study(parse_spec(study, "here"), tmp_path / "out").read_trials()
     assert trials["valid"].tolist() == [84]
     assert trials["regret"].tolist() == [0]
+
+
+def test_a_mean_has_the_unit_of_its_runs(tmp_path: Path) -> None:
+    """Two data sets may state one quantity in different units."""
+    speed = [Metric("d", None, None, run, "fps") for run in range(2)]
+    other = [Metric("e", None, None, run, "fps") for run in range(2)]
+    columns = {each: Column(np.ones(6), unit="1/s", better="higher") for each in speed}
+    columns |= {each: Column(np.ones(6), unit="1/min", better="higher") for each in other}
+    table = table_of(tmp_path / "t.arrow", columns)
+    units = {m.dataset: table.quantity(m).unit for m in table.available if m.run is None}
+    assert units == {"d": "1/s", "e": "1/min"}
 
 
 def test_a_table_may_have_any_number_of_runs(tmp_path: Path) -> None:

@@ -80,6 +80,30 @@ def test_numpy_scalars_arrays_and_sets_are_data(protocol: int) -> None:
     assert [found[key] for key in ("set", "frozen", "default")] == [{1, 2}, {3}, {"a": [1]}]
 
 
+@pytest.mark.parametrize(
+    "dtype", ["?", "i1", "u1", "<i2", ">i4", "u8", "<f2", "f4", ">f8", "S3", "U2", ">U1", "S0", "U0"]
+)
+def test_numpy_values_are_those_that_numpy_makes_to_the_bit(dtype: str) -> None:
+    """The parts are put together by our own code, where numpy's own would trust them."""
+    rng = np.random.default_rng(0)
+    for shape in ((), (5,), (0,), (2, 3), (2, 0, 3), (2, 3, 4)):
+        numbers = rng.integers(0, 2, shape) if dtype == "?" else rng.integers(0, 100, shape)
+        wide = dtype if dtype[-1] != "0" else dtype[0] + "2"  # arrays of no bytes are made by nobody
+        for array in (numbers.astype(wide), np.asfortranarray(numbers.astype(wide))):
+            for protocol in PROTOCOLS[:-1]:
+                found = load_pickle(pickle.dumps(array, protocol), "a pickle", encoding="latin1")
+                assert (found.dtype.str, found.shape) == (array.dtype.str, array.shape)
+                assert found.flags.f_contiguous == array.flags.f_contiguous
+                assert found.flags.writeable
+                assert found.flags.owndata
+                assert found.tobytes() == array.tobytes()
+    scalar = np.zeros(1, dtype=wide)[0] if dtype[-1] == "0" else numbers.astype(dtype).reshape(-1)[0]
+    for protocol in PROTOCOLS[:-1]:
+        found = load_pickle(pickle.dumps(scalar, protocol), "a pickle", encoding="latin1")
+        assert type(found) is type(scalar)
+        assert found.tobytes() == scalar.tobytes()
+
+
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
 def test_numpy_is_known_by_its_old_and_its_new_name(module: str) -> None:
     # protocol 2 writes names as lines, so that one may be put in the place of the other
@@ -101,6 +125,7 @@ def test_the_first_texts_are_seen_without_building_anything(tmp_path: Path) -> N
     assert first_texts(data[:30])[0] == "meta_archs"
     assert first_texts(b"no pickle at all") == []
     assert first_texts(b"") == []
+    assert first_texts(b"\x80\x02S'\\q'\n") == ["\\q"]  # what is no escape is no warning either
     assert not (tmp_path / "ran").exists()
 
 

@@ -81,6 +81,12 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 count += 1
                 if count > _MOST_MEMBERS:
                     raise InputError(f"it has more than {_MOST_MEMBERS:,} members")
+                if member.issparse():
+                    raise InputError(
+                        f"its member {shown(member.name)} is sparse: no archive of images has such"
+                    )
+                if member.size < 0:
+                    raise tarfile.ReadError("a member that ends before it begins")
                 if member.isreg():
                     yield member.name, partial(_content, archive, window, member)
                 window.left = _HEADERS
@@ -89,11 +95,9 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _content(archive: tarfile.TarFile, window: _Window, member: tarfile.TarInfo) -> bytes:
-    if member.issparse():
-        raise InputError(f"its member {_shown(member)} is sparse: no archive of images has such")
     if member.size > LARGEST_FILE:
         raise InputError(
-            f"its member {_shown(member)} has {member.size / MEGABYTE:,.1f} MB, "
+            f"its member {shown(member.name)} has {member.size / MEGABYTE:,.1f} MB, "
             f"but a file of images has at most {LARGEST_FILE / MEGABYTE:,.0f} MB"
         )
     file = archive.extractfile(member)
@@ -106,7 +110,3 @@ def _content(archive: tarfile.TarFile, window: _Window, member: tarfile.TarInfo)
         if not parts[-1]:
             raise EOFError
     return b"".join(parts)
-
-
-def _shown(member: tarfile.TarInfo) -> str:
-    return shown(member.name)

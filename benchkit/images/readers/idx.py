@@ -21,6 +21,7 @@ from benchkit.spaces import InputError
 __all__ = ["IdxFiles", "read_idx"]
 
 _UNSIGNED_BYTES = 8
+_MOST_DIMENSIONS = 3
 _FILE = re.compile(r"(train|t10k)-(images|labels)[-.]idx([13])-ubyte(\.gz)?")
 # the first training labels tell apart what the file names do not
 _KNOWN: dict[tuple[int, ...], str] = {
@@ -38,6 +39,8 @@ def read_idx(content: bytes, where: str) -> npt.NDArray[np.uint8]:
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES or not content[3]:
         raise InputError(f"{where} is not an IDX file of unsigned bytes")
+    if content[3] > _MOST_DIMENSIONS:
+        raise InputError(f"{where} has {content[3]} dimensions, where images have {_MOST_DIMENSIONS}")
     start = 4 + 4 * content[3]
     if len(content) < start:
         raise InputError(f"{where} is truncated: it ends inside its header")

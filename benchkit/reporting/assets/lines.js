@@ -55,12 +55,13 @@ function lineSpecification(view, rows, at, about) {
   const own = { color: { field: "color", type: "nominal", scale: null }, detail: { field: "series", type: "nominal" } };
   const x = positioned(view.x, "x");
   const y = positioned(view.y, "y");
+  const bands = {
+    transform: [{ filter: "datum.banded" }],
+    mark: { type: "area", interpolate, opacity: 0.16, aria: false, clip: true },
+    encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, ...own },
+  };
   const layers = [
-    {
-      transform: [{ filter: "datum.banded" }],
-      mark: { type: "area", interpolate, opacity: 0.16, aria: false, clip: true },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, ...own },
-    },
+    ...(rows.some((row) => row.banded) ? [bands] : []),
     {
       mark: { type: "line", interpolate, aria: false, clip: true },
       encoding: {

@@ -51,10 +51,11 @@ function startScatter(root, data) {
     drawn = null;
     const x = data.values.x[view.of[0]];
     const y = data.values.y[view.of[1]];
-    const least = Number(share.value) ? view.least[Number(share.value) - 1] : -Infinity;
+    const sign = view.lower ? -1 : 1;
+    const least = Number(share.value) ? sign * view.least[Number(share.value) - 1] : -Infinity;
     const points = x.map((at, place) => ({ place, x: at, y: y[place] }))
-      .filter((point) => point.x !== null && point.y !== null && point.y >= least)
-      .sort((a, b) => b.y - a.y);
+      .filter((point) => point.x !== null && point.y !== null && sign * point.y >= least)
+      .sort((a, b) => sign * (b.y - a.y));
     const reader = scatterReader(data, view, points);
     reading.replaceChildren(reader.element);
     const color = darkness.matches ? BLUE.dark : BLUE.color;

@@ -60,6 +60,7 @@ SEEDS = (777, 888, 999, 111)
 _MOST_TRAININGS = 100  # of an architecture; officially 25
 _MOST_SEEDS = 16  # each of them is a run, with columns of its own; officially 4
 _MOST_ARCHITECTURES = 2**31
+_LONGEST_NAME = 300  # characters of an architecture; officially 88
 _MEAN = "mean over the runs there are"
 
 
@@ -251,7 +252,8 @@ class ResultColumns:
 def _name(record: Any) -> tuple[int, str]:
     """Return the official index and string of an architecture, each of its type."""
     index, name = part(record, "arch_index"), part(record, "arch_str")
-    if type(index) is not int or type(name) is not str or not 0 <= index < _MOST_ARCHITECTURES:
+    known = type(index) is int and type(name) is str and len(name) <= _LONGEST_NAME
+    if not known or not 0 <= index < _MOST_ARCHITECTURES:
         raise InputError(f"'arch_index' is {shown(index)} and 'arch_str' {shown(name)}")
     return index, name
 

@@ -21,6 +21,7 @@ __all__ = ["Stack"]
 _LONGEST_NUMBER = 255  # bytes, or digits
 _LATIN = 1 << 16  # longer texts are bytes in disguise: Latin-1
 _LAST_OF_LATIN = 0xC3  # first byte of the last of its characters in UTF-8
+_PAST_LATIN = re.compile(rb"\\U|\\u(?!00)")
 _QUOTED = re.compile(rb"""(['"])(?:[^\\]|\\[\\'"abfnrtv]|\\x[0-9a-fA-F]{2})*\1""")
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 
@@ -255,7 +256,10 @@ class Stack(Tape):
 
     def text_in_line(self) -> None:
         """UNICODE."""
-        self.stack.append(str(self.line(), "raw-unicode-escape"))
+        raw = self.line(long=True)
+        if len(raw) > _LATIN and _PAST_LATIN.search(raw):
+            raise InputError(f"a text of {len(raw):,} bytes, which is no data in Latin-1")
+        self.stack.append(str(raw, "raw-unicode-escape"))
 
     def old_text(self, size: int) -> None:
         """BINSTRING, SHORT_BINSTRING."""

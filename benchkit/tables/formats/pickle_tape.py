@@ -82,9 +82,12 @@ class Tape:
         if self.at > self.end:
             raise EOFError
         if not self._ended:
-            more = self._file.read(_CHUNK)
-            self._ended = not more
-            self._fill(self.buffer[self.at : self.end] + more)
+            self._extend()
+
+    def _extend(self) -> None:
+        more = self._file.read(_CHUNK)
+        self._ended = not more
+        self._fill(self.buffer[self.at : self.end] + more)
 
     def _fill(self, content: bytes) -> None:
         self._before += self.at
@@ -126,15 +129,28 @@ class Tape:
         """Return the number in the next bytes, little-endian and not negative."""
         return int.from_bytes(self.take(size), "little")
 
-    def line(self) -> bytes:
-        """Return the text up to the end of the line, without it."""
-        if self.at + _LONGEST_LINE > self.end:
-            self.refill()
-        stop = self.buffer.find(b"\n", self.at, min(self.at + _LONGEST_LINE, self.end))
-        if stop < 0:
-            if self.at + _LONGEST_LINE > self.end:
+    def line(self, long: bool = False) -> bytes:
+        """Return the text up to the end of the line, without it.
+
+        Parameters
+        ----------
+        long : whether it may be as long as the limits allow; otherwise it is a name or a number.
+        """
+        looked = 0
+        while (stop := self.buffer.find(b"\n", self.at + looked, self.end)) < 0:
+            looked = self.end - self.at
+            if self._ended:
                 raise EOFError
-            raise InputError(f"a line of more than {_LONGEST_LINE:,} bytes")
+            self._check_line(looked, long)
+            self._extend()
+        self._check_line(stop - self.at, long)
         found = self.buffer[self.at : stop]
+        if len(found) > _LONGEST_LINE:
+            self._payload += len(found)
         self.at = stop + 1
         return found
+
+    def _check_line(self, size: int, long: bool) -> None:
+        most = self.limits.payload - self._payload if long else _LONGEST_LINE
+        if size > most:
+            raise InputError(f"a line of more than {most:,} bytes")

@@ -25,6 +25,7 @@ import io
 import pickle
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -111,9 +112,11 @@ def first_texts(start: bytes) -> list[str]:
     if start[:1] != pickle.PROTO:
         return texts
     try:
-        for code, argument, _ in pickletools.genops(start):
-            if code.name == "PROTO" or isinstance(argument, str):
-                texts.append(str(argument))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that are none: it is not read here
+            for code, argument, _ in pickletools.genops(start):
+                if code.name == "PROTO" or isinstance(argument, str):
+                    texts.append(str(argument))
     except (ValueError, OverflowError, LookupError, struct.error):  # the end of these bytes, or no pickle
         pass
     return texts[1:]

@@ -276,7 +276,50 @@ def test_the_command_prints_a_table_and_json(
         assert wanted in out
     code, out, _ = cli(*given, "--json")
     assert code == 0
-    assert json.loads(out) == json.loads((tmp_path / "out" / "result.json").read_text())
+    printed = json.loads(out)
+    checkpoints = printed.pop("checkpoints")
+    assert printed == json.loads((tmp_path / "out" / "result.json").read_text())
+    kept = pd.read_csv(tmp_path / "out" / "correlations.csv")
+    assert len(kept) == sum(len(each["correlations"]) for each in checkpoints)
+    last = checkpoints[-1]
+    whole, end = (pd.DataFrame(each["correlations"]) for each in (last, printed["trainings"][-1]))
+    pd.testing.assert_frame_equal(whole, end)
+    mean = printed["trainings"][-1]["mean_supernet_accuracy"]
+    assert last["mean_supernet_accuracy"] == pytest.approx(mean, rel=1e-12)
+
+
+def test_every_checkpoint_that_was_scored_is_printed(
+    cli: Callable[..., Any], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    given = words(trained, table, tmp_path / "out", every=2)
+    for _ in range(2):  # finished, the study prints the same again
+        code, out, _ = cli(*given)
+        assert code == 0
+        lines = [line.split() for line in out.splitlines() if line.startswith("seed-")]
+        shown = {(line[0], int(line[1]), int(line[2])) for line in lines}
+        last = json.loads((tmp_path / "out" / "result.json").read_text())["trainings"]
+        first = min(each["images"] for each in last)
+        expected = {(each["training"], 3, each["images"]) for each in last}
+        assert shown == expected | {("seed-0", 2, first)}
+    _, out, _ = cli(*given, "--json")
+    found = json.loads(out)["checkpoints"]
+    assert [each["epoch"] for each in found] == [2] + [3] * len(expected)
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    earlier = scores[scores["epoch"] == 2]["supernet_accuracy"]
+    assert found[0]["mean_supernet_accuracy"] == pytest.approx(earlier.mean())
+    assert found[0]["best_supernet_accuracy"] == earlier.max()
+
+
+def test_two_architectures_are_not_resolvable(
+    cli: Callable[..., Any], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    code, out, _ = cli(*words(trained, table, tmp_path / "out", n=2))
+    assert code == 0
+    assert "[1.00, 1.00]" not in out
+    assert "(not resolvable)" in out or "undefined" in out
+    kept = pd.read_csv(tmp_path / "out" / "correlations.csv")
+    assert kept[["low", "high"]].isna().all(axis=None)
+    assert set(kept["n"]) <= {1, 2}
 
 
 def test_a_supernet_is_held_against_another_data_set_of_the_table(

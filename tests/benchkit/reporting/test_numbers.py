@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import benchkit
 from benchkit.analysis.style import method_look
 from benchkit.reporting.cells import cells_of
 from benchkit.reporting.charts import DARK, Axis, Series, dark_color, lines_table, plain, rounded, view_data
@@ -18,7 +20,7 @@ from benchkit.reporting.fadings import fading_section
 from benchkit.reporting.leaderboards import leaderboard_section
 from benchkit.reporting.origin import command, short_names
 from benchkit.reporting.parts import choice, number_cell
-from benchkit.reporting.scatters import shown_of
+from benchkit.reporting.scatters import scatter_data, shown_of
 from benchkit.reporting.shares import study_table, trials_at
 from benchkit.reporting.supernets import supernet_sections
 from benchkit.spaces import InputError
@@ -89,10 +91,14 @@ def test_curves_end_at_the_regret_of_the_leaderboard(done: StudyDirectory) -> No
     views = [view for view in figure.data["views"] if view["keys"][1] == "queries"]
     assert {view["keys"][0] for view in views} == {"d", "e"}
     for view in views:
-        for series in view["series"]:
-            regret = board.loc[(view["keys"][0], series["label"]), "regret"]
-            assert series["mean"][-1] == pytest.approx(regret, rel=1e-4)
-            assert (np.diff(series["mean"]) <= 0).all()
+        for label in dict.fromkeys(series["label"] for series in view["series"]):
+            mean, *seeds = (series for series in view["series"] if series["label"] == label)
+            assert mean["mean"][-1] == pytest.approx(board.loc[(view["keys"][0], label), "regret"], rel=1e-4)
+            assert (np.diff(mean["mean"]) <= 0).all()
+            assert set(mean["low"]) == {None}  # two seeds resolve no interval: each is a thin line
+            assert [seed["look"] for seed in seeds] == [None, None]
+            average = np.mean([seed["mean"] for seed in seeds], axis=0)
+            assert mean["mean"] == pytest.approx(average, rel=1e-4, abs=1e-4)
 
 
 def test_thinned_curves_end_there_too(small: Callable[..., StudySpec], tmp_path: Path) -> None:
@@ -121,7 +127,16 @@ def test_a_study_without_traces_has_its_leaderboard_and_says_so(done: StudyDirec
 def test_correlations_and_their_ceiling(correlation: Path) -> None:
     section = correlation_section(correlation, "it")
     table, (curve, scatter) = section.tables[0], section.figures
-    assert [row.cells[0].text for row in table.rows if row.keys[1] == "1"] == ["spos-0", "spos-1"]
+    whole = [row for row in table.rows if row.keys[1] == "1"]
+    assert [[cell.text for cell in row.cells[:2]] for row in whole] == [
+        ["spos-0", "5"],
+        ["spos-0", "10"],
+        ["spos-1", "5"],
+        ["spos-1", "10"],
+    ]
+    assert [row.keys[2] for row in whole] == ["earlier", "last"] * 2
+    few = [row for row in table.rows if row.keys[1] == "0.1"]
+    assert {row.cells[6].interval for row in few} == {"(not resolvable)"}  # tau of four architectures
     assert table.rows[0].cells[-1].text == "0.90"
     assert table.rows[0].cells[-1].interval == "[0.85, 0.95]"
     view = next(v for v in curve.data["views"] if v["keys"] == ["valid", "kendall_tau", "1"])
@@ -129,10 +144,7 @@ def test_correlations_and_their_ceiling(correlation: Path) -> None:
     assert mean["x"] == [5, 10]
     assert first["look"] is None
     assert mean["mean"] == pytest.approx(np.mean([first["mean"], second["mean"]], axis=0), rel=1e-4)
-    half = (
-        np.abs(np.subtract(first["mean"], second["mean"])) / 2 * 12.7062
-    )  # Student's t, one degree of freedom
-    assert np.subtract(mean["high"], mean["mean"]) == pytest.approx(half, rel=1e-3)
+    assert mean["low"] == mean["high"] == [None, None]  # two trainings resolve no interval
     assert view["level"]["value"] == 0.9
     y = np.array(scatter.data["values"]["y"]["valid"])
     assert (np.diff(y) <= 0).all()
@@ -233,6 +245,23 @@ def test_small_things() -> None:
     assert command("plot", "it's", "--axis", None) == "benchkit plot 'it'\"'\"'s' --axis"
     assert len(shown_of(np.arange(4000.0))) == 1500
     assert list(shown_of(np.array([1.0, np.nan, 3.0]))) == [2, 0, 1]
+
+
+def test_of_a_loss_the_lowest_are_the_best() -> None:
+    truths = {"accuracy": np.array([10.0, 30, 20, 40]), "loss": np.array([4.0, 2, 3, 1])}
+    cells = [benchkit.get_space("nasbench201-3").format(np.array([i, 0, 0])) for i in range(4)]
+    predicted = {"a": np.arange(4.0)}
+
+    def drawn(name: str) -> dict[str, Any]:
+        keys, titles = {("a", name): ("a", name)}, {name: name}
+        lower = {"loss"} & {name}
+        return scatter_data("nasbench201-3", cells, predicted, {name: truths[name]}, keys, "x", titles, lower)
+
+    accuracy, loss = drawn("accuracy"), drawn("loss")
+    assert loss["names"] == accuracy["names"] == [cells[3], cells[1], cells[2], cells[0]]
+    assert loss["values"]["y"]["loss"] == [1, 2, 3, 4]
+    assert (loss["views"][0]["least"], loss["views"][0]["lower"]) == ([2, 1], True)
+    assert (accuracy["views"][0]["least"], accuracy["views"][0]["lower"]) == ([30, 40], False)
 
 
 def test_names_say_no_more_than_they_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_cut_short_tensors_are_refused(make_trainer: Make, saved: Path, keep: in
 def test_damaged_facts_are_refused(make_trainer: Make, saved: Path) -> None:
     text = saved.read_text()
     for damaged, reason in (
-        (text[: len(text) // 2], "not whole"),
+        (text[: len(text) // 2], "is not JSON"),
         ("[]", "format version None"),
         (text.replace('"format_version": 1', '"format_version": 2'), "format version 2"),
     ):
