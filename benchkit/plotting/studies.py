@@ -205,9 +205,11 @@ def _together(
     parts: list[pd.DataFrame] = []
     panels: dict[str, tuple[str, str]] = {}
     limits: dict[str, float | None] = {}
+    differ = len({study.measure for study in studies.values()}) > 1
     for name, study in studies.items():
         shown = [each for each in study.spec.datasets if datasets is None or each in datasets]
-        titles = {each: each if len(studies) == 1 else f"{each}\n{name}" for each in shown}
+        of = f", {study.measure.labelled(study.measure.words)}" if differ else ""  # in its own unit
+        titles = {each: each if len(studies) == 1 else f"{each}{of}\n{name}" for each in shown}
         panels |= {title: (name, dataset) for dataset, title in titles.items()}
         limits |= dict.fromkeys(titles.values(), study.limit)
         here = study.traces[study.traces["dataset"].isin(shown)]

@@ -291,6 +291,10 @@ def test_studies_of_two_quantities_are_compared_as_tasks(
     assert code == 0, err
     assert "regret in validation perplexity" in shown
     assert "regret in validation log likelihood" in shown
+    both = tmp_path / "both.png"
+    code, _, err = cli("plot", "efficiency", finished.path, other.path, "--out", both)
+    assert code == 0, err
+    assert "each panel's regret is in its own unit" in err
     code, _, err = cli(
         "plot", "reaching", finished.path, other.path, "--target", 1, "--out", tmp_path / "r.png"
     )
