@@ -67,7 +67,7 @@ def test_a_matrix_that_is_kept_is_drawn_as_it_stands(cli: Cli, tmp_path: Path) -
         assert (code, said in error) == (2, True), error
     (made / "matrix.csv").write_text("row,column\n")
     code, _, error = cli("plot", "heatmap", made, "--out", figure)
-    assert (code, "cannot read the matrix" in error) == (2, True)
+    assert (code, "matrix.csv is damaged: it has no column" in error) == (2, True)
 
 
 @pytest.mark.parametrize("words", [("table", "correlate"), ("plot", "heatmap"), ("plot", "correlation")])
@@ -151,7 +151,15 @@ class TestKeptStudy:
             "a measure and a fraction": ("table", "correlate", "nasbench201", "--n", 9, "--measure", ","),
             "needs two columns": ("table", "correlate", "nasbench201", "--columns", "cifar10/valid/12"),
             "--fraction takes numbers": ("table", "correlate", "nasbench201", "--fraction", "half"),
-            "fraction must lie": ("table", "correlate", "nasbench201", "--n", 50, "--fraction", "2"),
+            "--fraction must be a number above 0 and at most 1": (
+                "table",
+                "correlate",
+                "nasbench201",
+                "--n",
+                50,
+                "--fraction",
+                "2",
+            ),
             "unknown measure": ("table", "correlate", "nasbench201", "--n", 50, "--measure", "tau"),
             "--n must be": ("table", "correlate", "nasbench201", "--n", 1),
         }
