@@ -270,9 +270,7 @@ def test_a_space_is_drawn_by_perplexity_and_entries_without_latency_are_counted(
     out = tmp_path / "a.svg"
     code, _, notes = cli("plot", "space", "lm", "--cost", "latency", "--quantity", "perplexity", "--out", out)
     assert code == 0
-    assert (
-        "6 of 48 entries have no latency (.latency) or no wiki.valid.10ep.perplexity, and are left" in notes
-    )
+    assert "6 of 48 entries have no latency (latency) or no wiki.valid.10ep.perplexity, and are left" in notes
     perplexity, latency = (
         language.values(PERPLEXITY),
         language.values(Metric("", None, None, None, "latency")),
@@ -316,7 +314,7 @@ def test_a_cost_is_queried_by_the_name_that_people_give_it(cli: Cli, language: T
     words = ("table", "query", "lm", SPACE.format(row), "--dataset", "wiki", "--quantity", "latency")
     code, printed, _ = cli(*words, "--json")
     answer = json.loads(printed)
-    assert (code, answer["unit"], answer["metric"]) == (0, "ms", ".latency")
+    assert (code, answer["unit"], answer["metric"]) == (0, "ms", "latency")
     assert answer["value"] == language.query(row, Metric("", None, None, quantity="latency"))
     missing = ("table", "query", "lm", SPACE.format(language.rows[4]), "--dataset", "wiki")
     code, _, error = cli(*missing, "--quantity", "latency")
