@@ -54,7 +54,7 @@ def test_a_document_of_its_shape_comes_back() -> None:
         (document(limits={"a": float("nan")}), "limits.a is nan"),
         (document(rows={}), "rows is an object, not a list"),
         (document(rows=[{"value": "x"}]), r"rows\[0\].value is 'x', not a number"),
-        (document(rows=[{"value": 10**400}]), r"rows\[0\].value is 10+\.\.\., not a number"),
+        (document(rows=[{"value": 10**400}]), r"rows\[0\].value is an integer of 1,329 bits, not a number"),
         ({"rows": []}, "it has no table"),
     ],
 )
