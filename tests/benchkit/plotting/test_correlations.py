@@ -151,7 +151,15 @@ class TestKeptStudy:
             "a measure and a fraction": ("table", "correlate", "nasbench201", "--n", 9, "--measure", ","),
             "needs two columns": ("table", "correlate", "nasbench201", "--columns", "cifar10/valid/12"),
             "--fraction takes numbers": ("table", "correlate", "nasbench201", "--fraction", "half"),
-            "fraction must lie": ("table", "correlate", "nasbench201", "--n", 50, "--fraction", "2"),
+            "--fraction must be a number above 0": (
+                "table",
+                "correlate",
+                "nasbench201",
+                "--n",
+                50,
+                "--fraction",
+                "2",
+            ),
             "unknown measure": ("table", "correlate", "nasbench201", "--n", 50, "--measure", "tau"),
             "--n must be": ("table", "correlate", "nasbench201", "--n", 1),
         }
