@@ -22,7 +22,7 @@ def test_no_range_holds_what_is_no_number_or_has_no_end(name: str) -> None:
             check_number(name, value, "--it")
         assert len(str(caught.value)) < 400
     known = RANGES[name]
-    assert known.least < known.most <= 2**63 - 1
+    assert known.least < known.most <= 1e30
     inside = (int if known.whole else float)(known.least + 0.5 * min(1.0, known.most - known.least))
     check_number(name, inside + (1 if known.whole else 0))
 

@@ -18,7 +18,7 @@ from benchkit.cli.checked import CheckedCommand
 
 Cli = Callable[..., tuple[int, str, str]]
 LONG = "x" * 5000
-HUGE = 10**25
+HUGE = 10**35
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

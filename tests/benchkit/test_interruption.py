@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-import benchkit.analysis.style as style
 import benchkit.base.files as files
 import benchkit.studies.runner as runner
 from benchkit.spaces import InputError
@@ -244,7 +243,7 @@ def test_a_disk_that_is_full_when_a_figure_is_drawn(
         replace(source, destination)
 
     with monkeypatch.context() as patch:
-        patch.setattr(style.os, "replace", full)
+        patch.setattr(files.os, "replace", full)
         with pytest.raises(InputError, match=r"cannot write .*figures.*: No space left on device"):
             run(small(), out)
     assert not [name for name in names(out) if figure in name]

@@ -106,7 +106,7 @@ def parse_record(data: bytes) -> Record:
     try:
         raw = binascii.a2b_base64(encoded.replace("\n", ""), strict_mode=True)
         metrics = ModelMetrics.FromString(raw)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, and letters that are not ASCII
         raise InputError(f"field raw_metrics is not base64: {error}") from error
     except DecodeError as error:
         raise InputError("field raw_metrics is not a ModelMetrics message in base64") from error

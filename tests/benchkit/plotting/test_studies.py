@@ -148,7 +148,7 @@ def test_the_commands(cli: Run, done: StudyDirectory, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["efficiency", "--axis", "hours"], "unknown axis 'hours'"),
-        (["reaching", "--target", "nan"], "a target is a regret"),
+        (["reaching", "--target", "nan"], "--target must be a number"),
         (["reaching", "--target", "-1"], "no trial reached"),
         (["ranks", "--format", "gif"], "unknown format 'gif'"),
     ],

@@ -287,7 +287,7 @@ def test_settings_go_over_the_presets_recipe() -> None:
     for wrong in ({"accumulate": 0}, {"accumulate": 65}, {"threads": 0}, {"label_smoothing": 1.0}):
         with pytest.raises(InputError, match=f"{next(iter(wrong))} (cannot be|must be)"):
             replace(SMALL, **wrong).recipe(get_preset("small"))
-    with pytest.raises(InputError, match="recalibrate is a number of batches"):
+    with pytest.raises(InputError, match="recalibrate must be a whole number"):
         replace(SMALL, recalibrate=-1)
 
 
