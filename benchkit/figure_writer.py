@@ -18,7 +18,7 @@ def write_figure(figure: Any, out: Path, formats: Sequence[str] = ("pdf", "png")
     Parameters
     ----------
     out : their name; a suffix that is a format is cut off. Its folder is made.
-    formats : of `benchkit.analysis.style.FORMATS`.
+    formats : Names from `benchkit.analysis.style.FORMATS`.
 
     Raises
     ------

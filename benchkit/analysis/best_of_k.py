@@ -104,7 +104,7 @@ def best_of_k_summary(
     baselines : row -> the rows of random search with the same K, and with the same queries in all.
     rng : for the bootstrap only.
     level, resamples : of the intervals, see `mean_interval`.
-    measure : what valid and test are of.
+    measure : Quantity of the columns valid and test.
 
     Notes
     -----
@@ -202,7 +202,7 @@ def best_of_k_latex(
     caption : what the table is of, put before the explanation.
     source : whose numbers these are, plain text; ends the caption.
     remarks : comments above the table, which LaTeX does not print.
-    measure : what the values are of.
+    measure : Quantity of the values.
 
     The best mean of a data set and column is bold, and so is every other that prints the same.
     """

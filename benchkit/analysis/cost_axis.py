@@ -110,8 +110,8 @@ def regret_floor(smallest: float, highest: float, measure: Measure | None) -> fl
 
     Parameters
     ----------
-    smallest, highest : of the regrets above 0.
-    measure : what they are of; a hundredth of a percentage point is one image of ten thousand, and of other
+    smallest, highest : Least and largest regret above 0.
+    measure : Quantity of the regrets; a hundredth of a percentage point is one image of ten thousand, and of other
         quantities a thousandth of the largest regret is no longer told apart.
     """
     percent = measure is not None and measure.is_percent

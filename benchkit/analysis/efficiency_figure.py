@@ -48,7 +48,7 @@ class EfficiencyInfo(NamedTuple):
     axis : what x is, a cost column of traces.
     level : coverage of the band.
     split : the split that the regret is of, such as ``"validation"``; empty to leave it out.
-    measure : what the regret is of; None for several, whose units differ.
+    measure : Quantity of the regret; None for several, whose units differ.
     single : Trials of each (strategy, dataset) that has too few for a band.
     """
 

@@ -83,7 +83,7 @@ def leaderboard_latex(
     alpha : that it was made with.
     source : whose numbers these are (table, SHA-256, seeds, budget), plain text; ends the caption.
     remarks : comments above the table, which LaTeX does not print.
-    measure : what valid and test are of.
+    measure : Quantity of the columns valid and test.
 
     The best mean of a data set is bold, and so is every other that prints the same; what is not
     significantly worse than the best is underlined, unless it is bold. Missing values are dashes.

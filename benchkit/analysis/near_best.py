@@ -39,7 +39,7 @@ def near_best(trials: pd.DataFrame, alpha: float = 0.05, measure: Measure = ACCU
     ----------
     trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.frames`).
     alpha : level of the tests of one data set and measure together.
-    measure : what valid and test are of.
+    measure : Quantity of the columns valid and test.
 
     Returns
     -------

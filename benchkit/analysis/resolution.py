@@ -164,7 +164,7 @@ def figure_text(value: Any, low: Any, high: Any, form: str = ".2f") -> str:
     Parameters
     ----------
     value, low, high : numbers; None or NaN where there is none.
-    form : of each number.
+    form : Format of each number.
     """
     if _missing(value):
         return UNDEFINED

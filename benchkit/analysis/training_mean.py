@@ -89,6 +89,6 @@ def values_of(text: object) -> npt.NDArray[np.float64]:
 
     Parameters
     ----------
-    text : of that column; NaN (of a file that was read again) is none.
+    text : Cell of that column; NaN, as read from a file, means no figures.
     """
     return np.array(text.split() if isinstance(text, str) else [], dtype=np.float64)

@@ -105,7 +105,7 @@ def unknown(kind: str, given: object, known: Iterable[object], where: str = "") 
 
     Parameters
     ----------
-    kind : what was named, such as ``"dataset"``.
+    kind : Kind of thing that was named, such as ``"dataset"``.
     given : the name as the user wrote it.
     known : the allowed names, in the order to print them.
     where : the thing that has those names, such as ``"table nasbench201"``.

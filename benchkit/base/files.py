@@ -140,7 +140,7 @@ def check_name(name: str | Path, where: str) -> None:
     Parameters
     ----------
     name : name or path, as Python reads it from a folder or from the command line.
-    where : what has that name, for the error.
+    where : Thing that has the name, for the error.
     """
     try:
         str(name).encode()

@@ -41,7 +41,7 @@ def parse_json(text: str | bytes, origin: str) -> Any:
     Parameters
     ----------
     text : JSON text; bytes are UTF-8.
-    origin : where it comes from, for the error.
+    origin : Name of its source, for the error.
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique)

@@ -179,8 +179,8 @@ def check_number(name: str, value: object, said: str = "") -> None:
     Parameters
     ----------
     name : a key of `RANGES`.
-    value : what was given.
-    said : what the user calls it, such as ``"--seeds"``; `name` where it is empty.
+    value : Number that was given.
+    said : Name that the user knows it by, such as ``"--seeds"``; `name` where it is empty.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def check_fields(settings: Any, where: str = "", but: Collection[str] = ()) -> N
     Parameters
     ----------
     settings : a dataclass instance.
-    where : what has these fields, such as ``"training"``, for the error.
+    where : Thing that has these fields, such as ``"training"``, for the error.
     but : fields that bear the name of a range, and are something else.
 
     Raises

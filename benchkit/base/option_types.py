@@ -40,7 +40,7 @@ def check_option(said: str, value: Any, kind: Any) -> None:
     Parameters
     ----------
     said : name of the option, as the error says it.
-    value : what YAML made of it.
+    value : Value as YAML reads it.
     kind : annotation of the field; one that is not known here takes everything.
 
     Raises

@@ -80,9 +80,9 @@ def check_shape(value: Any, shape: Any, origin: str, place: str = "") -> Any:
 
     Parameters
     ----------
-    value : what a document says.
-    shape : what it should be, see the module.
-    origin : where it comes from, such as ``"manifest out/manifest.json"``, for the error.
+    value : Part of a document.
+    shape : Shape that it should have, see the module.
+    origin : Name of its source, such as ``"manifest out/manifest.json"``, for the error.
     place : names of the keys that lead to the value, for the error.
 
     Raises

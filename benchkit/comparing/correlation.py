@@ -72,7 +72,7 @@ class CorrelationSettings:
     every : score each so-manieth epoch, and the last.
     table : name or path; None is the table that bears the space's name.
     dataset : of the table; None is the data set of the images' name.
-    quantity : of the table, to rank by: accuracy, a loss, ...; by its own direction.
+    quantity : Quantity of the table to rank by (accuracy, a loss, ...), in its own direction.
     """
 
     checkpoints: tuple[Path, ...]

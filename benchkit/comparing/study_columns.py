@@ -47,7 +47,7 @@ class _Study:
     supernets : by name, what each checkpoint predicts of each architecture.
     last : the names of the last checkpoints.
     truths : by the name of the table's column, what it has of each architecture.
-    quantities : of these, unit and direction.
+    quantities : Unit and direction of each of them.
     """
 
     settings: dict[str, Any]

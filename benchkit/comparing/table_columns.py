@@ -42,7 +42,7 @@ class Columns:
     runs : of those that have single trainings, float64[r, n].
     about : where they come from: the table's name and SHA-256, n, and so on; JSON-ready.
     notes : for whoever reads the figures.
-    units : of each; empty for a pure number.
+    units : Unit of each; empty for a pure number.
     lower : names of those of which lower values are better.
     """
 

@@ -54,7 +54,7 @@ class SpacePlot:
     dataset : None is the one that the study searched on, or the table's only one.
     split : ``valid`` or ``test``.
     epochs : of the training; None is the longest schedule.
-    quantity : what is shown against the cost; None is accuracy, or the table's only quantity.
+    quantity : Quantity shown against the cost; None is accuracy, or the table's only quantity.
     pareto : draw the Pareto front.
     study : folder of a finished study on the table, or None.
     strategies : labels of the study's searches to draw; none named are all.

@@ -58,7 +58,7 @@ def trials_at(
     directory : of a finished study with its traces.
     table : what `study_table` returns.
     shares : in (0, 1).
-    measure : what the study reports.
+    measure : Quantity that the study reports.
     """
     import pandas as pd
 

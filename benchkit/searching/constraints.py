@@ -94,7 +94,7 @@ class TableConstraint:
     Parameters
     ----------
     table : read while the constraint is made, and not kept.
-    column : that of the cost.
+    column : Column of the cost.
     limit : in the column's unit.
     """
 

@@ -184,7 +184,7 @@ def write_best_of_k(directory: StudyDirectory, table: Table, measure: Measure = 
 
     Parameters
     ----------
-    measure : what the study searched and reports.
+    measure : Quantity that the study searched and reports.
     """
     from benchkit.analysis.sample_density import density_frame, density_info, draw_density
 

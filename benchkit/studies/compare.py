@@ -47,7 +47,7 @@ class Comparison:
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
     notes : what was left out, and where the studies differ in budget or measure.
-    measure : what regret is of; None where the studies differ in it.
+    measure : Quantity of the regret; None where the studies differ in it.
     rope : see `benchkit.analysis.pairwise.pairwise`.
     """
 

@@ -46,7 +46,7 @@ class Plan:
     constraint : data set -> the limit on what is recommended, and where its values come from; empty where the
         study has none.
     studied : data set -> number of entries that are studied; only data sets whose columns have gaps.
-    measure : what is searched and reported.
+    measure : Quantity that is searched and reported.
     """
 
     trials: list[Trial]

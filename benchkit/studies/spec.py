@@ -52,7 +52,7 @@ class SearchSpec(Strict):
     score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
     fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
         for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
-    quantity : what is searched and reported; the table says in which direction it is better.
+    quantity : Quantity that is searched and reported; the table says in which direction it is better.
     """
 
     split: Literal["valid", "test"] | None

@@ -158,7 +158,7 @@ class Optima:
 
     Parameters
     ----------
-    dataset : that is searched on.
+    dataset : Data set that is searched on.
     """
 
     def __init__(self, spec: StudySpec, table: Table, dataset: str) -> None:

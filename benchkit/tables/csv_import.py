@@ -58,7 +58,7 @@ def import_csv(
     Parameters
     ----------
     path : CSV file.
-    mapping : what its columns are.
+    mapping : Meaning of its columns.
     target : table file to write.
     name : name of the table.
     space_name : name of a built-in space; None where `mapping` defines the choices.

@@ -53,7 +53,7 @@ class ColumnMapping(_Strict):
     column : name of the column.
     dataset, split, epochs, run, quantity, variant : parts of its `Metric`.
     scale : factor from the column's figures to those of the table; 100 turns fractions into percent.
-    note : what a reader must know about the column.
+    note : Remark for readers of the column.
     unit : unit of the figures after scaling; empty for that of a known quantity, or for a pure number.
     better : ``higher`` or ``lower``; needed once for each quantity that is not in `QUANTITIES`.
     """
@@ -84,7 +84,7 @@ class Mapping(_Strict):
     choices : options of each choice, in the order of a row; None for a built-in space.
     repeats : ``runs`` where the rows of one architecture are its runs, in the order of the file; None where
         an architecture may have one row only.
-    title, source, licence, warnings : what readers of the table are told.
+    title, source, licence, warnings : Facts for readers of the table.
     """
 
     metrics: list[ColumnMapping] = Field(min_length=1)

@@ -106,7 +106,7 @@ def read_hashed(path: Path, sha256: object, what: str, advice: str) -> bytes:
     path : file to read.
     sha256 : hash that it should have.
     what : name of what it should be, for the error.
-    advice : what to do where it has another.
+    advice : Remedy where it has another.
 
     Raises
     ------

@@ -41,8 +41,8 @@ class StandIn:
 
     Attributes
     ----------
-    name : how it is called in errors.
-    make : what a call of it does with the arguments; None if it cannot be called.
+    name : Its name in errors.
+    make : Function that a call of it runs on the arguments; None if it cannot be called.
     """
 
     __slots__ = ("make", "name")

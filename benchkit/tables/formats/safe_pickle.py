@@ -80,7 +80,7 @@ def load_pickle(
     source : pickle, or a file that can seek, open at its start.
     where : what to call it in errors.
     encoding : of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
-    limits : how much it may take.
+    limits : Largest sizes that it may have.
 
     Raises
     ------
