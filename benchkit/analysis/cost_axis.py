@@ -111,8 +111,8 @@ def regret_floor(smallest: float, highest: float, measure: Measure | None) -> fl
     Parameters
     ----------
     smallest, highest : Least and largest regret above 0.
-    measure : Quantity of the regrets; a hundredth of a percentage point is one image of ten thousand, and of other
-        quantities a thousandth of the largest regret is no longer told apart.
+    measure : Quantity of the regrets; a hundredth of a percentage point is one image of ten thousand, and
+        of other quantities a thousandth of the largest regret is no longer told apart.
     """
     percent = measure is not None and measure.is_percent
     finest = _FINEST if percent else 10.0 ** np.floor(np.log10(1e-3 * highest))

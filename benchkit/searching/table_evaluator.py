@@ -74,8 +74,8 @@ class TableEvaluator:
     Parameters
     ----------
     table : read while the evaluator is made, and not kept.
-    dataset, split, epochs : Column that a query at the study's own fidelity reads; split and epochs are None where
-        the column has none.
+    dataset, split, epochs : Column that a query at the study's own fidelity reads; split and epochs are None
+        where the column has none.
     score : see `Score`. With ``run`` only the fidelities that have separate runs are offered.
     rng : draws the run of each query; used by ``run`` alone.
     ladder : where lower fidelities come from: ``schedules`` (networks trained for fewer epochs, each to

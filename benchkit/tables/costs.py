@@ -125,7 +125,7 @@ class CostColumn:
     quantity : the column's own word for it, such as ``latency_seconds``.
     factor : number of `unit` in one of the column's own unit.
     values : float64[n], one for each entry of the table, in `unit`; NaN where there is none.
-    source : Origin of the figures, for a person: the column's name, and whose it is where that is not expected.
+    source : Origin of the figures, for a person: the column's name, and its owner where that is not expected.
     """
 
     cost: str
