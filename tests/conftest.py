@@ -58,6 +58,12 @@ def isolate() -> None:
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     isolate()
+else:
+    for size in (
+        "COLUMNS",
+        "LINES",
+    ):  # readline hands them to child processes
+        os.environ.pop(size, None)
 
 # No time limit and no judgement of speed: a busy machine is no failure. No file of examples: a run depends on
 # no other. What fails is printed so that it can be run again.

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from benchkit.base.errors import InputError
+
 __all__ = ["TRACE_COLUMNS", "TRIAL_COLUMNS", "check_traces", "check_trials"]
 
 TRIAL_COLUMNS = (
@@ -35,7 +37,7 @@ def check_trials(trials: pd.DataFrame, columns: Sequence[str] = TRIAL_COLUMNS) -
 
     Raises
     ------
-    ValueError : no rows, a missing column, a trial given twice, or a regret that is not finite.
+    InputError : no rows, a missing column, a trial given twice, or a regret that is not finite.
     """
     _check(trials, "trials", columns, ["strategy", "dataset", "seed"])
 
@@ -45,7 +47,7 @@ def check_traces(traces: pd.DataFrame, columns: Sequence[str] = TRACE_COLUMNS) -
 
     Raises
     ------
-    ValueError : no rows, a missing column, a step given twice, or a regret that is not finite.
+    InputError : no rows, a missing column, a step given twice, or a regret that is not finite.
     """
     _check(traces, "traces", columns, ["strategy", "dataset", "seed", "step"])
 
@@ -53,15 +55,15 @@ def check_traces(traces: pd.DataFrame, columns: Sequence[str] = TRACE_COLUMNS) -
 def _check(frame: pd.DataFrame, what: str, columns: Sequence[str], identity: list[str]) -> None:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise ValueError(f"{what} lack the columns {', '.join(missing)}; they need {', '.join(columns)}")
+        raise InputError(f"{what} lack the columns {', '.join(missing)}; they need {', '.join(columns)}")
     if len(frame) == 0:
-        raise ValueError(f"there are no {what} to analyse")
+        raise InputError(f"there are no {what} to analyse")
     repeated = frame.duplicated(identity)
     if repeated.any():
-        raise ValueError(f"{what} hold {_first(frame, repeated, identity)} more than once")
+        raise InputError(f"{what} hold {_first(frame, repeated, identity)} more than once")
     not_finite = ~frame["regret"].astype(float).abs().lt(np.inf)  # NaN is not below infinity
     if not_finite.any():
-        raise ValueError(f"{what} have no finite regret for {_first(frame, not_finite, identity)}")
+        raise InputError(f"{what} have no finite regret for {_first(frame, not_finite, identity)}")
 
 
 def _first(frame: pd.DataFrame, marked: pd.Series[bool], identity: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import UnionType
@@ -23,7 +24,7 @@ LARGEST_OPTION = 1_000_000
 """Largest whole number that a hyperparameter takes: all of them count what is held in memory at once."""
 
 LARGEST_NUMBER = 1e12
-"""Largest other number, in either direction."""
+"""Largest other number, in either direction; where moves are clipped, infinity means that none is."""
 
 
 def field_types(kind: type[Any]) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def check_option(said: str, value: Any, kind: Any) -> None:
         if isinstance(number, bool) or not isinstance(number, Real):
             continue
         counts = isinstance(number, Integral) and float not in _choices(kind)
-        most: Any = LARGEST_OPTION if counts else LARGEST_NUMBER
+        most: Any = LARGEST_OPTION if counts else math.inf if said.endswith("_clip") else LARGEST_NUMBER
         if not -most <= number <= most:
             raise InputError(f"{said} must be a number of at most {most:,.0f}; got {shown(value)}")
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from benchkit.base.errors import blamed_on
 from benchkit.base.limits import check_number
 from benchkit.parallel import check_backend, in_processes
 from benchkit.spaces import InputError
@@ -77,7 +78,8 @@ def run(
                 f"{table.sha256[:12]}...; choose another --out"
             )
         manifest = to_json(kept)
-    write_report(directory, manifest)
+    with blamed_on(f"the study in {out}"):  # of a finished one, the files may be anybody's
+        write_report(directory, manifest)
     directory.discard_parts()
     return directory
 

@@ -61,3 +61,12 @@ def test_a_folder_in_the_place_of_a_file_is_one_line(cli: Cli, done: StudyDirect
     done.trials.mkdir()
     code, _, error = cli("leaderboard", "compare", done.path)
     assert (code, error.count("\n")) == (2, 1), error
+
+
+def test_trials_that_are_there_twice_are_one_line_when_a_study_is_run_again(
+    cli: Cli, done: StudyDirectory
+) -> None:
+    lines = done.trials.read_text().splitlines(keepends=True)
+    done.trials.write_text("".join([*lines, lines[-1]]))
+    code, _, error = cli("leaderboard", "run", done.path / "study.yaml", "--out", done.path, "--jobs", 1)
+    assert (code, "more than once" in error, error.count("\n")) == (2, True, 1), error

@@ -94,7 +94,7 @@ METRIC = {"dataset": "d", "split": "valid", "epochs": 10}
         (column(2, {"metric": METRIC, "better": "more", "unit": "s"}), "better is higher or lower"),
         (column(3, {"metric": METRIC, "epochs": [1]}), "it names 1 epochs for 2 points"),
         (column(2, None, pa.array([float("inf")] * 5)), "infinite values"),
-        (column(2, None, pa.array([None] * 5, pa.float64())), "every entry is missing"),
+        (column(2, None, pa.array([None] * 5, pa.float64())), "for any architecture"),
         (column(1, None, pa.array([b"\x00\x05"] * 5, pa.binary(2))), "choices that space toy does not have"),
         (column(1, None, pa.array([b"\x00\xff"] * 5, pa.binary(2))), "choices that space toy does not have"),
         (column(1, None, pa.array([b"\x00"] * 5, pa.binary(1))), "rows of space toy have 2 choices"),

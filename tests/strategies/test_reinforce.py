@@ -144,7 +144,7 @@ def test_a_batch_makes_one_mean_step():
     ("wrong", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number"),
         ({"momentum": 1.0}, r"momentum must be in \[0, 1\)"),
         ({"batch": 0}, "batch must be at least 1"),
         ({"init_scale": -1.0}, "init_scale must not be negative"),

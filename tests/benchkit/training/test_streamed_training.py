@@ -112,7 +112,7 @@ def test_what_does_not_apply_to_streams_is_refused(tmp_path: Path, monkeypatch: 
         ({"split": "20"}, "larger than the data"),
         ({"split": "nasbench201"}, "halves are not known for twenty"),
         ({"batch_size": 15}, "batch size 15 must be in 1..14"),
-        ({"image_size": -1}, "image size -1"),
+        ({"image_size": -1}, "image_size must be a whole number from 1 to 4,096; got -1"),
         ({"images": 7}, "there are 6"),
     ):
         with pytest.raises(InputError, match=said):
