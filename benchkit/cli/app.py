@@ -95,6 +95,10 @@ def main() -> None:
             _fail(error.format_message(), int(error.exit_code))
         if isinstance(error, RuntimeError) and _NO_MEMORY in str(error):  # torch has no class for it
             _fail(f"there is not enough memory for this: {str(error).partition(_NO_MEMORY)[2]}", 2)
+        if isinstance(error, ValueError) and "null byte" in str(
+            error
+        ):  # only a caller in Python can give one
+            _fail("a path holds a zero byte", 2)
         raise
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -127,7 +127,7 @@ def _other_type(n: int, rng: np.random.Generator) -> pa.Array:
         pa.array([[1.0, 2.0]] * n, pa.list_(pa.float32(), 2)),
         pa.array([[None, 1.0, None]] * n, pa.list_(pa.float64(), 3)),
         pa.array([{"a": 1}] * n),
-        pa.array([1.5] * n, pa.float16()),
+        pa.array(np.full(n, 1.5, np.float16)),
         pa.array([0] * n, pa.timestamp("s")),
         pa.array([2**63 - 1] * n, pa.uint64()),
         pa.array([float("inf")] * n),

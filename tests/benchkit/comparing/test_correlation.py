@@ -134,7 +134,7 @@ def test_several_seeds_have_their_mean_and_its_spread(
     assert mean.loc[at, "mean"] == pytest.approx(values.mean())
     assert mean.loc[at, "sd"] == pytest.approx(values.std())
     scores = pd.read_parquet(tmp_path / "scores.parquet")
-    samples = scores.groupby(["training", "epoch", "images"])["architecture"].agg(list)
+    samples = scores.groupby(["training", "epoch", "images"], observed=True)["architecture"].agg(list)
     assert all(sample == samples.iloc[0] for sample in samples)  # one sample for all
 
 

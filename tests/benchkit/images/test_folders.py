@@ -88,7 +88,7 @@ def test_grey_pictures(tmp_path: Path) -> None:
         ("empty class", "class class9 has no image"),
         ("no test images", "no images found in"),
         ("not a picture", "truncated, or not a picture"),
-        ("deep pixels", "mode I;16"),
+        ("deep pixels", "mode I(;16)?, not of 8 bits"),
     ],
 )
 def test_folders_that_will_not_do(change: str, message: str, tmp_path: Path) -> None:
