@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from benchkit.base.errors import InputError
+    from benchkit.data.tables import Metric, Table, open_table, table_names
     from benchkit.searching import TableEvaluator
-    from benchkit.spaces import InputError, get_space, space_names
+    from benchkit.spaces import get_space, space_names
     from benchkit.strategies import get_strategy, strategy_names
     from benchkit.studies.api import load_study, run_study
     from benchkit.studies.store import StudyDirectory
-    from benchkit.tables import Metric, Table, open_table, table_names
 
 __all__ = [
     "InputError",
@@ -35,17 +36,17 @@ __all__ = [
 _HOME = {
     "InputError": "benchkit.spaces",
     "StudyDirectory": "benchkit.studies.store",
-    "Metric": "benchkit.tables",
-    "Table": "benchkit.tables",
+    "Metric": "benchkit.data.tables",
+    "Table": "benchkit.data.tables",
     "TableEvaluator": "benchkit.searching",
     "get_space": "benchkit.spaces",
     "get_strategy": "benchkit.strategies",
     "load_study": "benchkit.studies.api",
-    "open_table": "benchkit.tables",
+    "open_table": "benchkit.data.tables",
     "run_study": "benchkit.studies.api",
     "space_names": "benchkit.spaces",
     "strategy_names": "benchkit.strategies",
-    "table_names": "benchkit.tables",
+    "table_names": "benchkit.data.tables",
 }
 
 

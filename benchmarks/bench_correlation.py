@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchkit.analysis.fast_tau import PairedRanks
-from benchkit.analysis.rank_correlation import correlate, measure_samples, resample_counts
-from benchkit.tables import Metric, open_table
+from benchkit.analysis.statistics.fast_tau import PairedRanks
+from benchkit.analysis.statistics.rank_correlation import correlate, measure_samples, resample_counts
+from benchkit.data.tables import Metric, open_table
 
 _RESAMPLES, _OF_THE_PEER, _LIMIT = 1_000, 20, 20.0
 _PEERS: dict[str, Any] = {

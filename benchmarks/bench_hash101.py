@@ -12,8 +12,8 @@ from time import perf_counter
 
 import numpy as np
 
+from benchkit.data.tables import open_table
 from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.tables import open_table
 
 _PEER_CELLS = 5_000
 _SINGLE_CELLS = 2_000

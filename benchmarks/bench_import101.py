@@ -29,7 +29,7 @@ _SINGLE_US = 100.0
 _IMPORT = """
 import json, resource, sys, time
 from pathlib import Path
-from benchkit.tables.formats import import_official, recognise
+from benchkit.data.tables.formats import import_official, recognise
 start = time.perf_counter()
 reader, found = recognise(Path(sys.argv[1]))
 import_official(reader, Path(sys.argv[1]), Path(sys.argv[2]), "nasbench101", lambda done, total: None)
@@ -43,7 +43,7 @@ _QUERY = """
 import json, sys, time
 import numpy as np
 from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.tables import Metric, Table
+from benchkit.data.tables import Metric, Table
 NASBench101().canonical(NASBench101().sample(np.random.default_rng(0), 1))  # libraries are loaded
 import pyarrow
 space, metric = NASBench101(), Metric("cifar10", "valid", 108)

@@ -2,8 +2,8 @@
 
 The candidates of the first decision and of one in the middle of ``mobile-small:11`` (one or five partial
 models, extended by ten operators), completed at random and dealt to fixed mini-batches, as
-`benchkit.strategies.pcnas` scores them: by the same evaluator, whose network offers many paths at once or one
-only. One thread, one process; in turns, the best of the turns counts. Potentials must be equal.
+`benchkit.strategies.pcnas.supernet` scores them: by the same evaluator, whose network offers many paths at
+once or one only. One thread, one process; in turns, the best of the turns counts. Potentials must be equal.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.networks import build_supernet
-from benchkit.strategies.partial_models import complete, extend, potentials
-from benchkit.strategies.pcnas_decision import accuracies
+from benchkit.strategies.pcnas.decision import accuracies
+from benchkit.strategies.pcnas.partial_models import complete, extend, potentials
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.weight_sharing import Evaluate
 

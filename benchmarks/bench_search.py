@@ -15,7 +15,7 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from benchkit.tables import Metric, open_table
+from benchkit.data.tables import Metric, open_table
 
 _SEEDS, _QUERIES, _LIMIT = 500, 300, 10.0
 _STRATEGIES = ("random-search", "regularized-evolution", "local-search")

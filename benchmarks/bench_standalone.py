@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.building.standalone_recipe import StandaloneRecipe
-from benchkit.building.table_build import BuildSettings, train_one
-from benchkit.parallel import in_processes
+from benchkit.base.processes import in_processes
 from benchkit.spaces import get_space
 from benchkit.spaces.networks import CandidateNetwork, build_network
+from benchkit.studies.building.table_build import BuildSettings, train_one
+from benchkit.training.standalone_recipe import StandaloneRecipe
 
 _CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|"
 _SEEDS, _CHANNELS, _BATCH, _SIDE, _CLASSES = 3, 8, 64, 8, 10

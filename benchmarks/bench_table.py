@@ -10,7 +10,7 @@ from timeit import repeat
 
 import numpy as np
 
-from benchkit.tables import Metric, open_table
+from benchkit.data.tables import Metric, open_table
 
 _PROCESSES = 9
 _PEER_US = 1300  # nats_bench's simulate_train_eval, a call (FIELD: about 1.3 ms)

@@ -14,14 +14,14 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from benchkit.data.tables import open_table
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.spaces import get_space
-from benchkit.strategies.architecture_vae import ArchitectureVAE, kl_to_standard_normal, log_likelihood
 from benchkit.strategies.predictor_ensemble import one_torch_thread
-from benchkit.strategies.vaenas_queries import VAENASQueries
-from benchkit.tables import open_table
+from benchkit.strategies.vaenas.architecture_vae import ArchitectureVAE, kl_to_standard_normal, log_likelihood
+from benchkit.strategies.vaenas.queries import VAENASQueries
 
 _TURNS, _STEPS, _BATCH, _ROWS = 3, 10, 128, 1500
 _LIMIT_SECONDS = 60

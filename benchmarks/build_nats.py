@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.pickles.reader import load_pickle
+from benchkit.data.tables import Metric, Table, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.nasbench201 import NASBench201
-from benchkit.tables import Metric, Table, open_table
-from benchkit.tables.formats.safe_pickle import load_pickle
 
 __all__ = [
     "build_folder",

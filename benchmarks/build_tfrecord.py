@@ -26,10 +26,10 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import nasbench101_hash as graph
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.tables import Metric, open_table
 
 __all__ = ["OFFICIAL_CELLS", "build", "distinct_cells", "encode_metrics", "encode_record", "enumerate_space"]
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.toys"]  # the small table and its studies, for the tests of every room
+
 # Beginnings of names: what says where things lie, how to look, or that this process is one of many.
 FOREIGN = (
     *("BENCHKIT_", "XDG_", "MPL", "DASK_", "JOBLIB_", "LOKY_", "TORCH", "PYTORCH_", "NCCL_", "GLOO_"),

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import benchkit
-from benchkit.images.catalogue import image_set_names
-from benchkit.tables.catalogue import embedded_names
+from benchkit.data.images.catalogue import image_set_names
+from benchkit.data.tables.catalogue import embedded_names
 
 CHECKOUT = Path(benchkit.__file__).parents[1]
 SEEN = """
 import os, benchkit, matplotlib
 from pathlib import Path
-from benchkit.images.catalogue import image_set_names
+from benchkit.data.images.catalogue import image_set_names
 print(benchkit.table_names(), image_set_names(), matplotlib.rcParams["font.size"], end=" ")
 print(Path.home(), os.environ["LC_ALL"])
 """

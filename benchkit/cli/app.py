@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import InputError, shown
 from benchkit.cli import data, fading, latency, leaderboard, plot, space, strategy, table
 from benchkit.cli.checked import check_commands
 from benchkit.cli.correlate import correlate_command
@@ -18,7 +18,6 @@ from benchkit.cli.report import report_command
 from benchkit.cli.samples import samples_command
 from benchkit.cli.search import search_command
 from benchkit.cli.train import train_command
-from benchkit.spaces.errors import InputError
 
 __all__ = ["app", "main"]
 

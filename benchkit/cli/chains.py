@@ -21,7 +21,7 @@ def chains_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print how well the chains of a study's strategies (gibbsnas) sampled, from its traces."""
-    from benchkit.studies.chains import chain_figures, summarise_chains
+    from benchkit.reports.chains import chain_figures, summarise_chains
 
     summary = summarise_chains(chain_figures(directory))
     if as_json:

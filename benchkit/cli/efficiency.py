@@ -14,7 +14,7 @@ from benchkit.base.measure import ACCURACY
 from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of
 
 if TYPE_CHECKING:
-    from benchkit.studies.efficiency import StudyEfficiency
+    from benchkit.reports.efficiency import StudyEfficiency
 
 __all__ = ["efficiency_command"]
 
@@ -45,7 +45,7 @@ def efficiency_command(
 ) -> None:
     """Print the area under the regret curves, and what it costs to reach target regrets."""
     from benchkit.base.files import write_text
-    from benchkit.studies.efficiency import study_efficiency
+    from benchkit.reports.efficiency import study_efficiency
 
     aims = None if targets is None else _numbers(targets, "--targets", lowest=0.0, words=("baseline",))
     spent = None if budgets is None else [float(each) for each in _numbers(budgets, "--budgets")]
@@ -66,7 +66,7 @@ def _numbers(
     text: str, option: str, lowest: float | None = None, words: tuple[str, ...] = ()
 ) -> list[float | str]:
     """Return the numbers of a list with commas, each once; they are at least `lowest`, or else above 0."""
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
 
     found: list[float | str] = []
     for part in words_of(text):
@@ -164,7 +164,7 @@ def _plain(cost: float) -> str:
 
 def _show_efficiency(dataset: str, rows: list[dict[Hashable, Any]], unit: str, digits: int) -> None:
     """Print the area up to the last budget and the regret at each, a row a strategy."""
-    from benchkit.studies.efficiency import SHARES
+    from benchkit.reports.efficiency import SHARES
 
     budgets = list(dict.fromkeys(row["budget"] for row in rows if row["budget"] == row["budget"]))
     strategies = list(dict.fromkeys(row["strategy"] for row in rows))
@@ -210,7 +210,7 @@ def _narrow(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _with_interval(row: Mapping[Hashable, Any], name: str, digits: int) -> str:
-    from benchkit.analysis.resolution import plain_text
+    from benchkit.analysis.statistics.resolution import plain_text
 
     return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 

@@ -51,10 +51,10 @@ def run_command(
 
     get_space(space)  # an unknown name costs no import of torch
     numbers = _numbers(models)
-    from benchkit.building.standalone_recipe import StandaloneRecipe
-    from benchkit.building.table_build import BuildSettings
-    from benchkit.fading.settings import FadingSettings
-    from benchkit.fading.study import run_fading
+    from benchkit.studies.building.table_build import BuildSettings
+    from benchkit.studies.fading.settings import FadingSettings
+    from benchkit.studies.fading.study import run_fading
+    from benchkit.training.standalone_recipe import StandaloneRecipe
 
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -105,7 +105,7 @@ def intervals_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
-    from benchkit.fading.intervals import IntervalSettings, run_intervals
+    from benchkit.studies.fading.intervals import IntervalSettings, run_intervals
 
     settings = IntervalSettings(tuple(searches), n, images, scoring_batch, seed, table, dataset)
     with progress_bar("checkpoints scored") as update:
@@ -129,7 +129,7 @@ def intervals_command(
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
 
     try:
         return tuple(int(part) for part in text.split(","))
@@ -173,7 +173,7 @@ def _show(result: dict[str, Any], out: Path) -> None:
 
 
 def _cell(row: dict[str, Any] | None, factor: float) -> str:
-    from benchkit.analysis.training_mean import values_of
+    from benchkit.analysis.statistics.training_mean import values_of
 
     if row is None or row["mean"] is None:
         return ""

@@ -14,7 +14,7 @@ def index_command(
     check: bool = typer.Option(False, "--check", help="Write nothing; exit 1 where the page is out of date."),
 ) -> None:
     """Write RESULTS/README.md from the studies' about.md, leaderboards and key figures."""
-    from benchkit.studies.results_page import PAGE, first_difference, write_results_page
+    from benchkit.reports.results_page import PAGE, first_difference, write_results_page
 
     if not check:
         return typer.echo(str(write_results_page(results)))

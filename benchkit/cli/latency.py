@@ -10,7 +10,7 @@ import typer
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, show_facts, show_json, show_rows
 
 if TYPE_CHECKING:
-    from benchkit.latency import LatencyLookup
+    from benchkit.data.latency import LatencyLookup
 
 app = typer.Typer(help="Latency look-up tables: measured once, kept with a hash.", no_args_is_help=True)
 
@@ -33,13 +33,14 @@ def measure(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Measure every choice of every position, and check the sums against whole networks."""
+    from benchkit.base.errors import InputError
     from benchkit.base.files import is_special
-    from benchkit.spaces import InputError, get_space
+    from benchkit.spaces import get_space
 
     get_space(space)  # an unknown name costs no import of torch
     if out.exists() and not is_special(out) and not replace:
         raise InputError(f"there is a file at {out} already: choose another, or give --replace")
-    from benchkit.latency.measure import LatencySettings, measure_latency
+    from benchkit.data.latency.measure import LatencySettings, measure_latency
 
     settings = LatencySettings(
         space=space,
@@ -69,7 +70,7 @@ def show(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Show a look-up table: conditions, check, and the milliseconds of every choice."""
-    from benchkit.latency import read_latency
+    from benchkit.data.latency import read_latency
 
     lookup = read_latency(file)
     if as_json:
@@ -92,7 +93,7 @@ def predict(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Add up the latency of an architecture."""
-    from benchkit.latency import read_latency
+    from benchkit.data.latency import read_latency
     from benchkit.spaces import get_space
 
     lookup = read_latency(file)
@@ -131,7 +132,7 @@ def _facts(lookup: LatencyLookup) -> dict[str, Any]:
 
 
 def _check(lookup: LatencyLookup) -> list[str]:
-    from benchkit.analysis.resolution import figure_text
+    from benchkit.analysis.statistics.resolution import figure_text
 
     check = lookup.check
     if check is None:

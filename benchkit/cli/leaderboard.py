@@ -62,7 +62,7 @@ def run_study(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Run a study and write its traces, leaderboard, figures and manifest."""
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
     from benchkit.studies.api import load_study
     from benchkit.studies.runner import run
     from benchkit.studies.spec import StudySpec
@@ -132,8 +132,7 @@ def show(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print a leaderboard."""
-    from benchkit.base.errors import blamed_on
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError, blamed_on
     from benchkit.studies.store import StudyDirectory
 
     if holds_supernets(directory):
@@ -149,7 +148,7 @@ def show(
         if form is Format.csv:
             return typer.echo(study.read_text(study.leaderboard), nl=False)
         if form is Format.latex:
-            from benchkit.studies.report import latex_of
+            from benchkit.reports.report import latex_of
 
             return typer.echo(latex_of(study, manifest), nl=False)
         return _show_table(study, manifest)
@@ -241,7 +240,7 @@ def _regret_text(measure: Measure, best: str) -> str:
 
 
 def _show_best_of_k(study: Any, measure: Measure) -> None:
-    from benchkit.analysis.best_of_k import best_of_k_layout
+    from benchkit.analysis.tables.best_of_k import best_of_k_layout
 
     summary = study.read_best_of_k()
     for dataset in dict.fromkeys(summary["dataset"]):
@@ -259,7 +258,7 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
 
 
 def _cells(row: dict[str, Any], digits: int, regrets: int) -> list[str]:
-    from benchkit.analysis.resolution import plain_text
+    from benchkit.analysis.statistics.resolution import plain_text
 
     def number(name: str, form: str) -> str:
         return "" if row[name] != row[name] else format(row[name], form)

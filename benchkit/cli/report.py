@@ -23,7 +23,7 @@ def report_command(
     title: Annotated[str, typer.Option(help="Of the page; else the study's own.", show_default=False)] = "",
 ) -> None:
     """Write studies as one HTML page: leaderboards to sort, figures to point at, and their origin."""
-    from benchkit.reporting import write_report_page
+    from benchkit.reports.page import write_report_page
 
     sections = write_report_page(folders, out, title)
     for section in sections:

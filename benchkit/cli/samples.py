@@ -21,8 +21,8 @@ def samples_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Cut searches after their first n samples: best, mean and test accuracy of the best, over seeds."""
-    from benchkit.comparing.samples import compare_samples
-    from benchkit.frame_files import as_records
+    from benchkit.base.frame_files import as_records
+    from benchkit.studies.correlation.samples import compare_samples
 
     with progress_bar("architectures tested") as update:
         means = compare_samples(searches, out, sorted(set(first)), device, update)
@@ -50,8 +50,8 @@ def _number(value: float, figure: str) -> str:
 
 def _spread(row: dict[Hashable, Any]) -> str:
     """Return the interval of a mean over trainings; of a few their values, which resolve none."""
-    from benchkit.analysis.resolution import UNRESOLVED
-    from benchkit.analysis.training_mean import values_of
+    from benchkit.analysis.statistics.resolution import UNRESOLVED
+    from benchkit.analysis.statistics.training_mean import values_of
 
     if row["low"] == row["low"]:
         return f"[{_number(row['low'], row['figure'])}, {_number(row['high'], row['figure'])}]"

@@ -55,9 +55,9 @@ def search_command(
     Interrupted, it goes on from its last finished epoch when the same command is given again. On several
     GPUs: torchrun --nproc-per-node N -m benchkit search ...
     """
-    from benchkit.latency import read_latency
+    from benchkit.base.errors import InputError
+    from benchkit.data.latency import read_latency
     from benchkit.searching.constraints import check_limits
-    from benchkit.spaces.errors import InputError
     from benchkit.strategies import get_weight_sharing
 
     kind = get_weight_sharing(strategy)  # an unknown name costs no import of torch

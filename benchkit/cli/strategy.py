@@ -22,7 +22,7 @@ def _kinds(name: str) -> dict[str, Any]:
     ------
     InputError : there is neither; it lists those there are.
     """
-    from benchkit.spaces.errors import unknown
+    from benchkit.base.errors import unknown
     from benchkit.strategies import get_strategy, get_weight_sharing, strategy_names, weight_sharing_names
 
     sides = {

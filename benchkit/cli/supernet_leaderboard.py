@@ -39,8 +39,8 @@ def run_searches(
 
 def show_searches(out: Path, form: str) -> None:
     """Print the table of a finished study as ``table``, ``csv``, ``json``, ``latex`` or ``markdown``."""
-    from benchkit.analysis.published_table import layout
-    from benchkit.studies.supernet_report import read_table
+    from benchkit.analysis.tables.published import layout
+    from benchkit.reports.supernet_report import read_table
     from benchkit.studies.supernet_spec import load_supernet_study
 
     spec = load_supernet_study(out / "study.yaml")

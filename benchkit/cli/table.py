@@ -13,7 +13,7 @@ from benchkit.cli.table_build import build_command
 from benchkit.cli.table_correlate import correlate_command
 
 if TYPE_CHECKING:
-    from benchkit.tables import Metric, Table
+    from benchkit.data.tables import Metric, Table
 
 app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 app.command("build")(build_command)
@@ -23,8 +23,8 @@ app.command("correlate")(correlate_command)
 @app.command("list")
 def list_tables(as_json: bool = JSON_OPTION) -> None:
     """List the tables: embedded and imported."""
-    from benchkit.spaces import InputError
-    from benchkit.tables import open_table, table_names
+    from benchkit.base.errors import InputError
+    from benchkit.data.tables import open_table, table_names
 
     facts: list[dict[str, Any]] = []
     damaged: list[str] = []
@@ -57,8 +57,8 @@ def list_tables(as_json: bool = JSON_OPTION) -> None:
 @app.command("info")
 def info(name: str = typer.Argument(metavar="TABLE", help="Table."), as_json: bool = JSON_OPTION) -> None:
     """Show a table: source, licence, warnings, columns with units, gaps and optima, SHA-256."""
-    from benchkit.tables import open_table
-    from benchkit.tables.info import table_info
+    from benchkit.data.tables import open_table
+    from benchkit.data.tables.info import table_info
 
     facts = table_info(open_table(name))
     if as_json:
@@ -99,8 +99,8 @@ def query(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Look up one figure; accuracy is in percent, a cost (params, latency, ...) in the unit of limits."""
-    from benchkit.tables import Metric, open_table
-    from benchkit.tables.costs import COST_NAMES
+    from benchkit.data.tables import Metric, open_table
+    from benchkit.data.tables.costs import COST_NAMES
 
     table = open_table(name)
     metric = Metric(dataset, split, epochs, run, quantity, variant, schedule)
@@ -128,9 +128,9 @@ def query(
 
 def _query_cost(table: Table, architecture: str, wanted: Metric, as_json: bool) -> None:
     """Look up what a user calls params, latency and so on, by the column that says so."""
-    from benchkit.spaces import InputError
-    from benchkit.tables import Metric
-    from benchkit.tables.costs import find_cost
+    from benchkit.base.errors import InputError
+    from benchkit.data.tables import Metric
+    from benchkit.data.tables.costs import find_cost
 
     cost = wanted.quantity
     if wanted != Metric(wanted.dataset, None, wanted.epochs, quantity=cost):
@@ -178,9 +178,9 @@ def import_table(
     """Make a table, once, of an official benchmark file or of your own results; studies use it by name."""
     if columns is None and space is None:
         return _import_official(path, name, verify, replace, as_json)
-    from benchkit.spaces import InputError
-    from benchkit.tables.catalogue import imported_path
-    from benchkit.tables.csv_import import import_csv, load_mapping
+    from benchkit.base.errors import InputError
+    from benchkit.data.tables.catalogue import imported_path
+    from benchkit.data.tables.csv_import import import_csv, load_mapping
 
     if columns is None:
         raise InputError("a CSV file needs --columns FILE.yaml, which says what its columns are")
@@ -195,8 +195,8 @@ def import_table(
 
 def _free(target: Path, replace: bool) -> Path:
     """Return `target` if it may be written: studies verify against the table that they ran on."""
+    from benchkit.base.errors import InputError
     from benchkit.base.files import is_special
-    from benchkit.spaces import InputError
 
     if is_special(target):
         raise InputError(f"a table is a regular file, and {target} is none")
@@ -206,8 +206,8 @@ def _free(target: Path, replace: bool) -> Path:
 
 
 def _import_official(path: Path, name: str | None, verify: bool, replace: bool, as_json: bool) -> None:
-    from benchkit.tables.catalogue import imported_path
-    from benchkit.tables.formats import import_official, recognise
+    from benchkit.data.tables.catalogue import imported_path
+    from benchkit.data.tables.formats import import_official, recognise
 
     reader, found = recognise(path)
     name = name or found.table
@@ -228,7 +228,7 @@ def _duration(seconds: float) -> str:
 
 
 def _imported(name: str, target: Path, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    from benchkit.tables import open_table
+    from benchkit.data.tables import open_table
 
     table = open_table(name)
     if as_json:
@@ -245,9 +245,9 @@ def fetch_table(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Download an official file, check its published SHA-256, and import it."""
-    from benchkit.tables.catalogue import imported_path
-    from benchkit.tables.fetch import fetch
-    from benchkit.tables.sources import DIRECT
+    from benchkit.data.tables.catalogue import imported_path
+    from benchkit.data.tables.fetch import fetch
+    from benchkit.data.tables.sources import DIRECT
 
     if name in DIRECT:
         _free(imported_path(name), replace)

@@ -43,14 +43,15 @@ def build_command(
 
     Interrupted, it goes on from its last finished training when the same command is given again.
     """
-    from benchkit.spaces import InputError, get_space
+    from benchkit.base.errors import InputError
+    from benchkit.spaces import get_space
 
     searched = get_space(space)  # an unknown name costs no import of torch
     if n is not None and rows is not None:
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)
-    from benchkit.building.standalone_recipe import StandaloneRecipe
-    from benchkit.building.table_build import BuildSettings, build_table, chosen_rows
+    from benchkit.studies.building.table_build import BuildSettings, build_table, chosen_rows
+    from benchkit.training.standalone_recipe import StandaloneRecipe
 
     sgd = _given(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay)
     recipe = StandaloneRecipe(padding=padding, flip=flip)
@@ -76,9 +77,9 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _target(name: str | None, out: Path | None, replace_table: bool) -> tuple[Path, str]:
     """Return the file to write, and the table's name."""
+    from benchkit.base.errors import InputError
     from benchkit.base.files import is_special
-    from benchkit.spaces import InputError
-    from benchkit.tables.catalogue import imported_path
+    from benchkit.data.tables.catalogue import imported_path
 
     if (name is None) == (out is None):
         raise InputError("give either --as NAME or --out FILE.arrow")
@@ -94,7 +95,7 @@ def _target(name: str | None, out: Path | None, replace_table: bool) -> tuple[Pa
 
 def _read_rows(path: Path) -> list[str]:
     """Return the architectures that a file names, one a line; empty lines and those after # do not count."""
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
 
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -106,7 +107,7 @@ def _read_rows(path: Path) -> list[str]:
 
 
 def _show(target: Path, as_json: bool) -> None:
-    from benchkit.tables import open_table
+    from benchkit.data.tables import open_table
 
     table = open_table(target)
     if as_json:

@@ -48,10 +48,10 @@ def correlate_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print rank correlations of a table's columns (fidelities, data sets, quantities), and of supernets."""
-    from benchkit.comparing.columns import columns_of, describe_columns, matrix_of
-    from benchkit.comparing.matrix_files import write_matrix
-    from benchkit.frame_files import as_records
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
+    from benchkit.base.frame_files import as_records
+    from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
+    from benchkit.studies.correlation.matrix_files import write_matrix
 
     if every and columns is not None:
         raise InputError("--all and --columns exclude each other")
@@ -77,7 +77,7 @@ def numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
     ------
     InputError : something else stands there, or a number that is out of the option's range.
     """
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
 
     try:
         found = [kind(part) for part in words_of(text)]
@@ -143,7 +143,7 @@ def _unit_of_regret(about: dict[str, Any], rows: set[Any]) -> str:
 
 def _figures(row: dict[Hashable, Any], ceiling: bool) -> tuple[str, str]:
     """Return a value, and its interval, or in words why there is none."""
-    from benchkit.analysis.resolution import UNRESOLVED, ceiling_text, figure_text
+    from benchkit.analysis.statistics.resolution import UNRESOLVED, ceiling_text, figure_text
 
     text = (ceiling_text if ceiling else figure_text)(row["value"], row["low"], row["high"], ".3f")
     if text.startswith(UNRESOLVED):
@@ -153,7 +153,7 @@ def _figures(row: dict[Hashable, Any], ceiling: bool) -> tuple[str, str]:
 
 
 def _ceiling(value: float, known: bool) -> str:
-    from benchkit.analysis.resolution import UNRESOLVED
+    from benchkit.analysis.statistics.resolution import UNRESOLVED
 
     if value == value:
         return f"{value:.3f}"

@@ -54,7 +54,8 @@ def train_command(
 
     Interrupted, it goes on from its last finished epoch when the same command is given again.
     """
-    from benchkit.spaces import InputError, get_space
+    from benchkit.base.errors import InputError
+    from benchkit.spaces import get_space
 
     if (architecture is None) == (found is None):
         raise InputError("give either an architecture, or --from with the folder of a search")
@@ -62,7 +63,7 @@ def train_command(
         raise InputError("give --space and --data, or --from with the folder of a search")
     if space is not None:
         get_space(space)  # an unknown name costs no import of torch
-    from benchkit.building.final_training import FinalSettings, train_finally
+    from benchkit.training.final_training import FinalSettings, train_finally
 
     given = {"architecture": architecture, "space": space, "data": data, "split": split}
     settings = FinalSettings(
@@ -112,8 +113,8 @@ def _with_found(folder: Path, given: dict[str, Any], images: str) -> dict[str, A
     ------
     InputError : no finished search there, or one of another space.
     """
-    from benchkit.building.final_settings import found_by
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
+    from benchkit.training.final_settings import found_by
 
     found = found_by(folder)
     if given["space"] not in (None, found["space"]):

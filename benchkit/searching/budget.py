@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 
 __all__ = ["Budget"]
 

@@ -5,7 +5,7 @@ A user limits costs by name:
 ==========  ========  =================================================================================
 cost        unit      what it is
 ==========  ========  =================================================================================
-latency     ms        the sum of a look-up table (`benchkit.latency`), or a table's column
+latency     ms        the sum of a look-up table (`benchkit.data.latency`), or a table's column
 params      millions  a table's column, or counted (`benchkit.spaces.counts`)
 flops       millions  a table's column, or counted: multiply-adds of one image
 ==========  ========  =================================================================================
@@ -16,10 +16,10 @@ Deviations and choices
 - In a search over inherited weights, parameters and multiply-adds are those of the supernet's own network and
   images. Latency is what the look-up table was measured on, which may well be the network of the final size:
   that is the one to be fast.
-- In a study on a table, the table's own column is taken (`benchkit.tables.costs` finds it by name and unit),
-  unless a look-up table is named. Where there is no column, parameters and multiply-adds are counted for the
-  published network on the classes and image size of a published data set; what cannot be counted is taken
-  from the column of another data set.
+- In a study on a table, the table's own column is taken (`benchkit.data.tables.costs` finds it by name and
+  unit), unless a look-up table is named. Where there is no column, parameters and multiply-adds are counted
+  for the published network on the classes and image size of a published data set; what cannot be counted is
+  taken from the column of another data set.
 - An entry whose cost a table does not have is not feasible: nobody knows that it keeps the limit.
 """
 
@@ -32,18 +32,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import InputError, shown, unknown
 from benchkit.base.limits import RANGES
-from benchkit.images.published import PUBLISHED
-from benchkit.latency.lookup import LatencyLookup
-from benchkit.spaces import InputError, Space, unknown
+from benchkit.data.images.published import PUBLISHED
+from benchkit.data.latency.lookup import LatencyLookup
+from benchkit.data.tables.costs import CostColumn, costs_of, find_cost
+from benchkit.data.tables.table import Table
+from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import network_size
 from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.rejection import AllOf, infeasible, parts_of
 from benchkit.strategies.size_limits import CountConstraint
-from benchkit.tables.costs import CostColumn, costs_of, find_cost
-from benchkit.tables.table import Table
 
 __all__ = [
     "COSTS",

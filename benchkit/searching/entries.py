@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.spaces import InputError, Space
-from benchkit.tables.lookup import Lookup
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
+from benchkit.base.errors import InputError
+from benchkit.data.tables.lookup import Lookup
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
+from benchkit.spaces import Space
 
 __all__ = ["Entries", "Needs", "entries_with"]
 

@@ -11,11 +11,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.base.limits import MOST_EVALUATIONS
 from benchkit.searching.budget import Budget
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.searching.trace import Trace
-from benchkit.spaces import InputError, Space
+from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Strategy
 

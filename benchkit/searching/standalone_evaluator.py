@@ -20,8 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.searching.table_evaluator import Evaluation
-from benchkit.spaces import InputError, Space
+from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture, Batch
 
 __all__ = ["Run", "StandaloneEvaluator", "TrainsAlone"]
@@ -42,7 +43,7 @@ class Run(Protocol):
 
 
 class TrainsAlone(Protocol):
-    """Who trains: see ``benchkit.building.standalone.StandaloneTrainer``."""
+    """Who trains: see ``benchkit.training.standalone.StandaloneTrainer``."""
 
     space: Space
     epochs: int

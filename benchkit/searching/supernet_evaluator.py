@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchkit.base.errors import InputError
 from benchkit.searching.table_evaluator import Evaluation
-from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 
 __all__ = ["ScoringImages", "SupernetEvaluator"]

@@ -29,12 +29,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError, unknown
+from benchkit.data.tables.arrow_file import to_percent
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
 from benchkit.searching.entries import Entries, entries_with
-from benchkit.spaces import InputError, unknown
 from benchkit.spaces.base import Batch
-from benchkit.tables.arrow_file import to_percent
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
 
 __all__ = [
     "Evaluation",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from benchkit.base.errors import ArchitectureError, InputError, unknown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
-from benchkit.spaces.errors import ArchitectureError, InputError, unknown
 
 __all__ = [
     "Architecture",

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.diagrams import CellDiagram
-from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = ["Architecture", "Batch", "Keys", "Mutation", "ProductSpace", "Space", "row_bytes"]
 

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, InputError, shown, unknown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.branches_designs import DESIGNS, layout_of
-from benchkit.spaces.errors import ArchitectureError, InputError, unknown
 
 __all__ = ["LISTED_NEIGHBORS", "Branches", "branches_space", "full_names"]
 

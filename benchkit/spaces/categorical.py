@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.base.errors import clipped, shown
+from benchkit.base.errors import ArchitectureError, InputError, clipped, shown
 from benchkit.spaces.base import Architecture, ProductSpace
-from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = ["CategoricalSpace"]
 

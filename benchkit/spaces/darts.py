@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import ArchitectureError
 from benchkit.spaces.base import Architecture, Batch, Keys
-from benchkit.spaces.errors import ArchitectureError
 from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet import CELLS, EDGES, INPUTS, NODES, NONE, TwoCells
 

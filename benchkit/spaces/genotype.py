@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
-from benchkit.spaces.errors import ArchitectureError
+from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.genotype_text import TITLES, Genotype, Pair, read_text
 
 __all__ = ["EDGES", "INPUTS", "NODES", "NONE", "CellRules", "is_genotype", "read_genotype", "write_genotype"]

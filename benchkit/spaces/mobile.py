@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, InputError, shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
-from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = [
     "IDENTITY",

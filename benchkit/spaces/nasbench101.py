@@ -46,11 +46,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, InputError, shown
 from benchkit.spaces import nasbench101_hash as graph
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.diagrams import CellDiagram
-from benchkit.spaces.errors import ArchitectureError, InputError
 
 __all__ = ["OPERATIONS", "NASBench101", "is_connected", "top_nine"]
 

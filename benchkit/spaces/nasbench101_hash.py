@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import ArchitectureError
 from benchkit.spaces.base import Batch
-from benchkit.spaces.errors import ArchitectureError
 
 __all__ = [
     "MAX_EDGES",

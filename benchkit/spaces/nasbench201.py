@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.diagrams import CellDiagram
-from benchkit.spaces.errors import ArchitectureError
 
 __all__ = ["EDGES", "OPERATIONS", "DenseCells", "NASBench201", "NASBench201Three", "dense_edges"]
 

@@ -32,10 +32,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space, row_bytes
 from benchkit.spaces.diagrams import CellDiagram
-from benchkit.spaces.errors import ArchitectureError
 from benchkit.spaces.genotype import EDGES, INPUTS, NODES, NONE, CellRules, is_genotype, read_genotype
 
 __all__ = [

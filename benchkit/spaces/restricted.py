@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
-from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.row_index import RowIndex
 
 __all__ = ["RestrictedSpace"]

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, ProductSpace
-from benchkit.spaces.errors import ArchitectureError
 
 __all__ = ["BLOCKS", "OPERATIONS", "STAGES", "ShuffleBlock", "ShuffleNet"]
 

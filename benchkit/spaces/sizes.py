@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import InputError, shown, unknown
 from benchkit.base.limits import check_number
 from benchkit.spaces.base import Space
-from benchkit.spaces.errors import InputError, unknown
 from benchkit.spaces.restricted import RestrictedSpace
 
 __all__ = [

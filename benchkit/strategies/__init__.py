@@ -9,8 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from benchkit.base.errors import shown
-from benchkit.spaces.errors import InputError, unknown
+from benchkit.base.errors import InputError, shown, unknown
 from benchkit.strategies.protocol import Ask, SearchStrategy, Strategy
 
 if TYPE_CHECKING:
@@ -35,11 +34,11 @@ _STRATEGIES = {
     "tpe": "tpe:TPE",
     "bohb": "bohb:BOHB",
     "bananas": "bananas:BANANAS",
-    "nasas": "nasas_queries:NASASQueries",
-    "vaenas": "vaenas_queries:VAENASQueries",
-    "gibbsnas": "gibbsnas_queries:GibbsNASQueries",
-    "pcnas": "pcnas_queries:PCNASQueries",
-    "sivdnas": "sivdnas_queries:SIVDNASQueries",
+    "nasas": "nasas.queries:NASASQueries",
+    "vaenas": "vaenas.queries:VAENASQueries",
+    "gibbsnas": "gibbsnas.queries:GibbsNASQueries",
+    "pcnas": "pcnas.queries:PCNASQueries",
+    "sivdnas": "sivdnas.queries:SIVDNASQueries",
 }
 
 # the same for those that train a supernet before they search it
@@ -53,12 +52,12 @@ _WEIGHT_SHARING = {
     "snas": "snas:SNAS",
     "setn": "setn:SETN",
     "enas": "enas:ENAS",
-    "nasas": "nasas:NASAS",
-    "vaenas": "vaenas:VAENAS",
-    "vaenas-g": "vaenas_gradient:VAENASGradient",
-    "gibbsnas": "gibbsnas:GibbsNAS",
-    "pcnas": "pcnas:PCNAS",
-    "sivdnas": "sivdnas:SIVDNAS",
+    "nasas": "nasas.supernet:NASAS",
+    "vaenas": "vaenas.one_shot:VAENAS",
+    "vaenas-g": "vaenas.gradient:VAENASGradient",
+    "gibbsnas": "gibbsnas.supernet:GibbsNAS",
+    "pcnas": "pcnas.supernet:PCNAS",
+    "sivdnas": "sivdnas.supernet:SIVDNAS",
 }
 
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Space
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.derived import DerivingStrategy, relative_entropy
 from benchkit.strategies.relaxed_sampling import gumbel_noise, gumbel_softmax, linear_temperature

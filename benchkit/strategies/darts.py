@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError
 from benchkit.strategies.architecture_parameters import DifferentiableStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights, displaced
 

@@ -49,8 +49,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.errors import InputError
 from benchkit.strategies.protocol import Ask, Scores
 from benchkit.strategies.single_path import SinglePathStrategy
 from benchkit.strategies.weight_sharing import Evaluate, Weights, optimizer_tensors, restore_optimizer

@@ -38,8 +38,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.errors import InputError
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
 from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights

@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError, unknown
 from benchkit.base.option_types import check_option, field_types
 from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.errors import InputError, unknown
 from benchkit.strategies.constraint import Constraint
 
 __all__ = ["Ask", "NoHyperparameters", "Scores", "SearchStrategy", "Strategy"]

@@ -39,8 +39,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import unknown
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.errors import unknown
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.rejection import draw_feasible
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.errors import InputError
 from benchkit.strategies.constraint import Constraint
 
 __all__ = ["AllOf", "draw_feasible", "infeasible", "parts_of", "sample_feasible"]

@@ -38,8 +38,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.architecture_parameters import AlphaHyperparameters, DifferentiableStrategy
 from benchkit.strategies.protocol import Ask, SearchStrategy

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.counts import count
-from benchkit.spaces.errors import InputError
 from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.rejection import AllOf, sample_feasible
 

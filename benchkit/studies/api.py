@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchkit.spaces import unknown
+from benchkit.base.errors import unknown
 from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, load_preset, load_spec, preset_names
 from benchkit.studies.store import StudyDirectory

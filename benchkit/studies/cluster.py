@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, TypeVar
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 from benchkit.studies.manifest import versions
 
 __all__ = ["cancelled", "on_cluster"]

@@ -11,10 +11,10 @@ from typing import Any
 
 from benchkit import __version__
 from benchkit.base.measure import ACCURACY
+from benchkit.data.tables.table import Table
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.wording import describe_table
-from benchkit.tables.table import Table
 
 __all__ = ["make_manifest", "to_json", "versions"]
 

@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import InputError, shown
 from benchkit.base.measure import ACCURACY, Measure
+from benchkit.data.tables.table import Table
 from benchkit.searching.constraints import COSTS, describe_constraint, feasible_entries
 from benchkit.searching.table_evaluator import TableEvaluator
-from benchkit.spaces import InputError
 from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
 from benchkit.studies.spec import BudgetSpec, StrategySpec, StudySpec
@@ -24,7 +24,6 @@ from benchkit.studies.studied import (
     table_measure,
 )
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
-from benchkit.tables.table import Table
 
 __all__ = ["Plan", "make_plan"]
 
@@ -115,7 +114,7 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         if any(about):
             remarks[strategy.label] = "; ".join(part for part in about if part)
     if spec.best_of_k is not None:
-        from benchkit.studies.best_of_k import check_best_of_k
+        from benchkit.reports.best_of_k import check_best_of_k
 
         check_best_of_k(spec)
     if not any(trials.values()):

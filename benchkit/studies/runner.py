@@ -7,18 +7,17 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from benchkit.base.errors import blamed_on
+from benchkit.base.errors import InputError, blamed_on
 from benchkit.base.limits import check_number
-from benchkit.parallel import check_backend, in_processes
-from benchkit.spaces import InputError
+from benchkit.base.processes import check_backend, in_processes
+from benchkit.data.tables.catalogue import open_table
+from benchkit.reports.report import write_report
 from benchkit.studies.cluster import on_cluster
 from benchkit.studies.manifest import make_manifest, to_json
 from benchkit.studies.plan import make_plan
-from benchkit.studies.report import write_report
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, TrialResult, run_trial
-from benchkit.tables.catalogue import open_table
 
 __all__ = ["Progress", "run", "run_trials"]
 

@@ -17,13 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from benchkit.base.errors import clipped, shown
+from benchkit.base.errors import InputError, clipped, shown, unknown
 from benchkit.base.limits import MOST_TRIALS
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
-from benchkit.latency.lookup import LatencyLookup, read_latency
+from benchkit.data.latency.lookup import LatencyLookup, read_latency
 from benchkit.searching.budget import Budget
 from benchkit.searching.constraints import check_limits
-from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec_parts import TEXT_KEYS, Column, Name, Names, Strict, ranged, unique
 
 __all__ = [
@@ -109,7 +108,7 @@ class BudgetSpec(Strict):
 
 
 class BestOfKSpec(Strict):
-    """A table of the best of K samples beside the leaderboard, see `benchkit.studies.best_of_k`.
+    """A table of the best of K samples beside the leaderboard, see `benchkit.reports.best_of_k`.
 
     Attributes
     ----------

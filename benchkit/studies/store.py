@@ -25,12 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchkit.base.columnar import NUMBER_OR_MISSING, read_parquet, row_count
+from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, read_text, replacing, write_text
 from benchkit.base.frames import read_frame
 from benchkit.base.json_text import read_json
 from benchkit.base.shapes import check_shape
 from benchkit.searching.trace import Trace, pack
-from benchkit.spaces import InputError, Space
+from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.studies.kept import BEST_OF_K, LEADERBOARD, MANIFEST, META, TRACES, TRIALS, read_part, unpacked
 from benchkit.studies.spec import StudySpec, load_spec

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.base.measure import Measure
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
 from benchkit.searching.constraints import TableConstraint, feasible_entries, table_constraint
 from benchkit.searching.entries import Entries, entries_with
 from benchkit.searching.table_evaluator import check_split, score_columns, seconds_column
-from benchkit.spaces import InputError
 from benchkit.strategies.constraint import Constraint
 from benchkit.studies.spec import StudySpec
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
 
 __all__ = [
     "Optima",

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from benchkit.base.errors import InputError, unknown
 from benchkit.base.limits import MOST_SEARCHES, RANGES, check_number
 from benchkit.base.option_types import check_option, field_types
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
-from benchkit.spaces import InputError, unknown
 from benchkit.studies.spec import StrategySpec, StudySpec, load_preset, one_line
 from benchkit.studies.spec_parts import TEXT_KEYS, Name, Names, Strict, ranged, unique
 from benchkit.training.settings import SearchSettings

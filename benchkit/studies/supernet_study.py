@@ -31,19 +31,19 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
 from benchkit.base.limits import check_number
-from benchkit.parallel import check_backend, in_processes
-from benchkit.spaces import InputError
+from benchkit.base.processes import check_backend, in_processes
+from benchkit.data.tables.catalogue import open_table
+from benchkit.reports.supernet_report import write_tables
 from benchkit.strategies import get_weight_sharing
 from benchkit.studies.cluster import cancelled, on_cluster
 from benchkit.studies.manifest import versions
 from benchkit.studies.runner import Progress, run
-from benchkit.studies.supernet_report import write_tables
 from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
-from benchkit.tables.catalogue import open_table
 from benchkit.training.kept_search import read_manifest, read_study_manifest
 from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search

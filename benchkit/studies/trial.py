@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
+from benchkit.data.tables.catalogue import open_table
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
 from benchkit.searching.loop import search
 from benchkit.searching.stopwatch import Stopwatch
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.searching.trace import Trace
-from benchkit.spaces import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.studies.spec import StrategySpec, StudySpec
 from benchkit.studies.studied import Optima, build_constraint, report_metrics, studied_entries
-from benchkit.tables.catalogue import open_table
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
 
 __all__ = [
     "Report",

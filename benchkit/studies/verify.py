@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
+from benchkit.data.tables.catalogue import open_table
 from benchkit.searching.trace import Trace
-from benchkit.spaces import InputError
 from benchkit.studies.plan import make_plan
 from benchkit.studies.runner import Progress, run_trials
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial
-from benchkit.tables.catalogue import open_table
 
 __all__ = ["Verification", "verify"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchkit.base.measure import ACCURACY, Measure
+from benchkit.data.tables.table import Table
 from benchkit.studies.spec import StudySpec
-from benchkit.tables.table import Table
 
 __all__ = [
     "after_epochs",

@@ -20,14 +20,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchkit.images.augment import Augmentation
-from benchkit.images.device_set import DeviceImages, TrainingBatches
-from benchkit.images.splits import SearchImages
-from benchkit.images.stream_images import StreamImages
-from benchkit.images.stream_loader import StreamBatches
-from benchkit.images.streamed import SearchStream
+from benchkit.base.errors import InputError
+from benchkit.data.images.augment import Augmentation
+from benchkit.data.images.device_set import DeviceImages, TrainingBatches
+from benchkit.data.images.splits import SearchImages
+from benchkit.data.images.stream_images import StreamImages
+from benchkit.data.images.stream_loader import StreamBatches
+from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.supernet_evaluator import ScoringImages
-from benchkit.spaces import InputError
 from benchkit.training.distributed import ALONE, Processes
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.streams import Streams

@@ -23,10 +23,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from benchkit.base.errors import clipped, shown
+from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, replacing, write_text
 from benchkit.base.json_text import read_json
-from benchkit.spaces import InputError
 from benchkit.training.checkpoint_check import check_facts, check_tensors, read_hashed
 
 __all__ = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from benchkit.images.catalogue import about_image_set, open_image_set, open_streamed
-from benchkit.images.folder import FileList
-from benchkit.images.image_set import ImageSet, LabelledImages
-from benchkit.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
-from benchkit.images.streamed import USUAL_SIZE, SearchStream, StreamedSet
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
+from benchkit.data.images.catalogue import about_image_set, open_image_set, open_streamed
+from benchkit.data.images.folder import FileList
+from benchkit.data.images.image_set import ImageSet, LabelledImages
+from benchkit.data.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
+from benchkit.data.images.streamed import USUAL_SIZE, SearchStream, StreamedSet
 
 __all__ = ["DataSettings", "opened", "searched_images", "test_images"]
 

@@ -30,11 +30,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchkit.base.devices import parse_device
+from benchkit.base.errors import InputError
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.searching.table_evaluator import Evaluation
-from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
-from benchkit.training.devices import parse_device
 
 __all__ = ["ALONE", "Processes", "SharedScoring", "is_first", "joined", "launched"]
 

@@ -20,17 +20,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchkit.base.devices import intra_op_threads
+from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
-from benchkit.images.splits import SearchImages
-from benchkit.images.streamed import SearchStream
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.data.images.splits import SearchImages
+from benchkit.data.images.streamed import SearchStream
+from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count_parameters
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.single_path import SinglePathStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.data import searched_images
-from benchkit.training.devices import intra_op_threads
 from benchkit.training.distributed import joined
 from benchkit.training.found import Reporter
 from benchkit.training.kept_search import read_result, read_settings

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.claim import as_json
+from benchkit.base.devices import explain_memory
 from benchkit.base.files import replacing, write_text
-from benchkit.images.device_set import DeviceImages
-from benchkit.images.folder import FileList
-from benchkit.images.image_set import LabelledImages
-from benchkit.images.splits import SearchImages
-from benchkit.images.stream_images import StreamImages
-from benchkit.images.streamed import SearchStream
+from benchkit.data.images.device_set import DeviceImages
+from benchkit.data.images.folder import FileList
+from benchkit.data.images.image_set import LabelledImages
+from benchkit.data.images.splits import SearchImages
+from benchkit.data.images.stream_images import StreamImages
+from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.supernet_evaluator import ScoringImages, SupernetEvaluator
 from benchkit.spaces.base import Architecture
-from benchkit.training.claim import as_json
 from benchkit.training.data import test_images
-from benchkit.training.devices import explain_memory
 from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
 from benchkit.training.trainer import Trainer

@@ -30,7 +30,7 @@ Deviations and choices
   2019, appendix A: SGD .025 to 0 by a cosine, weight decay 3e-4, clipping at 5, cutout 16, 36 channels, 20
   cells); no momentum is Nesterov's, label smoothing is .1, and with .5 nothing is clipped.
 - VAENAS: the auxiliary tower (.4), drop path (.2) and dropout (.5) of A.1 belong to a network that is trained
-  alone, by ``benchkit train`` (`benchkit.building.final_presets` has presets of the same names); they are off
+  alone, by ``benchkit train`` (`benchkit.training.final_presets` has presets of the same names); they are off
   in a supernet, where every batch trains another network already.
 - PC-NAS does not say how many images its devices normalise together; here ``--accumulate`` runs the batch of
   512 in parts. Nothing is clipped or smoothed. A subnet is scored on batches of 128.
@@ -48,7 +48,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from benchkit.spaces import InputError, unknown
+from benchkit.base.errors import InputError, unknown
 from benchkit.training.recipe import TrainingRecipe
 
 __all__ = ["PRESETS", "Preset", "get_preset"]

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchkit.base.errors import shown
+from benchkit.base.errors import InputError, shown
 from benchkit.base.limits import check_fields
-from benchkit.spaces import InputError
 
 __all__ = ["TrainingRecipe"]
 

@@ -12,7 +12,7 @@ Deviations and choices
 - In a table without accuracies it is the best by what the table ranks by instead, in that quantity's unit and
   direction; each entry then names its ``quantity`` and ``unit``.
 - Beside it stands what random search finds among the same members: the expected best of K distinct ones,
-  each as likely as any other, which is exact (`benchkit.analysis.sample_curve.expected_best`).
+  each as likely as any other, which is exact (`benchkit.analysis.figures.sample_curve.expected_best`).
 - One draw of 300, of which the first K are looked at: the cells of a row are not independent.
 """
 
@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.data.tables.catalogue import open_table, table_names
+from benchkit.data.tables.end_columns import end_columns, longest, scored_by
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
-from benchkit.tables.catalogue import open_table, table_names
-from benchkit.tables.end_columns import end_columns, longest, scored_by
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
 
 __all__ = ["COUNTS", "best_of_first", "sampled_entries"]
 
@@ -73,7 +73,7 @@ def best_of_first(table: Table, rows: Batch) -> list[dict[str, Any]]:
     that split), and ``random_valid``, the expected best of K random members
     (of all where there are no more).
     """
-    from benchkit.analysis.sample_curve import expected_best
+    from benchkit.analysis.figures.sample_curve import expected_best
 
     best: list[dict[str, Any]] = []
     quantity = scored_by(table) or "accuracy"

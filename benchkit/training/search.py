@@ -31,20 +31,21 @@ from typing import Any
 import numpy as np
 
 from benchkit import __version__
+from benchkit.base.claim import as_json, claim
+from benchkit.base.devices import explain_memory, intra_op_threads
+from benchkit.base.errors import InputError
 from benchkit.base.files import replacing, write_text
-from benchkit.images.splits import SearchImages
-from benchkit.images.streamed import SearchStream
+from benchkit.data.images.splits import SearchImages
+from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search
 from benchkit.searching.trace import Trace
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.spaces import Space, get_space
 from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
-from benchkit.training.claim import as_json, claim
 from benchkit.training.constrained import costs_of, described, search_constraint
 from benchkit.training.data import searched_images
-from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
 from benchkit.training.history import write_history

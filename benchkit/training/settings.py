@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchkit.base.limits import check_fields
-from benchkit.latency.lookup import LatencyLookup
+from benchkit.data.latency.lookup import LatencyLookup
 from benchkit.searching.constraints import check_limits
 from benchkit.spaces import get_space
 from benchkit.strategies import get_weight_sharing

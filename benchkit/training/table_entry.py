@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.spaces import InputError, Space
+from benchkit.base.errors import InputError
+from benchkit.data.tables.catalogue import open_table, table_names
+from benchkit.data.tables.end_columns import end_columns, longest, scored_by
+from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.table import Table
+from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture
-from benchkit.tables.catalogue import open_table, table_names
-from benchkit.tables.end_columns import end_columns, longest, scored_by
-from benchkit.tables.metric import Metric
-from benchkit.tables.table import Table
 
 __all__ = ["table_entry"]
 

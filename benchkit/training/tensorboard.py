@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 
 __all__ = ["Scalars"]
 

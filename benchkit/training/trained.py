@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
+from benchkit.base.errors import InputError
 from benchkit.base.json_text import read_json
 from benchkit.base.shapes import LARGEST
-from benchkit.spaces import InputError, get_space
+from benchkit.spaces import get_space
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.checkpoint_check import check_size, check_tensors
 

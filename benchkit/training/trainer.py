@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchkit.images.splits import SearchImages
-from benchkit.images.streamed import SearchStream
+from benchkit.base.devices import explain_memory, intra_op_threads
+from benchkit.base.errors import InputError
+from benchkit.data.images.splits import SearchImages
+from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.supernet_evaluator import ScoringImages, SupernetEvaluator
-from benchkit.spaces import InputError
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.weight_sharing import ImageBatch, WeightSharingStrategy
@@ -34,7 +35,6 @@ from benchkit.training import checkpoint as checkpoints
 from benchkit.training.batches import open_data
 from benchkit.training.checkpoint import Checkpoint
 from benchkit.training.checkpoint_check import check_group, history_of, loading
-from benchkit.training.devices import explain_memory, intra_op_threads
 from benchkit.training.distributed import ALONE, Processes, SharedScoring
 from benchkit.training.gradients import LossClosure
 from benchkit.training.recipe import TrainingRecipe

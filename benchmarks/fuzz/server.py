@@ -64,7 +64,7 @@ def warm_up() -> None:
             "benchkit.studies.verify",
             "benchkit.training.search",
         ),
-        *("benchkit.training.evaluate", "benchkit.tables.csv_import", "benchkit.images.importing"),
+        *("benchkit.training.evaluate", "benchkit.data.tables.csv_import", "benchkit.data.images.importing"),
     ):
         importlib.import_module(name)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.spaces import ArchitectureError, InputError, get_space, space_names
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space, space_names
 from benchkit.spaces.branches import Branches
 from benchkit.spaces.branches_designs import DESIGNS, layout_of
 from benchkit.spaces.branches_layout import Convolution

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.spaces import ArchitectureError, InputError, Space, get_space, space_names
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, Space, get_space, space_names
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.restricted import RestrictedSpace
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.data.tables import Metric, open_table
+from benchkit.spaces import get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.counts import count, count_flops, count_parameters, vertex_channels
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.tables import Metric, open_table
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 

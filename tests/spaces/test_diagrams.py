@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchkit.spaces import InputError, get_space, space_names
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space, space_names
 from tests.spaces.genotypes import DARTS_V2
 
 

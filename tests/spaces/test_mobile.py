@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.spaces import ArchitectureError, InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.mobile import IDENTITY, LARGE, SMALL, MobileLarge, MobileSmall
 
 TABLE_4_BOTH = """

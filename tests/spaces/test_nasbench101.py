@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.spaces import ArchitectureError, InputError, nasbench101
+from benchkit.base.errors import InputError
+from benchkit.data.tables import open_table
+from benchkit.spaces import ArchitectureError, nasbench101
 from benchkit.spaces.nasbench101 import OPERATIONS, NASBench101, is_connected, top_nine
 from benchkit.spaces.nasbench101_hash import module_hash, pack, signature
-from benchkit.tables import open_table
 
 SPACE = NASBench101()
 PAIRS = list(combinations(range(7), 2))

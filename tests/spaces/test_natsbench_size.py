@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit.base.pickles.reader import load_pickle
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.natsbench_size import CHANNELS, NATSBenchSize
-from benchkit.tables.formats.safe_pickle import load_pickle
 
 META = (
     Path(__file__).resolve().parents[2].parent

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import ArchitectureError, InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.branches import Branches
 from benchkit.spaces.counts import count, count_parameters
 from benchkit.spaces.networks import (

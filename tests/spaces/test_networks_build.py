@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchkit.spaces import ArchitectureError, InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.counts import count_parameters
 from benchkit.spaces.networks import (

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.networks import BatchNormPolicy, CandidateNetwork, build_network, build_supernet
-from benchkit.tables import Metric, open_table
 from tests.spaces.network_checks import multiply_adds, seeded
 
 POLICY = BatchNormPolicy(affine=True, running=False)

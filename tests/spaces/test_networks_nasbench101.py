@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.data.tables import Metric, open_table
+from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_flops, vertex_channels
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.networks import SHARED, BatchNormPolicy, build_network, build_supernet, inherit
 from benchkit.spaces.networks.nasbench101 import NASBench101Supernet, SlicedConvBN
-from benchkit.tables import Metric, open_table
 from tests.spaces.network_checks import multiply_adds, seeded
 
 SMALL = {"channels": 12, "stacks": 2, "cells": 1}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_flops, count_parameters
 from benchkit.spaces.nasbench201 import OPERATIONS, DenseCells
@@ -21,7 +22,6 @@ from benchkit.spaces.networks import (
     build_supernet,
     compile_cells,
 )
-from benchkit.tables import Metric, open_table
 
 SMALL = {"channels": 4, "cells": 1}
 AFFINE = BatchNormPolicy(affine=True, running=False)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchkit.spaces import ArchitectureError, InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.networks import (
     BatchNormPolicy,
     CandidateNetwork,

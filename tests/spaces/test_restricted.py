@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pytest
 
-from benchkit.spaces import ArchitectureError, InputError, ProductSpace, get_space
+from benchkit.base.errors import InputError
+from benchkit.data.tables import open_table
+from benchkit.spaces import ArchitectureError, ProductSpace, get_space
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.tables import open_table
 
 # of the 3 x 3 x 2 = 18 rows, five; 0 0 0 - 0 1 0 - 1 1 0 are linked, 2 0 1 - 2 2 1 are linked
 MEMBERS = np.array([[2, 2, 1], [0, 0, 0], [0, 1, 0], [1, 1, 0], [2, 0, 1]], dtype=np.int8)

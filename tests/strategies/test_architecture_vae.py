@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from benchkit.spaces import ArchitectureError, InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.nasbench101 import is_connected
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.strategies.architecture_vae import (
+from benchkit.strategies.vaenas.architecture_vae import (
     ArchitectureVAE,
     edge_values,
     kl_to_standard_normal,

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.spaces.restricted import RestrictedSpace

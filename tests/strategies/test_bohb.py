@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.spaces.restricted import RestrictedSpace

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts import count
 from benchkit.strategies import get_strategy, get_weight_sharing, strategy_names

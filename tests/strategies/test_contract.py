@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchkit.spaces import InputError, get_space, space_names
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space, space_names
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.restricted import RestrictedSpace
 from benchkit.strategies import get_strategy, strategy_names

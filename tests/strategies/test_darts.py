@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.darts import DARTS, SecondOrderDARTS, hessian_vector_product, second_order_gradient
 from benchkit.strategies.weight_sharing import Gradients, Unrolled

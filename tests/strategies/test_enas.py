@@ -10,7 +10,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.enas import ENAS, advantages, policy_loss

@@ -14,7 +14,8 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import Batch, InputError, ProductSpace, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import Batch, ProductSpace, get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.fairnas import FairNAS, accumulate, fair_paths
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch

@@ -11,7 +11,8 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.gdas import GDAS
 from benchkit.strategies.weight_sharing import Gradients

@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.curvature import Identity
 from benchkit.strategies.darts import DARTS
-from benchkit.strategies.gibbsnas import GibbsNAS, clipped, cosine_rate, draw_conditional
+from benchkit.strategies.gibbsnas.supernet import GibbsNAS, clipped, cosine_rate, draw_conditional
 from benchkit.strategies.weight_sharing import Gradients
 from tests.strategies.supernets import RecordingWeights, bound, closure_of, digits_like
 

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchkit import Metric, open_table
-from benchkit.analysis.chain_diagnostics import (
+from benchkit.analysis.statistics.chain_diagnostics import (
     effective_sample_size,
     histogram,
     independent_distance,
     tempered_posterior,
     total_variation,
 )
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.strategies.gibbsnas_queries import (
+from benchkit.strategies.gibbsnas.queries import (
     GibbsChain,
     GibbsNASQueries,
     conditional,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.strategies.local_search import LocalSearch

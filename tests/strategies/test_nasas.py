@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.spaces.networks.gated import gated
-from benchkit.strategies.nasas import NASAS, entropy_term, ramp, relaxed_gates, weight_term
+from benchkit.strategies.nasas.supernet import NASAS, entropy_term, ramp, relaxed_gates, weight_term
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 from tests.strategies.supernets import RecordingWeights, digits_like
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchkit.spaces import InputError, get_space
-from benchkit.strategies.nasas_queries import NASASQueries
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
+from benchkit.strategies.nasas.queries import NASASQueries
 
 SPACE = get_space("nasbench201-3")
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.strategies.partial_models import (
+from benchkit.strategies.pcnas.partial_models import (
     Drawn,
     all_completions,
     architectures_left,

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.strategies.partial_models import Drawn
-from benchkit.strategies.pcnas import PCNAS, schedule
-from benchkit.strategies.pcnas_decision import accuracies
+from benchkit.strategies.pcnas.decision import accuracies
+from benchkit.strategies.pcnas.partial_models import Drawn
+from benchkit.strategies.pcnas.supernet import PCNAS, schedule
 
 MACRO = get_space("nasbench-macro")
 THREE = get_space("nasbench201-3")

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit import open_table
-from benchkit.spaces import InputError, Space, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.restricted import RestrictedSpace
-from benchkit.strategies.pcnas_queries import PCNASQueries, cost, plan
+from benchkit.strategies.pcnas.queries import PCNASQueries, cost, plan
 
 MACRO = get_space("nasbench-macro")
 CELLS = get_space("nasbench201")

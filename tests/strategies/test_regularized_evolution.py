@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.nasbench201 import NASBench201
 from benchkit.strategies.regularized_evolution import RegularizedEvolution, tournaments, winner

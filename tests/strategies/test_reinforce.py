@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.strategies.reinforce import MovingAverage, Reinforce
 from benchkit.strategies.score_function import Adam, log_probability_gradient, softmax

@@ -11,7 +11,8 @@ import torch
 from scipy import stats
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.setn import SETN, most_probable
 from benchkit.strategies.weight_sharing import Gradients

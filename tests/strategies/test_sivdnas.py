@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.darts import DARTS
 from benchkit.strategies.derived import relative_entropy, skip_shares
-from benchkit.strategies.sivdnas import SIVDNAS, frozen_epochs
+from benchkit.strategies.sivdnas.supernet import SIVDNAS, frozen_epochs
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 from tests.strategies.supernets import RecordingWeights, digits_like
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchkit.spaces import InputError, get_space
-from benchkit.strategies.nasas_queries import NASASQueries
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
+from benchkit.strategies.nasas.queries import NASASQueries
 from benchkit.strategies.posterior_queries import PosteriorQueries
 from benchkit.strategies.score_function import signal_gradient, softmax
-from benchkit.strategies.sivdnas_queries import (
+from benchkit.strategies.sivdnas.queries import (
     SIVDNASQueries,
     dropping_choices,
     expected_kl,

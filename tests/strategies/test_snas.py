@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.strategies.snas import SNAS
 from benchkit.strategies.weight_sharing import Gradients
 from tests.strategies.supernets import bound, closure_of, digits_like

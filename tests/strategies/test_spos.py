@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.strategies import get_strategy, get_weight_sharing, strategy_names, weight_sharing_names
 from benchkit.strategies.evolution import mutate, top_k
 from benchkit.strategies.spos import SPOS

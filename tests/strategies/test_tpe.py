@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from benchkit.spaces import InputError
+from benchkit.base.errors import InputError
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.strategies.tpe import TPE
 

@@ -11,13 +11,14 @@ import torch
 from scipy import stats
 
 from benchkit import Metric, open_table
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts import count
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.spos import SPOS
-from benchkit.strategies.vaenas import VAENAS
+from benchkit.strategies.vaenas.one_shot import VAENAS
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 from benchkit.training.sampled_entries import best_of_first, sampled_entries
 from tests.strategies.supernets import RecordingWeights

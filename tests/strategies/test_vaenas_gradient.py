@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.networks import build_supernet
 from benchkit.strategies.protocol import Scores
-from benchkit.strategies.vaenas_gradient import VAENASGradient, draw_others, draw_rows, gates, rescaled
+from benchkit.strategies.vaenas.gradient import VAENASGradient, draw_others, draw_rows, gates, rescaled
 from tests.strategies.supernets import RecordingWeights, bound, closure_of, digits_like
 
 TINY: dict[str, Any] = {"vae_hidden": 8, "vae_latent": 2, "vae_iterations": 3}

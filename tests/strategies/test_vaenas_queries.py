@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.spaces import InputError, get_space
+from benchkit.base.errors import InputError
+from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores
-from benchkit.strategies.vaenas_queries import VAENASQueries
-from benchkit.strategies.vaenas_sampling import exploitation, mixture, top_share
+from benchkit.strategies.vaenas.queries import VAENASQueries
+from benchkit.strategies.vaenas.sampling import exploitation, mixture, top_share
 
 SPACE = get_space("nasbench201")
 QUICK = {"hidden": 8, "latent": 2, "iterations": 3}
@@ -111,7 +112,7 @@ def test_all_is_uniform_until_there_is_something_to_learn_from() -> None:
 
 
 def test_it_trains_on_the_best_and_again_after_every_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchkit.strategies.architecture_vae import ArchitectureVAE
+    from benchkit.strategies.vaenas.architecture_vae import ArchitectureVAE
 
     trained: list[Batch] = []
     monkeypatch.setattr(ArchitectureVAE, "fit", lambda self, rows, *rest: trained.append(rows.copy()))
@@ -142,7 +143,7 @@ def test_novel_rows_are_preferred() -> None:
 
 
 def test_noise_changes_who_is_learned_from_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchkit.strategies.architecture_vae import ArchitectureVAE
+    from benchkit.strategies.vaenas.architecture_vae import ArchitectureVAE
 
     trained: list[Batch] = []
     monkeypatch.setattr(ArchitectureVAE, "fit", lambda self, rows, *rest: trained.append(rows.copy()))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from benchkit.strategies.variational_dropout import (
+from benchkit.strategies.sivdnas.variational_dropout import (
     annealed_gap,
     annealed_kl,
     best_precision,

@@ -25,7 +25,8 @@ def command(
     formats: Formats = None,
 ) -> None:
     """Draw an architecture's cells as graphs, with the operations on their edges or in their nodes."""
-    from benchkit.spaces import InputError, get_space
+    from benchkit.base.errors import InputError
+    from benchkit.spaces import get_space
 
     if found is None:
         if architecture is None or space is None:
@@ -33,14 +34,14 @@ def command(
     else:
         if architecture is not None or space is not None:
             raise InputError("--from names space and architecture: leave those out")
-        from benchkit.building.final_settings import found_by
+        from benchkit.training.final_settings import found_by
 
         facts = found_by(found)
         space, architecture = str(facts["space"]), str(facts["architecture"])
     whole = get_space(space)
     diagrams = whole.diagrams(whole.parse(architecture))
-    from benchkit.analysis.cell_figure import cell_info, draw_cells
-    from benchkit.figure_files import formats_of, write_plot
+    from benchkit.analysis.figures.cell import cell_info, draw_cells
+    from benchkit.reports.figure_files import formats_of, write_plot
 
     try:
         figure = draw_cells(cell_info(diagrams, venue), venue)

@@ -24,8 +24,8 @@ def profile(
     formats: Formats = None,
 ) -> None:
     """Draw performance profiles: the share of runs above each score, and interquartile means."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.compare import plot_profile
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.compare import plot_profile
 
     tell(plot_profile(folders, out, baseline, words_or_none(datasets), venue, formats_of(out, formats)))
 
@@ -34,7 +34,7 @@ def winrate(
     folders: Folders, out: Out, datasets: Datasets = None, venue: Venue = "neurips", formats: Formats = None
 ) -> None:
     """Draw the share of seeds that each strategy wins against each other."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.compare import plot_winrate
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.compare import plot_winrate
 
     tell(plot_winrate(folders, out, words_or_none(datasets), venue, formats_of(out, formats)))

@@ -42,8 +42,8 @@ def heatmap(
     formats: Formats = None,
 ) -> None:
     """Draw rank correlations between columns of a table, or supernets of studies, as a matrix."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.correlations import plot_heatmap
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.correlations import plot_heatmap
 
     wanted = words_or_none(columns)
     kinds = formats_of(out, formats)
@@ -68,8 +68,8 @@ def correlation(
     formats: Formats = None,
 ) -> None:
     """Draw studies of rank correlation again: the scatter, and the correlation over checkpoints."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.correlations import plot_correlation
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.correlations import plot_correlation
 
     shares = numbers(fraction, "--fraction", float)
     tell(plot_correlation(folders, out, split, shares, venue, formats_of(out, formats)))

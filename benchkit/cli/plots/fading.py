@@ -22,7 +22,7 @@ def command(
     formats: Formats = None,
 ) -> None:
     """Draw divergence and correlation against the number of models, or against the intervals of PC-NAS."""
-    from benchkit.fading.figures import plot_fading
-    from benchkit.figure_files import formats_of
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.studies.fading.figures import plot_fading
 
     tell(plot_fading(folders, out, start, venue, formats_of(out, formats)))

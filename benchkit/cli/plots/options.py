@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from benchkit.figure_files import Drawn
+    from benchkit.reports.figure_files import Drawn
 
 __all__ = ["Dataset", "Datasets", "Formats", "Out", "Split", "TableName", "Venue", "tell"]
 

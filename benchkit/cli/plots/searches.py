@@ -10,7 +10,7 @@ import typer
 from benchkit.cli.plots.options import Dataset, Formats, Out, Split, TableName, Venue, tell
 
 if TYPE_CHECKING:
-    from benchkit.analysis.stability_figure import Axis
+    from benchkit.analysis.figures.stability import Axis
 
 __all__ = ["collapse", "stability"]
 
@@ -41,8 +41,8 @@ def stability(
     formats: Formats = None,
 ) -> None:
     """Draw the table's accuracy of what searches would have returned after each epoch."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.searches import SearchPlot, plot_stability
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.searches import SearchPlot, plot_stability
 
     shown = SearchPlot(
         dataset, split, table, most_probable, cast("Axis", axis), venue, formats_of(out, formats)
@@ -62,8 +62,8 @@ def collapse(
     formats: Formats = None,
 ) -> None:
     """Draw skip connections, entropy and the table's accuracy after each epoch of searches."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.searches import SearchPlot, plot_collapse
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.searches import SearchPlot, plot_collapse
 
     shown = SearchPlot(
         dataset, split, table, most_probable, cast("Axis", axis), venue, formats_of(out, formats)

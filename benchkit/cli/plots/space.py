@@ -41,9 +41,9 @@ def command(
     formats: Formats = None,
 ) -> None:
     """Draw a whole table, accuracy or another quantity against cost: Pareto front, and ways of searches."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.space import SpacePlot, plot_space
-    from benchkit.spaces import InputError
+    from benchkit.base.errors import InputError
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.space import SpacePlot, plot_space
 
     if study is None and seed:
         raise InputError("--seed names searches of a study: give its folder with --study")

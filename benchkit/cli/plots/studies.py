@@ -28,8 +28,8 @@ def efficiency(
     formats: Formats = None,
 ) -> None:
     """Draw the regret of the incumbent against what was spent, mean and band over seeds."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.studies import plot_efficiency
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.studies import plot_efficiency
 
     tell(plot_efficiency(folders, out, axis, words_or_none(datasets), venue, formats_of(out, formats)))
 
@@ -44,8 +44,8 @@ def reaching(
     formats: Formats = None,
 ) -> None:
     """Draw the share of trials that reached a regret, against what was spent (Kaplan-Meier)."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.studies import plot_reaching
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.studies import plot_reaching
 
     tell(plot_reaching(folders, out, target, axis, words_or_none(datasets), venue, formats_of(out, formats)))
 
@@ -54,7 +54,7 @@ def ranks(
     folders: Folders, out: Out, datasets: Datasets = None, venue: Venue = "neurips", formats: Formats = None
 ) -> None:
     """Draw average ranks over seeds, and which strategies the tests do not tell apart."""
-    from benchkit.figure_files import formats_of
-    from benchkit.plotting.studies import plot_ranks
+    from benchkit.reports.figure_files import formats_of
+    from benchkit.reports.plots.studies import plot_ranks
 
     tell(plot_ranks(folders, out, words_or_none(datasets), venue, formats_of(out, formats)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError
 
 __all__ = ["BatchNormPolicy", "recalibrate"]
 

@@ -34,10 +34,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.branches import Branches
 from benchkit.spaces.branches_layout import Convolution, Layout, Node
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.networks.branches_layers import (
     ConvolutionLayer,
     Gating,

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.darts import OPERATIONS as DARTS_OPERATIONS
 from benchkit.spaces.darts_multi import held_by
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.mobile import LARGE, SMALL
 from benchkit.spaces.nasnet import OPERATIONS as NASNET_OPERATIONS
 from benchkit.spaces.networks import mobile, nasbench201, nasbench_macro, nasnet, shufflenet

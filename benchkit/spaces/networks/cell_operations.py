@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces.errors import unknown
+from benchkit.base.errors import unknown
 from benchkit.spaces.nasnet import CONVOLUTIONS, NONE
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.dropout import DropPath

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Block, Gates, Key
 from benchkit.spaces.networks.layers import Candidate, Source, conv_bn, total

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError
 
 __all__ = ["DropPath", "Dropout", "set_dropout"]
 

@@ -36,8 +36,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101_hash import SOURCES, TARGETS, VERTICES
 from benchkit.spaces.networks.cell import Cell
 from benchkit.spaces.networks.chain import ChoiceLayer

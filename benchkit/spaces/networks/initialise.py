@@ -20,7 +20,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from benchkit.spaces.errors import InputError
+from benchkit.base.errors import InputError
 
 __all__ = ["allocate", "build", "initialise"]
 

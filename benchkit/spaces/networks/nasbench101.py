@@ -29,9 +29,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import vertex_channels
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasbench101 import NASBench101
 from benchkit.spaces.nasbench101_hash import SOURCES, TARGETS, VERTICES, prune
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy

@@ -26,9 +26,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts_cells import STEM_CHANNELS, PlannedCell, planned_cells
-from benchkit.spaces.errors import InputError
 from benchkit.spaces.nasnet import EDGES, INPUTS, NODES, TwoCells
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Block, Fixed, Mask

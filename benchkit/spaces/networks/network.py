@@ -23,8 +23,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Architecture, Space
-from benchkit.spaces.errors import ArchitectureError, InputError
 from benchkit.spaces.networks.batchnorm import BatchNormPolicy
 from benchkit.spaces.networks.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.networks.prefixes import run_with_prefixes

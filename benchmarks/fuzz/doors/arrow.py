@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchkit.data.tables import Metric, Table
+from benchkit.data.tables.info import table_info
+from benchkit.data.tables.write import Column, TableSource, write_table
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.tables import Metric, Table
-from benchkit.tables.info import table_info
-from benchkit.tables.write import Column, TableSource, write_table
 from benchmarks.fuzz.damage_bytes import damage_bytes
 from benchmarks.fuzz.damage_tree import damage_tree
 from benchmarks.fuzz.door import Door

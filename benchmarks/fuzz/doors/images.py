@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchkit.images.image_set import image_set
-from benchkit.images.importing import import_images
-from benchkit.images.storage import read_image_set, write_image_set
+from benchkit.data.images.image_set import image_set
+from benchkit.data.images.importing import import_images
+from benchkit.data.images.storage import read_image_set, write_image_set
 from benchmarks.fuzz.damage_bytes import damage_bytes, damage_text
 from benchmarks.fuzz.damage_pickle import damage_pickle, random_program
 from benchmarks.fuzz.damage_tree import damage_tree
 from benchmarks.fuzz.door import Door
 from benchmarks.fuzz.doors.official import is_pickle
-from tests.benchkit.images import layouts
+from tests.data.images import layouts
 
 __all__ = ["IdxFiles", "ImageArchives", "ImageFolders", "StoredImages"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchkit.latency.lookup import read_latency
+from benchkit.data.latency.lookup import read_latency
 from benchkit.spaces import get_space
 from benchkit.studies.store import StudyDirectory
 from benchkit.training.checkpoint import read as read_checkpoint
@@ -21,7 +21,7 @@ from benchmarks.fuzz.command import run_command
 from benchmarks.fuzz.damage_bytes import damage_bytes, damage_text
 from benchmarks.fuzz.damage_tree import damage_tree
 from benchmarks.fuzz.door import Door
-from tests.benchkit.lookups import flat_lookup
+from tests.lookups import flat_lookup
 
 __all__ = ["Checkpoints", "Documents", "KeptStudies", "LookupTables", "ParquetTraces"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from benchkit.tables.formats import import_official, recognise
+from benchkit.data.tables.formats import import_official, recognise
 from benchmarks.build_nats import build_folder, build_monolith, build_pth, entries
 from benchmarks.build_tfrecord import build
 from benchmarks.fuzz.damage_bytes import damage_bytes, damage_text

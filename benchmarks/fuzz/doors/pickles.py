@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchkit.tables.formats.safe_pickle import load_pickle
+from benchkit.base.pickles.reader import load_pickle
 from benchmarks.fuzz.damage_pickle import damage_pickle, random_program
 from benchmarks.fuzz.door import Door
 from benchmarks.fuzz.doors.official import import_path, is_pickle
@@ -133,7 +133,7 @@ class Archives(Door):
             target.write_bytes(data[: int(rng.integers(1, len(data)))])
 
     def read(self, folder: Path) -> None:
-        from benchkit.images.importing import import_images
+        from benchkit.data.images.importing import import_images
 
         (target,) = [path for path in folder.iterdir() if path.name != "home"]
         if target.name.endswith((".gz", ".tar")):

@@ -1,0 +1,195 @@
+"""The sample-efficiency figure: regret of the incumbent against what was spent, a panel a data set.
+
+`efficiency_info` computes, `draw_efficiency` draws what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from benchkit.analysis.figures.cost_axis import (
+    axis_label,
+    counted_title,
+    first_shown,
+    from_cost,
+    legend_columns,
+    logarithmic_ticks,
+    marker_places,
+    method_handles,
+    plain_number,
+    regret_floor,
+    scale_cost,
+)
+from benchkit.analysis.figures.style import legend_below, method_looks, venue_style
+from benchkit.analysis.statistics.curves import CostlyTrial, few_trials, regret_curve
+from benchkit.analysis.statistics.resolution import FEWEST
+from benchkit.base.measure import ACCURACY, Measure
+
+__all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
+
+_PANELS_A_ROW = 3
+
+
+class EfficiencyInfo(NamedTuple):
+    """What the figure shows.
+
+    Attributes
+    ----------
+    curves : what `regret_curve` returns.
+    axis : what x is, a cost column of traces.
+    level : coverage of the band.
+    split : the split that the regret is of, such as ``"validation"``; empty to leave it out.
+    measure : Quantity of the regret; None for several, whose units differ.
+    single : Trials of each (strategy, dataset) that has too few for a band.
+    """
+
+    curves: pd.DataFrame
+    axis: str
+    level: float
+    split: str
+    measure: Measure | None = ACCURACY
+    single: Mapping[tuple[str, str], list[CostlyTrial]] = MappingProxyType({})
+
+
+def efficiency_info(
+    traces: pd.DataFrame,
+    axis: str = "queries",
+    rng: np.random.Generator | None = None,
+    split: str = "validation",
+    level: float = 0.95,
+    measure: Measure | None = ACCURACY,
+) -> EfficiencyInfo:
+    """Return the curves of a sample-efficiency figure (see `regret_curve` for what they are)."""
+    curves = regret_curve(traces, axis, rng=rng, level=level)
+    return EfficiencyInfo(curves, axis, level, split, measure, few_trials(traces, axis))
+
+
+def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
+    """Draw a panel a data set, all strategies in each, one legend below.
+
+    A mean over fewer than five trials has no band, and each trial is a thin line. Both axes are logarithmic;
+    against queries the axis begins at 1. Where a mean or a band reaches 0 (the
+    table's best entry was found), the regret axis is linear from 0 to its smallest labelled power of ten, so
+    that 0 is drawn as 0.
+
+    Raises
+    ------
+    ValueError : an unknown venue, or no curves.
+    """
+    curves = info.curves
+    datasets = list(dict.fromkeys(curves["dataset"]))
+    strategies = list(dict.fromkeys(curves["strategy"]))
+    if not datasets:
+        raise ValueError("there are no curves to draw")
+    with venue_style(venue) as page:
+        columns = min(len(datasets), _PANELS_A_ROW)
+        rows = -(-len(datasets) // columns)
+        width = page.column if columns == 1 else page.text
+        legend_rows = -(-(len(strategies) + 1) // legend_columns(width))
+        figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax, dataset in zip(axes, datasets, strict=False):
+            _draw_panel(ax, curves[curves["dataset"] == dataset], strategies, info)
+            for (strategy, other), trials in info.single.items():
+                if other == dataset:
+                    _draw_trials(ax, trials, method_looks(strategies)[strategy].color)
+            ax.set_title(counted_title(dataset, curves), linespacing=1.1)
+        for ax in axes[len(datasets) :]:
+            ax.remove()
+        what = _regret_label(info)
+        for ax in axes[: len(datasets) : columns]:
+            ax.set_ylabel(what)
+        for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
+            ax.set_xlabel(axis_label(info.axis))
+        band = f"mean, {100 * info.level:g} % band"
+        if info.single:
+            whole = not curves["low"].notna().any()
+            band = (
+                "mean; single trials are thin" if whole else f"{band}; fewer than {FEWEST} trials: each thin"
+            )
+        handles = method_handles(curves, strategies, band)
+        legend_below(figure, handles, legend_columns(width), handlelength=2.6)
+    return figure
+
+
+def _regret_label(info: EfficiencyInfo) -> str:
+    measure = info.measure
+    if measure is None:
+        return "regret of the incumbent"
+    if measure == ACCURACY:
+        return f"regret of the incumbent\n({info.split}, % points)" if info.split else "regret (% points)"
+    about = [part for part in (measure.named(info.split), measure.difference) if part]
+    return f"regret of the incumbent\n({', '.join(about)})"
+
+
+def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], info: EfficiencyInfo) -> None:
+    """Draw one data set's curves and set both scales."""
+    start = first_shown(info.axis, float(curves["x"].min()))
+    shown = []
+    for number, (strategy, look) in enumerate(method_looks(strategies).items()):
+        curve = from_cost(curves[curves["strategy"] == strategy], start)
+        if len(curve) == 0:
+            continue
+        shown.append(curve)
+        x = curve["x"].to_numpy(dtype=np.float64)
+        if curve["low"].notna().any():  # where all trials are equal the band has no width
+            low, high = (curve[end].fillna(curve["mean"]).to_numpy(np.float64) for end in ("low", "high"))
+            ax.fill_between(x, low, high, step="post", color=look.color, alpha=0.13, linewidth=0)
+        ax.plot(
+            x,
+            curve["mean"],
+            drawstyle="steps-post",
+            color=look.color,
+            linestyle=look.linestyle,
+            marker=look.marker,
+            markevery=marker_places(x, number / len(strategies)),
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+        )
+    visible = pd.concat(shown)
+    scale_cost(ax, float(visible["x"].min()), float(visible["x"].max()))
+    _scale_regret(ax, visible, info.measure)
+    ax.grid(axis="y", which="major", color="0.9")
+    ax.set_axisbelow(True)
+    seaborn.despine(ax=ax)
+
+
+def _draw_trials(ax: Axes, trials: list[CostlyTrial], color: str) -> None:
+    """Draw single trials; the axes that the means have set reach higher where a trial does."""
+    ax.set_autoscale_on(False)
+    first, highest = ax.get_xlim()[0], ax.get_ylim()[1]
+    for cost, regret in trials:
+        ax.plot(cost, regret, drawstyle="steps-post", color=color, linewidth=0.4, alpha=0.6)
+        highest = max(highest, 1.05 * float(regret[cost >= first].max(initial=0.0)))
+    ax.set_ylim(top=highest)
+
+
+def _scale_regret(ax: Axes, curves: pd.DataFrame, measure: Measure | None) -> None:
+    """Make the regret axis logarithmic, and linear below `regret_floor` where a curve gets to 0."""
+    lowest = float(curves["low"].fillna(curves["mean"]).min())
+    highest = float(curves["high"].fillna(curves["mean"]).max())
+    means = curves.loc[curves["mean"] > 0, "mean"]
+    if len(means) == 0:
+        return
+    floor = regret_floor(float(means.min()), highest, measure)
+    top = 1.15 * max(highest, floor)
+    if lowest < floor:
+        ax.set_yscale("symlog", linthresh=floor, linscale=0.4)
+        ax.set_ylim(-0.08 * floor, top)  # a line at 0 is not cut in half
+        ticks = [0.0, *logarithmic_ticks(floor, top)]
+    else:
+        ax.set_yscale("log")
+        ax.set_ylim(lowest / 1.15, top)
+        ticks = logarithmic_ticks(lowest / 1.15, top)
+    ax.set_yticks(ticks)
+    ax.yaxis.set_major_formatter(FuncFormatter(plain_number))
+    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,1 @@
+"""Statistics: arrays and tidy frames in, numbers with their intervals out."""

@@ -1,0 +1,191 @@
+"""Confidence intervals of a mean: the percentile bootstrap.
+
+Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13. `scipy.stats.bootstrap`
+does the same for one sample; here whole curves are resampled at once, in bounded memory, so that a seed
+keeps its place along the curve. Where a sample is too small, or all of its values are equal, there is no
+interval: `benchkit.analysis.statistics.resolution` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.analysis.statistics.resolution import FEWEST, resolved_ends
+
+__all__ = [
+    "MeanInterval",
+    "MeanIntervals",
+    "mean_interval",
+    "mean_intervals",
+    "resample_counts",
+    "stratified_mean_intervals",
+]
+
+_DRAWS_AT_ONCE = 2**20  # int64 entries: 8 MiB
+_COLUMNS_AT_ONCE = 256
+
+
+class MeanInterval(NamedTuple):
+    """A mean with its interval.
+
+    Attributes
+    ----------
+    n : number of values.
+    mean : their mean, in their unit.
+    low, high : the ends of the interval; NaN where it is not resolvable
+        (`benchkit.analysis.statistics.resolution`): fewer than five values, or values that are all equal.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+class MeanIntervals(NamedTuple):
+    """`MeanInterval` for many columns: `mean`, `low` and `high` are float64[n_points]."""
+
+    n: int
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def mean_interval(
+    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+) -> MeanInterval:
+    """Return the mean of a sample with its percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : float[n], n >= 1; independent, one a trial.
+    level : coverage, strictly between 0 and 1.
+    resamples : number of bootstrap samples, at least 1.
+
+    Raises
+    ------
+    ValueError : no values, not one-dimensional, or a level or number of resamples out of range.
+
+    Notes
+    -----
+    A NaN among the values makes every figure NaN.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1:
+        raise ValueError(f"values must be one-dimensional, got shape {sample.shape}")
+    n, mean, low, high = mean_intervals(sample[:, None], rng, level, resamples)
+    return MeanInterval(n, float(mean[0]), float(low[0]), float(high[0]))
+
+
+def mean_intervals(
+    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+) -> MeanIntervals:
+    """Return the mean of every column with its percentile bootstrap interval (pointwise).
+
+    Parameters
+    ----------
+    values : float[n, n_points], n >= 1; rows are independent (one a trial) and are resampled whole,
+        with the same draws for all columns.
+    level, resamples : see `mean_interval`.
+
+    Raises
+    ------
+    ValueError : no rows, not two-dimensional, or a level or number of resamples out of range.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 2 or len(sample) == 0:
+        raise ValueError(f"values must have shape (n >= 1, points), got {sample.shape}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    n, points = sample.shape
+    # measured from the first row, so that equal values give exactly equal ends
+    origin = sample[0]
+    centred = sample - origin
+    mean = origin + centred.mean(axis=0)
+    low, high = np.full(points, np.nan), np.full(points, np.nan)
+    if n < FEWEST:
+        return MeanIntervals(n, mean, low, high)
+    counts = resample_counts(n, rng, resamples)
+    finite = np.flatnonzero(np.isfinite(mean))
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    for start in range(0, len(finite), _COLUMNS_AT_ONCE):
+        columns = finite[start : start + _COLUMNS_AT_ONCE]
+        means = np.concatenate([centred[:, columns].T @ (block / n).T for block in counts], axis=1)
+        # blanked before the origin is added, which would hide a spread that is small beside it
+        first, last = np.quantile(means, tails, axis=1)
+        least, most = sample[:, columns].min(axis=0), sample[:, columns].max(axis=0)
+        low[columns], high[columns] = (  # within the values: rounding may pass them by an ulp
+            np.clip(origin[columns] + end, least, most) for end in resolved_ends(first, last, n)
+        )
+    return MeanIntervals(n, mean, low, high)
+
+
+def stratified_mean_intervals(
+    strata: Sequence[npt.ArrayLike],
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> MeanIntervals:
+    """Return the mean over strata of their means, with its stratified bootstrap interval (pointwise).
+
+    Every resample draws within each stratum as many rows as it has, so that no stratum gains or loses weight
+    (Davison and Hinkley 1997, section 3.2). With one stratum this is `mean_intervals`.
+
+    Parameters
+    ----------
+    strata : of each stratum (a data set) float[n_i, n_points], n_i >= 1, a row a trial.
+    level, resamples : see `mean_interval`.
+
+    Returns
+    -------
+    MeanIntervals : `n` is the number of rows in all; the ends are NaN where a stratum has fewer than five
+        rows, or no stratum has two different values.
+
+    Raises
+    ------
+    ValueError : no strata, shapes that do not fit, or a level or number of resamples out of range.
+    """
+    samples = [np.asarray(values, dtype=np.float64) for values in strata]
+    if not samples or len({sample.shape[1:] for sample in samples}) != 1:
+        raise ValueError(f"strata must have as many columns each, got {[each.shape for each in samples]}")
+    if len(samples) == 1:
+        return mean_intervals(samples[0], rng, level, resamples)
+    if samples[0].ndim != 2 or not all(len(sample) for sample in samples):
+        raise ValueError("every stratum must have shape (n >= 1, points)")
+    if not 0 < level < 1 or resamples < 1:
+        raise ValueError(f"needs 0 < level < 1 and resamples >= 1, got {level} and {resamples}")
+    origins = [sample[0] for sample in samples]  # as in `mean_intervals`
+    origin: npt.NDArray[np.float64] = np.mean(origins, axis=0)
+    mean = origin + np.mean([(each - each[0]).mean(axis=0) for each in samples], axis=0)
+    total = sum(len(sample) for sample in samples)
+    fewest = min(len(sample) for sample in samples)
+    if fewest < FEWEST:
+        unknown = np.full(mean.shape, np.nan)
+        return MeanIntervals(total, mean, unknown, unknown.copy())
+    means = np.zeros((resamples, len(mean)))
+    for sample in samples:
+        blocks = resample_counts(len(sample), rng, resamples)
+        drawn = [(block / len(sample)) @ (sample - sample[0]) for block in blocks]
+        means += np.concatenate(drawn) / len(samples)
+    first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    least, most = (np.mean([ends(each, axis=0) for each in samples], axis=0) for ends in (np.min, np.max))
+    low, high = (np.clip(origin + end, least, most) for end in resolved_ends(first, last, fewest))
+    return MeanIntervals(total, mean, low, high)
+
+
+def resample_counts(n: int, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.uint16]]:
+    """Return blocks of rows of uint16[resamples, n]: how often each resample of n values holds each."""
+    rows_at_once = max(1, _DRAWS_AT_ONCE // n)
+    blocks = []
+    for start in range(0, resamples, rows_at_once):
+        rows = min(rows_at_once, resamples - start)
+        drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+        blocks.append(counts.astype(np.uint16))
+    return blocks

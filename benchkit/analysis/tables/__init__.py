@@ -1,0 +1,1 @@
+"""Tables: frames in, rows and their text out."""

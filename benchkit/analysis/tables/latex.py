@@ -1,0 +1,232 @@
+"""The leaderboard as a LaTeX table (booktabs), a block a data set.
+
+As is usual in papers, the best of a column is bold, and underlined is what the tests of
+`benchkit.analysis.statistics.near_best` do not find worse than the best. The caption says which test it was,
+and whose numbers these are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchkit.analysis.statistics.resolution import FEWEST
+from benchkit.base.measure import ACCURACY, Measure
+
+__all__ = ["bold_best", "comments", "escape", "leaderboard_latex"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: "\\" + sign for sign in "&%$#_{}"},
+}
+
+
+class _Column(NamedTuple):
+    """A column with an interval, whether its best is the highest, and its decimals."""
+
+    column: str
+    heading: str
+    highest: bool
+    decimals: int
+
+
+def _columns(frame: pd.DataFrame, measure: Measure) -> list[_Column]:
+    """Return the columns that have values; a split that a quantity does not have is not named."""
+    values = measure.decimals([*frame["valid"], *frame["test"]])
+    regrets = measure.difference_decimals(frame["regret"], percent=2)
+    unit = "% pt" if measure.is_percent else measure.unit
+    whole = measure.words[:1].upper() + measure.words[1:]
+    valid, test = ("Valid", "Test") if frame["test"].notna().any() or measure == ACCURACY else (whole, "")
+    columns = [
+        _Column("valid", escape(measure.labelled(valid)), measure.higher_is_better, values),
+        _Column("test", escape(measure.labelled(test)), measure.higher_is_better, values),
+        _Column("regret", escape(f"Regret ({unit})" if unit else "Regret"), False, regrets),
+    ]
+    return [column for column in columns if frame[column.column].notna().any()]
+
+
+_MISSING = "--"
+
+
+def escape(text: str) -> str:
+    """Return `text` with LaTeX's special characters escaped."""
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def comments(lines: Sequence[str] = ()) -> list[str]:
+    """Return the first lines of a table: which package it needs, and more, none of which LaTeX prints."""
+    return ["% needs \\usepackage{booktabs}", *(f"% {' '.join(line.split())}" for line in lines)]
+
+
+def leaderboard_latex(
+    frame: pd.DataFrame,
+    level: float = 0.95,
+    near: pd.DataFrame | None = None,
+    alpha: float = 0.05,
+    source: str = "",
+    remarks: Sequence[str] = (),
+    measure: Measure = ACCURACY,
+) -> str:
+    """Return a leaderboard as LaTeX; the preamble needs the package ``booktabs``.
+
+    Parameters
+    ----------
+    frame : what `leaderboard` returns.
+    level : coverage of the intervals in `frame`, stated in the caption.
+    near : what `near_best` returns of the same trials; None underlines nothing.
+    alpha : that it was made with.
+    source : whose numbers these are (table, SHA-256, seeds, budget), plain text; ends the caption.
+    remarks : comments above the table, which LaTeX does not print.
+    measure : Quantity of the columns valid and test.
+
+    The best mean of a data set is bold, and so is every other that prints the same; what is not
+    significantly worse than the best is underlined, unless it is bold. Missing values are dashes.
+
+    Raises
+    ------
+    ValueError : the frame has no rows.
+    """
+    if len(frame) == 0:
+        raise ValueError("the leaderboard has no rows")
+    measures = _columns(frame, measure)
+    headings = ["Strategy", "$n$", *(m.heading for m in measures), "Rank", "Queries", "Wins", "$p$"]
+    marked = _Near(near, alpha)
+    lines = [
+        *comments(remarks),
+        r"\begin{table*}[t]",
+        r"\centering",
+        rf"\caption{{{_caption(frame, level, measure)}{marked.caption()}{_sentence(source)}}}",
+        r"\label{tab:leaderboard}",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{4pt}",
+        rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
+        r"\toprule",
+        " & ".join(headings) + r" \\",
+    ]
+    for dataset in dict.fromkeys(frame["dataset"]):
+        block = frame[frame["dataset"] == dataset]
+        lines += [r"\midrule", rf"\multicolumn{{{len(headings)}}}{{l}}{{\textit{{{escape(dataset)}}}}} \\"]
+        cells = [
+            [escape(name) for name in block["strategy"]],
+            [f"{n:d}" for n in block["n"]],
+            *(_with_interval(block, m, marked.of(str(dataset), m.column)) for m in measures),
+            bold_best([_number(rank, 2) for rank in block["rank"]], block["rank"], highest=False),
+            [_number(queries, 0) for queries in block["queries"]],
+            [_number(wins, 2) for wins in block["wins_over_random"]],
+            [_p_value(p) for p in block["p_value"]],
+        ]
+        lines += [" & ".join(row) + r" \\" for row in zip(*cells, strict=True)]
+    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table*}"]
+    return "\n".join(lines) + "\n"
+
+
+def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
+    fewest, most = int(frame["n"].min()), int(frame["n"].max())
+    trials = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return (
+        rf"{_of(measure)}Mean over $n$ = {trials} trials with its {100 * level:g}\,\% bootstrap interval. "
+        r"Regret: distance to the table's optimum. Rank: average over seeds. "
+        r"Wins: share of seeds with a lower regret than random search, ties count half; "
+        r"$p$: Wilcoxon signed-rank test of the same, Holm-corrected over the strategies of a data set. "
+        rf"Best in bold.{_unresolved(frame)}"
+    )
+
+
+def _unresolved(frame: pd.DataFrame) -> str:
+    """Return what a mean without an interval means, where there is one."""
+    measured = ("valid", "test", "regret")
+    if not any((frame[name].notna() & frame[f"{name}_low"].isna()).any() for name in measured):
+        return ""
+    if (frame["n"] < FEWEST).all():
+        return rf" Fewer than {FEWEST} trials resolve no interval."
+    return rf" No interval: fewer than {FEWEST} trials, or all of them equal."
+
+
+class _Near:
+    """What is underlined, and what the caption says of it."""
+
+    def __init__(self, near: pd.DataFrame | None, alpha: float) -> None:
+        self._near, self._alpha = near, alpha
+
+    def of(self, dataset: str, measure: str) -> set[str]:
+        """Return the strategies that are underlined in a column."""
+        if self._near is None:
+            return set()
+        near = self._near
+        rows = near[(near["dataset"] == dataset) & (near["measure"] == measure) & near["not_worse"]]
+        return set(rows["strategy"])
+
+    def caption(self) -> str:
+        if self._near is None:
+            return ""
+        others = self._near[~self._near["best"]]
+        if len(others) == 0:
+            return ""
+        if not (others["not_worse"] | (others["p_value"] < self._alpha)).any():
+            return " Nothing is underlined: so few seeds cannot show that a strategy is worse than the best."
+        return (
+            r" Underlined: not significantly worse than the best mean of the data set (two-sided Wilcoxon "
+            rf"signed-rank test over shared seeds, Holm-corrected, $\alpha$ = {self._alpha:g})."
+        )
+
+
+def _sentence(text: str) -> str:
+    return f" {escape(text)}." if text else ""
+
+
+def _of(measure: Measure) -> str:
+    """Return what the numbers are of, for a caption; accuracy is what nobody has to be told."""
+    if measure == ACCURACY:
+        return ""
+    direction = "higher" if measure.higher_is_better else "lower"
+    return escape(f"{measure.words[:1].upper()}{measure.words[1:]}, {direction} is better. ")
+
+
+def _with_interval(block: pd.DataFrame, measure: _Column, near: set[str]) -> list[str]:
+    """Return a cell a row: the mean, then its interval in small print."""
+    column, digits = measure.column, measure.decimals
+    means = [_number(mean, digits) for mean in block[column]]
+    ends = [
+        "" if math.isnan(low) else rf" {{\scriptsize [{low:.{digits}f}, {high:.{digits}f}]}}"
+        for low, high in zip(block[f"{column}_low"], block[f"{column}_high"], strict=True)
+    ]
+    bold = bold_best(means, block[column], measure.highest)
+    bold = [
+        rf"\underline{{{text}}}" if strategy in near and not text.startswith(r"\textbf") else text
+        for text, strategy in zip(bold, block["strategy"], strict=True)
+    ]
+    return [mean + end for mean, end in zip(bold, ends, strict=True)]
+
+
+def bold_best(
+    printed: list[str], values: Sequence[float] | pd.Series[float], highest: bool = True
+) -> list[str]:
+    """Return the cells with the best, and all that print like it, in bold.
+
+    Parameters
+    ----------
+    printed : a cell for each value.
+    values : float[n]; NaN where missing.
+    highest : whether the highest is the best.
+    """
+    signed = np.asarray(values, dtype=np.float64) * (1 if highest else -1)
+    if np.isnan(signed).all():
+        return printed
+    best = printed[int(np.nanargmax(signed))]
+    return [rf"\textbf{{{text}}}" if text == best else text for text in printed]
+
+
+def _number(value: float, decimals: int) -> str:
+    return _MISSING if math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def _p_value(p: float) -> str:
+    if math.isnan(p):
+        return _MISSING
+    return "$<$0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,1 @@
+"""Reads a pickle from a stranger as plain data."""

@@ -1,0 +1,1 @@
+"""What is measured: tables of results, image data, latencies."""

@@ -1,0 +1,157 @@
+"""Where image data is found: embedded (the digits), or imported into the user's cache directory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from benchkit.base.errors import InputError, shown, unknown
+from benchkit.data.images.image_set import ImageSet
+from benchkit.data.images.published import PUBLISHED
+from benchkit.data.images.reduce import limit_training, resize
+from benchkit.data.images.storage import read_about, read_image_set
+from benchkit.data.images.streamed import StreamedSet, read_streamed, read_streamed_about
+from benchkit.data.tables.catalogue import cache_directory
+
+__all__ = [
+    "EMBEDDED",
+    "about_image_set",
+    "image_set_names",
+    "images_directory",
+    "imported_place",
+    "open_image_set",
+    "open_streamed",
+]
+
+EMBEDDED = "digits"
+ARRAYS_SUFFIX, STREAM_SUFFIX = ".npz", ".stream.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def images_directory() -> Path:
+    """Return the folder of imported image data: ``$BENCHKIT_HOME/images``, or in the user's cache."""
+    return cache_directory().parent / "images"
+
+
+def _imported() -> dict[str, Path]:
+    return {
+        path.name.removesuffix(suffix): path
+        for suffix in (ARRAYS_SUFFIX, STREAM_SUFFIX)
+        for path in sorted(images_directory().glob(f"[!.]*{suffix}"))
+    }
+
+
+def image_set_names() -> list[str]:
+    """Return the names of all data sets that can be opened: the embedded one, then the imported ones."""
+    return [EMBEDDED, *sorted(_imported())]
+
+
+def imported_place(name: str) -> Path:
+    """Return where an imported data set of that name is kept, less the suffix.
+
+    Raises
+    ------
+    InputError : the name is malformed, or that of the embedded data set.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"data set name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
+    if name == EMBEDDED:
+        raise InputError(f"{shown(name)} is embedded; choose another name with --as")
+    return images_directory() / name
+
+
+def _place(name: str) -> Path:
+    imported = _imported()
+    if name in imported:
+        return imported[name]
+    if name in PUBLISHED:
+        raise InputError(
+            f"{name} is not imported yet: benchkit data import PATH, or benchkit data fetch {name}"
+        )
+    raise unknown("data set", name, image_set_names())
+
+
+def about_image_set(name: str) -> dict[str, Any]:
+    """Return what is known of a data set without reading its images.
+
+    Keys: name, kind (embedded, imported or streamed), train, test, size, classes, class_names, sha256,
+    source, licence, path.
+
+    Raises
+    ------
+    InputError : there is no such data set, or its file is damaged.
+    """
+    if name == EMBEDDED:
+        fact = PUBLISHED[EMBEDDED]
+        return {
+            "name": name,
+            "kind": "embedded",
+            "train": fact.train,
+            "test": fact.test,
+            "size": list(fact.size or ()),
+            "classes": fact.classes,
+            "class_names": [str(label) for label in range(fact.classes)],
+            "sha256": fact.sha256,
+            "source": "scikit-learn, sklearn.datasets.load_digits",
+            "licence": fact.licence,
+            "path": None,
+        }
+    path = _place(name)
+    streamed = path.name.endswith(STREAM_SUFFIX)
+    about = read_streamed_about(path) if streamed else read_about(path)
+    return {
+        "name": name,
+        "kind": "streamed" if streamed else "imported",
+        "train": about["train"] if streamed else about["shapes"]["x_train"][0],
+        "test": about["test"] if streamed else about["shapes"]["x_test"][0],
+        "size": None if streamed else about["shapes"]["x_train"][1:],
+        "classes": len(about["class_names"]),
+        "class_names": about["class_names"],
+        "sha256": about["sha256"],
+        "source": about["folder"] if streamed else about["source"],
+        "licence": about["licence"],
+        "path": str(path),
+    }
+
+
+def open_image_set(
+    name: str, image_size: int | None = None, limit: int | None = None, limit_seed: int = 0
+) -> ImageSet:
+    """Return a data set, whole or reduced.
+
+    Parameters
+    ----------
+    image_size : average all images to this side; it must divide theirs.
+    limit : keep so many training images, drawn class by class with `limit_seed`.
+
+    Raises
+    ------
+    InputError : no such data set, a damaged file, a streamed one (see `open_streamed`), or a reduction that
+        does not apply.
+    """
+    if name == EMBEDDED:
+        from benchkit.data.images.digits import load_digits
+
+        images = load_digits()
+    else:
+        path = _place(name)
+        if path.name.endswith(STREAM_SUFFIX):
+            raise InputError(f"{name} is streamed from disk: it does not fit into memory as a whole")
+        images = read_image_set(path)
+    if limit is not None:  # before pooling, so that there is less to pool
+        images = limit_training(images, limit, limit_seed)
+    return images if image_size is None else resize(images, image_size)
+
+
+def open_streamed(name: str) -> StreamedSet:
+    """Return a data set that is streamed from disk.
+
+    Raises
+    ------
+    InputError : no such data set, one that is not streamed, or a folder that is gone or has changed.
+    """
+    path = images_directory() / name if name == EMBEDDED else _place(name)
+    if not path.name.endswith(STREAM_SUFFIX):
+        raise InputError(f"{name} is not streamed: it is opened as a whole")
+    return read_streamed(path)

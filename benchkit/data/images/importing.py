@@ -1,0 +1,116 @@
+"""Bring image data into the cache: read it in its official form, check it, store it under a name."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from benchkit.base.errors import InputError
+from benchkit.data.images.catalogue import ARRAYS_SUFFIX, STREAM_SUFFIX, imported_place
+from benchkit.data.images.folder import FolderListing, list_folder, read_folder, read_picture
+from benchkit.data.images.image_set import image_set
+from benchkit.data.images.published import PUBLISHED, check_published, licence_of
+from benchkit.data.images.readers import read_images
+from benchkit.data.images.storage import write_image_set
+from benchkit.data.images.streamed import write_streamed
+
+__all__ = ["STREAM_BYTES", "import_images"]
+
+STREAM_BYTES = 2**31
+"""Folders whose pictures take more than this (2 GiB) as arrays are streamed from disk."""
+
+_PROBED = 32  # pictures looked at to estimate the whole
+
+
+def import_images(
+    path: Path, name: str | None = None, image_size: int | None = None, stream: bool | None = None
+) -> str:
+    """Store what is at `path` in the cache; return the name that it was given.
+
+    Parameters
+    ----------
+    path : an official archive or its folder, or a folder of images (``train/CLASS/FILE``).
+    name : the data set's name; None takes the usual one, where the files tell it.
+    image_size : for a folder of images: make all of them squares of that side.
+    stream : for a folder of images: leave them on disk (True), store them (False), or decide by
+        `STREAM_BYTES` (None).
+
+    Raises
+    ------
+    InputError : see the readers; a name that is needed or taken; or images that are not those of the name.
+    """
+    if name is not None:
+        imported_place(name)  # a bad name is known before gigabytes are read
+    found = read_images(path)
+    if found is None:
+        return _import_folder(path, name, image_size, stream)
+    if image_size is not None or stream is not None:
+        raise InputError(
+            "--image-size and --stream are for folders of images; reduce other data sets when they are used"
+        )
+    usual, loaded = found
+    chosen = _named(name or usual, path)
+    images = check_published(image_set(chosen, loaded, licence_of(name or usual)))
+    place = imported_place(chosen)
+    write_image_set(_with(place, ARRAYS_SUFFIX), images)
+    _forget(_with(place, STREAM_SUFFIX))
+    return chosen
+
+
+def _import_folder(path: Path, name: str | None, image_size: int | None, stream: bool | None) -> str:
+    listing = list_folder(path)
+    chosen = _named(name or "", path)
+    place = imported_place(chosen)
+    if stream is None:
+        stream = _array_bytes(listing, image_size) > STREAM_BYTES
+    if stream:
+        _check_streamed(chosen, listing)
+        write_streamed(_with(place, STREAM_SUFFIX), chosen, path, listing, licence_of(chosen))
+        _forget(_with(place, ARRAYS_SUFFIX))
+        return chosen
+    images = image_set(chosen, read_folder(listing, image_size), licence_of(chosen))
+    write_image_set(_with(place, ARRAYS_SUFFIX), check_published(images))
+    _forget(_with(place, STREAM_SUFFIX))
+    return chosen
+
+
+def _named(name: str, path: Path) -> str:
+    if not name:
+        raise InputError(f"{path} does not say which data set it is: name it with --as NAME")
+    return name
+
+
+def _with(place: Path, suffix: str) -> Path:
+    return place.with_name(place.name + suffix)  # a name may hold dots
+
+
+def _forget(path: Path) -> None:
+    """Remove what was kept under the same name in the other form."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _array_bytes(listing: FolderListing, image_size: int | None) -> int:
+    """Return about how many bytes the pictures take as arrays, judged by a few of them."""
+    n = len(listing.train) + len(listing.test)
+    if image_size is not None:
+        return n * image_size * image_size * 3
+    probed = np.unique(np.linspace(0, len(listing.train) - 1, _PROBED).astype(int))
+    sizes = [math.prod(read_picture(listing.train, int(index)).shape) for index in probed]
+    return round(n * float(np.mean(sizes)))
+
+
+def _check_streamed(name: str, listing: FolderListing) -> None:
+    fact = PUBLISHED.get(name)
+    if fact is None:
+        return
+    found = (len(listing.train), len(listing.test), len(listing.class_names))
+    if found != (fact.train, fact.test, fact.classes):
+        raise InputError(
+            f"this is not {name}: it holds {found[0]:,} training and {found[1]:,} test images in {found[2]} "
+            f"classes, where {name} has {fact.train:,} and {fact.test:,} in {fact.classes}; keep it under "
+            f"another name with --as"
+        )

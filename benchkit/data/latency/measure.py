@@ -1,0 +1,256 @@
+"""Measure a network's operators one by one, and whole networks beside their sums.
+
+PC-NAS (Li et al., 2019), section 4.1: batches of 16, on the device that the network is meant for. The modules
+are those of stand-alone networks (scale, shift and running averages), in evaluation mode, each alone, on
+inputs of the shape that it gets inside the network.
+
+Deviations and choices
+----------------------
+- The paper does not say how its latencies were had. A figure is the median of many repetitions after a
+  warm-up. Repetitions go round all parts and networks, so that a slow minute of the machine meets all alike,
+  and no part finds its own data in the caches, as in a network.
+- On CUDA a repetition of a part is ten calls in a row between two synchronisations, since inside a network
+  nothing waits between layers either. A whole network is one call between two synchronisations.
+- On the CPU with one thread the clock is that thread's processor time: what other programs take meanwhile
+  would lengthen whole networks, but hardly the short parts. With more threads it is the clock on the wall.
+- Two places with the same modules and the same shapes are one measurement (layers of one stage; cells of one
+  stage, and all edges of a cell).
+- What an edge of NAS-Bench-201 takes is summed over all cells. Additions at nodes are in no part; ReLU and
+  pooling that edges share are in every part that needs them; an edge that leads nowhere counts although the
+  network does not run it. The check says what all this is worth.
+- Time depends on the shapes, not on the values: weights are random, and inputs are noise.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from benchkit.analysis.statistics.rank_correlation import correlate
+from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
+from benchkit.base.errors import InputError
+from benchkit.base.limits import check_fields
+from benchkit.data.latency.lookup import LatencyLookup
+from benchkit.data.latency.parts import Part, no_parts, parts_of
+from benchkit.data.latency.stopwatch import Stopwatch, Timing, Work
+from benchkit.spaces import get_space
+from benchkit.spaces.networks import build_network, build_supernet
+from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.networks.network import CandidateNetwork
+from benchkit.spaces.sizes import StagesSize, network_size
+
+__all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]
+
+CUDA_CALLS = 10
+"""Calls of a part in one repetition on CUDA."""
+
+Progress = Callable[[int, int], None]
+"""Called with (rounds done, all of them)."""
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """What to measure, and how.
+
+    Attributes
+    ----------
+    space : name of a space of chains or of NAS-Bench-201 cells.
+    image_size, classes : of the data; None is 224 and 1,000 for the chains of ImageNet, else 32 and 10.
+    image_channels : 3 for colour, 1 for grey.
+    batch : images at once.
+    size : options of the network (`benchkit.spaces.sizes`).
+    warmup, repeats : repetitions before those that count, and those.
+    check : whole networks to measure; 0 for none.
+    seed : that draws them.
+    threads : of torch on the CPU.
+
+    Raises
+    ------
+    InputError : a number is out of its range.
+    """
+
+    space: str
+    image_size: int | None = None
+    classes: int | None = None
+    image_channels: int = 3
+    batch: int = 16
+    size: dict[str, Any] = field(default_factory=dict)
+    warmup: int = 5
+    repeats: int = 30
+    check: int = 20
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.check == 1:
+            raise InputError("check takes at least 2 networks to compare, or 0 for none; got 1")
+
+
+def measure_latency(
+    settings: LatencySettings,
+    device: str = "auto",
+    progress: Progress | None = None,
+    clock: Callable[[], float] | None = None,
+) -> LatencyLookup:
+    """Measure every part of a space's network, and whole networks to check the sums.
+
+    Parameters
+    ----------
+    device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    progress : told after every round of repetitions.
+    clock : seconds, rising; None is a real one, see above.
+
+    Raises
+    ------
+    InputError : a space without such parts, no such device, no memory left, or a number that cannot be used.
+    """
+    space = get_space(settings.space)
+    size = network_size(space, **settings.size)
+    options: dict[str, Any] = size.options()
+    chain = isinstance(size, StagesSize)
+    image_size = settings.image_size or (224 if chain else 32)
+    classes = settings.classes or (1000 if chain else 10)
+    channels = settings.image_channels
+    where = parse_device(device)
+    cuda = where.type == "cuda"
+    calls = CUDA_CALLS if cuda else 1
+    own = not cuda and settings.threads == 1
+    watch = Stopwatch(
+        settings.warmup,
+        settings.repeats,
+        partial(torch.cuda.synchronize, where) if cuda else lambda: None,
+        clock or (time.thread_time if own else time.perf_counter),
+    )
+    generator = torch.Generator().manual_seed(settings.seed)
+    network: Any = build_supernet(
+        space, classes, channels, generator=generator, policy=BatchNormPolicy(), **options
+    )
+    if not isinstance(network, CandidateNetwork):
+        raise no_parts(space.name)
+
+    def noise(shape: tuple[int, ...]) -> Tensor:
+        drawn = torch.randn(settings.batch, *shape, generator=generator).to(where)
+        return drawn.contiguous(memory_format=torch.channels_last)
+
+    rows = space.sample(np.random.default_rng(settings.seed), settings.check)
+    memory, threads = explain_memory(settings.batch, "--batch"), intra_op_threads(settings.threads)
+    with memory, threads, torch.inference_mode():
+        one = torch.zeros(1, channels, image_size, image_size, device=where)
+        parts = parts_of(network.eval().to(where), one)
+        inputs = {shape: noise(shape) for shape in dict.fromkeys(part.shape for part in parts)}
+        distinct = {part.key: part for part in parts}
+        works = [Work(part.call(inputs[part.shape]), calls) for part in distinct.values()]
+        images = inputs[channels, image_size, image_size]
+        wholes = [
+            build_network(space, row, classes, channels, generator=generator, **options).eval().to(where)
+            for row in rows
+        ]
+        works += [Work(partial(whole, images)) for whole in wholes]
+        timings = watch.times(works, progress)
+    content: dict[str, Any] = {
+        "space": network.recipe.space.name,
+        "conditions": {
+            "device": where.type,
+            "device_name": _device_name(where),
+            "torch": str(torch.__version__),
+            "threads": settings.threads,
+            "batch": settings.batch,
+            "image_size": image_size,
+            "image_channels": channels,
+            "classes": classes,
+            "size": options,
+            "warmup": settings.warmup,
+            "repeats": settings.repeats,
+            "calls": calls,
+            "clock": "thread" if own else "wall",
+        },
+        **_sums(parts, dict(zip(distinct, timings, strict=False)), network.recipe.space.arity),
+    }
+    lookup = LatencyLookup(**content)
+    if not settings.check:
+        return lookup
+    measured = np.array([timing.ms for timing in timings[len(distinct) :]])
+    content["check"] = {
+        "seed": settings.seed,
+        "architectures": [space.format(row) for row in rows],
+        **check_sums(lookup.predict(rows), measured),
+    }
+    return LatencyLookup(**content)
+
+
+def _sums(
+    parts: list[Part], timed: dict[tuple[str, tuple[int, ...]], Timing], arity: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the fixed parts, and for each position what its choices take wherever they stand."""
+    fixed = []
+    ms, spread = ([np.zeros(choices) for choices in arity] for _ in range(2))
+    for part in parts:
+        timing = timed[part.key]
+        if part.position is None:
+            fixed.append({"name": part.name, "ms": timing.ms, "iqr_ms": timing.iqr_ms})
+        else:
+            ms[part.position][part.choice] += timing.ms
+            spread[part.position][part.choice] += timing.iqr_ms
+    layers = [
+        {"ms": medians.round(6).tolist(), "iqr_ms": ranges.round(6).tolist()}
+        for medians, ranges in zip(ms, spread, strict=True)
+    ]
+    return {"fixed": fixed, "layers": layers}
+
+
+def check_sums(predicted: npt.NDArray[np.float64], measured: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return how well sums of parts give the latencies of whole networks.
+
+    Parameters
+    ----------
+    predicted, measured : float[n], milliseconds, positive where measured.
+
+    Returns
+    -------
+    The figures of `benchkit.data.latency.lookup.Check`, with 95 % bootstrap intervals over networks,
+    JSON-ready.
+    """
+    from benchkit.analysis.statistics.intervals import mean_interval
+
+    def plain(figures: Sequence[float]) -> dict[str, float | None]:
+        values = (round(float(figure), 6) if np.isfinite(figure) else None for figure in figures)
+        return dict(zip(("value", "low", "high"), values, strict=True))
+
+    frame = correlate(predicted, measured, fractions=(1.0,), measures=("kendall_tau", "pearson"))
+    found: dict[str, Any] = {
+        "predicted_ms": predicted.round(6).tolist(),
+        "measured_ms": measured.round(6).tolist(),
+    }
+    for measure, *figures in frame[["measure", "value", "low", "high"]].itertuples(index=False):
+        found[measure] = plain(figures)
+    errors = np.abs(predicted - measured)
+    rng = np.random.default_rng(0)
+    for name, values in (
+        ("absolute_error_ms", errors),
+        ("relative_error_percent", 100 * errors / measured),
+    ):
+        interval = mean_interval(values, rng)
+        found[name] = plain((interval.mean, interval.low, interval.high))
+    return found
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

@@ -1,0 +1,88 @@
+"""Where tables are found: embedded in the package, or imported into the user's cache directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from benchkit.base.errors import InputError, shown, unknown
+from benchkit.data.tables.sources import DIRECT, ELSEWHERE
+from benchkit.data.tables.table import Table
+
+__all__ = ["cache_directory", "embedded_names", "imported_path", "open_table", "table_names", "table_path"]
+
+_EMBEDDED = Path(__file__).resolve().parent / "embedded"
+_SUFFIX = ".arrow"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def cache_directory() -> Path:
+    """Return the folder of imported tables: ``$BENCHKIT_HOME/tables``, or the user's data folder."""
+    home = os.environ.get("BENCHKIT_HOME")
+    if home:
+        return Path(home) / "tables"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("benchkit") / "tables"
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob(f"[!.]*{_SUFFIX}"))}
+
+
+def embedded_names() -> list[str]:
+    """Return the names of the tables in the package."""
+    return list(_tables(_EMBEDDED))
+
+
+def table_names() -> list[str]:
+    """Return the names of all tables: the embedded ones, then the imported ones."""
+    return [*_tables(_EMBEDDED), *_tables(cache_directory())]
+
+
+def table_path(name: str) -> Path:
+    """Return the file of a table.
+
+    Raises
+    ------
+    InputError : there is no such table; it lists those there are.
+    """
+    embedded = _EMBEDDED / f"{name}{_SUFFIX}"
+    if _NAME.fullmatch(name) and embedded.is_file():
+        return embedded
+    imported = _tables(cache_directory())
+    if name not in imported:
+        if name in DIRECT or name in ELSEWHERE:
+            way = f"benchkit table fetch {name}, or " if name in DIRECT else ""
+            raise InputError(f"table {name} is not imported yet: {way}benchkit table import PATH --as {name}")
+        raise unknown("table", name, table_names())
+    return imported[name]
+
+
+def imported_path(name: str) -> Path:
+    """Return where an imported table of that name is kept.
+
+    Raises
+    ------
+    InputError : the name is malformed or that of an embedded table.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"table name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
+    if name in _tables(_EMBEDDED):
+        raise InputError(f"{shown(name)} is an embedded table; choose another name with --as")
+    return cache_directory() / f"{name}{_SUFFIX}"
+
+
+def open_table(name: str | Path) -> Table:
+    """Open a table by name, or by the path of its file (a `Path`, or a string that ends in .arrow).
+
+    Raises
+    ------
+    InputError : no such table, or a file that cannot be read.
+    """
+    if not isinstance(name, str | Path):
+        raise InputError(f"a table is opened by its name or its path, not by {shown(name)}")
+    if isinstance(name, Path) or name.endswith(_SUFFIX):
+        return Table(name)
+    return Table(table_path(name))

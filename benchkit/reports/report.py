@@ -1,0 +1,96 @@
+"""From the traces of a study to its leaderboard, its LaTeX table and its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchkit.base.errors import InputError
+from benchkit.base.files import write_text
+from benchkit.reports.figure_files import write_plot
+from benchkit.studies.store import StudyDirectory
+from benchkit.studies.wording import numbers_of, reported, study_measure
+
+__all__ = ["latex_of", "leaderboard_of", "write_report"]
+
+_BOOTSTRAP_SEED = 0
+
+
+def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the leaderboard of a study's trials; its intervals are resampled from a fixed seed."""
+    from benchkit.analysis.tables.leaderboard import leaderboard
+
+    return leaderboard(trials, np.random.default_rng(_BOOTSTRAP_SEED))
+
+
+def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
+    """Return the leaderboard of a finished study as LaTeX, with the tests that underline and its origin.
+
+    Parameters
+    ----------
+    manifest : of the study.
+    """
+    from benchkit.analysis.statistics.near_best import near_best
+    from benchkit.analysis.tables.latex import leaderboard_latex
+
+    spec = directory.spec()
+    measure = study_measure(manifest)
+    return leaderboard_latex(
+        directory.read_leaderboard(),
+        near=near_best(directory.read_trials(), measure=measure),
+        source=numbers_of(spec, manifest["table"], manifest.get("studied")),
+        measure=measure,
+        remarks=[
+            f"study {spec.name}, SHA-256 {manifest.get('study_sha256', 'unknown')}, "
+            f"benchkit {manifest.get('benchkit', 'unknown')}",
+            f"table {manifest['table']['name']}, SHA-256 {manifest['table']['sha256']}",
+        ],
+    )
+
+
+def write_report(directory: StudyDirectory, manifest: str) -> None:
+    """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``, and last the manifest.
+
+    A study with ``best_of_k`` has that table too, see `write_best_of_k`.
+
+    The manifest says that the study is complete, so it comes after everything else.
+    """
+    from benchkit.analysis.figures.efficiency import draw_efficiency, efficiency_info
+    from benchkit.analysis.figures.ranks import draw_ranks, rank_frame, rank_info
+
+    trials = directory.read_trials()
+    board = leaderboard_of(trials)
+    write_text(directory.leaderboard, board.to_csv(index=False, float_format="%.10g"))
+    write_text(directory.latex, latex_of(directory, json.loads(manifest)))
+    traces = directory.read_traces()
+    budget = directory.spec().budget
+    axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"
+    measure = study_measure(json.loads(manifest))
+    info = efficiency_info(traces, axis, split=reported(directory.spec()), measure=measure)
+    with _writing(directory.figures):
+        write_plot(draw_efficiency(info), directory.figures / f"efficiency-{axis}", {"": info.curves})
+        if trials["strategy"].nunique() > 1:
+            ranks = rank_info(trials)
+            write_plot(draw_ranks(ranks), directory.figures / "ranks", {"": rank_frame(ranks)})
+        if directory.spec().best_of_k is not None:
+            from benchkit.data.tables.catalogue import open_table
+            from benchkit.reports.best_of_k import write_best_of_k
+
+            write_best_of_k(directory, open_table(directory.spec().table), measure)
+    write_text(directory.manifest, manifest)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in one line why figures cannot be written; each is written whole or not at all."""
+    try:
+        folder.mkdir(exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""GibbsNAS: Gibbs sampling of architectures."""

@@ -1,0 +1,1 @@
+"""NASAS: Bayesian search for the structure of masked kernels."""

@@ -1,0 +1,1 @@
+"""PC-NAS: posterior convergent search over partial models."""

@@ -1,0 +1,1 @@
+"""SI-VDNAS: semi-implicit variational dropout."""

@@ -1,0 +1,1 @@
+"""VAENAS: a variational autoencoder that learns to sample architectures."""

@@ -1,0 +1,264 @@
+"""VAENAS-G: ProxylessNAS whose paths come from a learned sampler.
+
+"VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), section 4.3,
+on Cai, Zhu and Han, "ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware", ICLR 2019
+(arXiv:1812.00332). There, binary gates open one path a position, drawn from the softmax of the architecture
+weights, so that what was drawn often is trained more and drawn again. Here a variational auto-encoder, which
+learns from the best of random architectures, draws the paths; the architecture weights decide at the end.
+
+=====================================================  ====================================================
+Algorithm 3                                            here
+=====================================================  ====================================================
+line 2, Eq. 6: alpha ~ p_theta                         `VAENASGradient.draw`
+line 3: architecture weights of alpha                  `VAENASGradient.architecture_step`
+line 4: supernet weights of alpha                      `VAENASGradient.weight_step`
+lines 5 to 8: rank N_s samples of U, every n_vae       `VAENASGradient.end_epoch`
+line 9, Algorithm 1: train the VAE on the top K %      ``SupernetSampler.learn``
+line 12: the architecture by the learned weights       ``DifferentiableStrategy.derive``
+ProxylessNAS, section 3.1: binary gates                `gates`
+ProxylessNAS, Eq. 4, of two paths a position           `gates`, backwards
+ProxylessNAS, section 3.2: the unsampled keep theirs   `rescaled`
+=====================================================  ====================================================
+
+Deviations and choices
+----------------------
+- Architecture weights learn from validation images with the shared weights frozen, and shared weights from
+  training images, as in ProxylessNAS; on a batch the architecture weights come first. Algorithm 3 does not
+  say.
+- Algorithm 3 uses one alpha for both updates of an iteration, and so does this. Without VAENAS
+  (``sampler="multinomial"``, A.2's baseline) each update draws its own, as in ProxylessNAS.
+- Two paths a position: a gradient of one open gate alone, through a softmax of one, is zero. ProxylessNAS
+  draws two without replacement from the multinomial and opens one of them by the softmax of the two. With
+  VAENAS alpha's path is open, and the other is drawn by the multinomial from those that are left: what
+  p_theta always draws is still compared with something.
+- What was not drawn at a position keeps its weight and its share of the softmax exactly: the two that moved
+  are shifted together, and momentum moves nothing (beta_1 = 0, as published).
+- Adam's numbers and the start are those of the published code for ImageNet; its 40 epochs of warm-up, its
+  update on every fifth batch only and its latency term are not taken over.
+- Where the open gate is ``none``, the published code leaves that position's weights alone; here the loss has
+  a gradient by the other path, and it is taken.
+- The ranking samples U, as Algorithm 3 says, not the mixture of Algorithm 2. How the VAE is trained, and what
+  stands in for it before: `benchkit.strategies.vaenas.supernet`. There is no epsilon: Eq. 6 has none.
+- Architecture weights, their optimizer and the derivation: `benchkit.strategies.architecture_parameters`. A
+  supernet of paths alone (``nasbench101``) has no gates and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.architecture_parameters import AlphaHyperparameters, DifferentiableStrategy
+from benchkit.strategies.vaenas.supernet import SamplerHyperparameters, SupernetSampler, check_sampler
+from benchkit.strategies.weight_sharing import Closure, Evaluate, ImageBatch, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["VAENASGradient", "draw_others", "draw_rows", "gates", "rescaled"]
+
+_SAMPLERS = ("vae", "multinomial")
+
+
+@dataclass(frozen=True)
+class VAENASGradientHyperparameters(SamplerHyperparameters, AlphaHyperparameters):
+    """Of the sampler, and of Adam on the architecture weights (ProxylessNAS, published code).
+
+    Attributes
+    ----------
+    sampler : ``vae``, or ``multinomial`` for ProxylessNAS itself (A.2).
+    """
+
+    sampler: str = "vae"  # A.2
+    learning_rate: float = 1e-3
+    beta1: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        AlphaHyperparameters.__post_init__(self)
+        SamplerHyperparameters.__post_init__(self)
+        check_sampler(self.sampler, _SAMPLERS)
+
+
+def gates(logits: Tensor, opened: Architecture, pair: npt.NDArray[np.bool_]) -> Tensor:
+    """Return binary gates, float[positions, operations]: 1 where open, 0 elsewhere.
+
+    Backwards they count as the softmax over the pair: with p of the two, the gradient of a logit i is
+    ``sum_j dL/dg_j p_j ([i = j] - p_i)`` over the pair (ProxylessNAS, Eq. 4).
+
+    Parameters
+    ----------
+    logits : float[positions, operations].
+    opened : int[positions], the open gate of each.
+    pair : bool[positions, operations], the two paths of each, the open one among them.
+    """
+    import torch
+
+    chosen = torch.from_numpy(pair).to(logits.device)
+    soft = logits.masked_fill(~chosen, float("-inf")).softmax(dim=1)
+    index = torch.from_numpy(np.asarray(opened, dtype=np.int64)[:, None]).to(logits.device)
+    hard = torch.zeros_like(soft).scatter_(1, index, 1.0)
+    return hard + (soft - soft.detach())
+
+
+def rescaled(before: Tensor, after: Tensor, pair: Tensor) -> Tensor:
+    """Return the weights after a step: the pairs moved, all others and their softmax as before.
+
+    The two of a pair are shifted together until the sum of their exponentials is what it was.
+
+    Parameters
+    ----------
+    before, after : float[positions, operations].
+    pair : bool of that shape.
+    """
+    old, new = (
+        values.masked_fill(~pair, float("-inf")).logsumexp(dim=1, keepdim=True) for values in (before, after)
+    )
+    moved: Tensor = (after - (new - old)).where(pair, before)
+    return moved
+
+
+def draw_rows(rng: np.random.Generator, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return int64[positions]: an operation of each, by float64[positions, operations] of row sum 1."""
+    cumulative = np.cumsum(probabilities, axis=1)
+    uniform = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
+    return np.asarray((cumulative <= uniform).sum(axis=1))
+
+
+def draw_others(
+    rng: np.random.Generator, probabilities: npt.NDArray[np.float64], first: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.int64]:
+    """Return int64[positions]: a second operation of each, not `first`; `first` where there is no other."""
+    rows = np.arange(len(first))
+    left = probabilities.copy()
+    left[rows, first] = 0.0
+    none_left = left.sum(axis=1) == 0
+    left[rows[none_left], first[none_left]] = 1.0
+    return draw_rows(rng, left)
+
+
+class VAENASGradient(DifferentiableStrategy):
+    """Binary gates on paths of a learned sampler; the strongest of each position at the end.
+
+    Attributes
+    ----------
+    path : int8[d], the open gates.
+    learned : the sampler; None before `bind`, and where paths are multinomial.
+    """
+
+    name = "vaenas-g"
+    citation = (
+        "VAENAS: Sampling Matters in Neural Architecture Search (anonymous, under double-blind review); Cai, "
+        "Zhu and Han (2019), ProxylessNAS, ICLR"
+    )
+    Hyperparameters = VAENASGradientHyperparameters
+    uses_validation = True
+
+    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(space, rng, **hyperparameters)
+        self.path: Architecture | None = None
+        self.learned: SupernetSampler | None = None
+        self._pair: npt.NDArray[np.bool_] | None = None  # where the architecture weights learn
+
+    def bind(self, supernet: Any, weights: Weights) -> None:
+        super().bind(supernet, weights)
+        if self.hyperparameters.sampler == "vae":
+            self.learned = SupernetSampler(self.space, self.rng, self.hyperparameters, self._uniform)
+
+    def _uniform(self, n: int) -> Batch:
+        return self.space.sample(self.rng, n)
+
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Return float64[positions, operations]: the multinomial, softmax of the architecture weights."""
+        shares: npt.NDArray[np.float64] = self.logits.detach().double().softmax(dim=1).cpu().numpy()
+        return shares
+
+    def draw(self) -> Architecture:
+        """Draw the open gates, alpha: by p_theta (Eq. 6), or by the multinomial."""
+        if self.learned is not None:
+            self.path = self.learned.one(1)[0]
+        else:
+            shares = self.probabilities()
+            self.path = draw_rows(self.rng, shares).astype(np.int8)
+            if not self.space.is_valid(self.path[None]).all():  # the same law, among members
+                vectors = [row[:a] for row, a in zip(shares, self.space.arity, strict=True)]
+                self.path = self.space.sample_product(self.rng, vectors, 1)[0]
+        return self.path
+
+    def draw_pair(self) -> None:
+        """Draw alpha and a second path of each position; see the module."""
+        shares = self.probabilities()
+        opened = np.asarray(self.draw(), dtype=np.int64)
+        other = draw_others(self.rng, shares, opened)
+        rows = np.arange(len(opened))
+        self._pair = np.zeros(shares.shape, dtype=np.bool_)
+        self._pair[rows, opened] = self._pair[rows, other] = True
+        if self.learned is None:  # one of the two by their own softmax
+            second = self.rng.random(len(opened)) * (shares[rows, opened] + shares[rows, other])
+            self.path = np.where(second < shares[rows, opened], opened, other).astype(np.int8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        path = self.draw() if self.path is None else self.path
+        if self._pair is None:
+            logits: Tensor = self.supernet.path(images, path)
+        else:
+            logits = self.supernet(images, self._pair, gates(self.logits, path, self._pair))
+        return logits
+
+    # -- training -----------------------------------------------------------------------------
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        if self.learned is not None:
+            self.learned.begin_epoch(epoch, epochs)
+
+    def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
+        import torch
+
+        self.draw_pair()
+        before = self.alpha.detach().clone()
+        gradient = closure(valid, weights=False, architecture=True).architecture[0]
+        self.move_alpha(gradient)
+        if gradient is not None:
+            pair = torch.from_numpy(self._pair).to(before.device)
+            self.alpha.data.copy_(rescaled(before, self.alpha.detach(), pair))
+        self._pair = None
+
+    def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
+        if self.learned is None or self.path is None:
+            self.draw()
+        gradients = closure(train)
+        self.weights.step(gradients.weights)
+        return gradients.loss
+
+    def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
+        super().end_epoch(epoch, evaluate)
+        if self.learned is not None and self.learned.due(epoch):
+            self.learned.learn(self._uniform(self.hyperparameters.ranked), evaluate)
+
+    def report(self) -> Mapping[str, float]:
+        return {**super().report(), **({} if self.learned is None else self.learned.report())}
+
+    # -- search -------------------------------------------------------------------------------
+
+    def findings(self) -> dict[str, Any]:
+        learned = {} if self.learned is None else self.learned.findings()
+        return {**super().findings(), **learned}
+
+    def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
+        return None if self.learned is None else self.learned.matching(n, wanted)
+
+    # -- interruption -------------------------------------------------------------------------
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        learned = {} if self.learned is None else self.learned.state_tensors()
+        return {**super().state_tensors(), **learned}
+
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        super().load_state_tensors(tensors)
+        if self.learned is not None:
+            self.learned.load_state_tensors(tensors)

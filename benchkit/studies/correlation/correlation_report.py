@@ -1,0 +1,292 @@
+"""What a correlation study says: from scores and truths to frames, figures and the result.
+
+Correlations with the test column are reported beside those with validation; nothing is chosen by either.
+Where lower values of the truth are better, it is ranked the other way round: a correlation of 1 says that the
+supernet calls better what is better alone, and regrets are in the truth's unit.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchkit import __version__
+from benchkit.analysis.figures.correlation import ScatterInfo, curve_info, draw_curves, draw_scatter
+from benchkit.analysis.statistics.noise_ceiling import noise_ceiling
+from benchkit.analysis.statistics.rank_correlation import FRACTIONS, best_share, correlation_curve
+from benchkit.analysis.statistics.resolution import CORRELATION
+from benchkit.analysis.statistics.top_k import top_k_figures
+from benchkit.analysis.statistics.training_mean import mean_over_trainings
+from benchkit.base.claim import as_json
+from benchkit.base.files import replacing, write_text
+from benchkit.base.frame_files import as_records
+from benchkit.reports.figure_files import write_plot
+from benchkit.reports.figure_writer import write_figure
+from benchkit.studies.correlation.correlation_scores import ScoreStore, digest
+from benchkit.studies.correlation.truth import Truth, truth_label
+from benchkit.training.trained import Saved, Trained
+
+__all__ = ["Scored", "Study", "write_report"]
+
+TOP_KS = (1, 5, 10, 50)
+_SCATTER_FRACTIONS = (1.0, 0.5)  # the failed ones squeeze all others into a corner: show the best half too
+_WHAT = ("epoch", "images", "truth", "fraction", "measure")
+
+
+class Scored(NamedTuple):
+    """The scores of one checkpoint: float64[n], in percent, on so many images."""
+
+    training: Trained
+    saved: Saved
+    images: int
+    scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What all checkpoints of a study share.
+
+    Attributes
+    ----------
+    settings : JSON-ready; what ``correlation.json`` holds.
+    architectures : n names.
+    truths : of those n; the first is the one that figures show.
+    trainings : whose checkpoints are scored.
+    bootstrap_seed : of all intervals.
+    """
+
+    settings: dict[str, Any]
+    architectures: list[str]
+    truths: list[Truth]
+    trainings: list[Trained]
+    bootstrap_seed: np.random.SeedSequence
+
+    def rng(self) -> np.random.Generator:
+        """Return a generator at its start: every checkpoint sees the same bootstrap samples."""
+        return np.random.default_rng(self.bootstrap_seed)
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """Return what a manifest keeps of the checkpoints."""
+        return [
+            {"training": each.name, "seed": each.seed, "epoch": saved.epochs, "sha256": saved.sha256}
+            for each in self.trainings
+            for saved in each.saved
+        ]
+
+
+def write_report(
+    folder: Path, study: Study, scored: Sequence[Scored], store: ScoreStore, device: str
+) -> dict[str, Any]:
+    """Write everything but the claim into the folder of a study, and return its result."""
+    correlations = _correlations(study, scored)
+    means = mean_over_trainings(correlations, _WHAT, bounds=CORRELATION)
+    ceiling = _ceiling(study)
+    last = [each for each in scored if each.saved is each.training.saved[-1]]
+    best = _top_k(study, last)
+    store.finish(_as_frame(study, scored))
+    frames = {
+        "correlations": correlations,
+        "top_k": best,
+        "noise_ceiling": ceiling,
+    }
+    if len(study.trainings) > 1:
+        frames["correlations-mean"] = means
+    final = [each for each in last if each.images == study.settings["final_images"]]
+    frames["scatter"] = _scatter_frame(study, final)
+    for name, frame in frames.items():
+        with replacing(folder / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+    _draw(folder, study, correlations, ceiling, final)
+    result = {
+        **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
+        "data": study.settings["data"],
+        "truths": [_about(truth) for truth in study.truths],
+        "trainings": [_last_of(each, correlations, best) for each in last],
+        "mean": as_records(means[means["epoch"] == max(each.saved.epochs for each in last)])
+        if len(study.trainings) > 1
+        else [],
+        "noise_ceiling": as_records(ceiling),
+    }
+    write_text(folder / "manifest.json", as_json(_manifest(study, scored, device)))
+    write_text(folder / "result.json", as_json(result))
+    return result
+
+
+def _about(truth: Truth) -> dict[str, Any]:
+    """Return what the result says of a truth: its metric, its runs, its unit and its direction."""
+    better = "higher" if truth.quantity.higher_is_better else "lower"
+    runs = len(truth.runs) or None
+    return {**truth.metric.to_json(), "runs": runs, "unit": truth.quantity.unit, "better": better}
+
+
+def _correlations(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
+    """Return a row for each checkpoint, number of images, truth, fraction and measure."""
+    pieces = []
+    groups: dict[tuple[str, int], list[Scored]] = {}
+    for each in scored:
+        groups.setdefault((each.training.name, each.images), []).append(each)
+    for (training, images), curve in groups.items():
+        epochs = [each.saved.epochs for each in curve]
+        scores = np.stack([each.scores for each in curve])
+        for truth in study.truths:
+            known = ~np.isnan(truth.mean)
+            piece = correlation_curve(epochs, scores[:, known], truth.ranked[known], study.rng(), FRACTIONS)
+            about = {"training": training, "seed": curve[0].training.seed}
+            piece = piece.assign(**about, images=images, truth=truth.split)
+            pieces.append(piece[["training", "seed", *_WHAT, "n", "value", "low", "high"]])
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _top_k(study: Study, last: Sequence[Scored]) -> pd.DataFrame:
+    pieces = []
+    for each in last:
+        for truth in study.truths:
+            known = ~np.isnan(truth.mean)
+            ks = [k for k in TOP_KS if k <= np.count_nonzero(known)]
+            piece = top_k_figures(each.scores[known], truth.ranked[known], ks, study.rng())
+            piece = piece.assign(
+                training=each.training.name,
+                seed=each.training.seed,
+                epoch=each.saved.epochs,
+                images=each.images,
+                truth=truth.split,
+            )
+            columns = ["training", "seed", "epoch", "images", "truth", "k", "measure", "n"]
+            pieces.append(piece[[*columns, "value", "low", "high"]])
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _ceiling(study: Study) -> pd.DataFrame:
+    """Return the noise ceiling of each truth that has runs to compare; may have no rows."""
+    pieces = []
+    for truth in study.truths:
+        known = ~np.isnan(truth.runs)
+        shared = known.astype(np.int64) @ known.T.astype(np.int64)  # architectures a pair of runs has
+        if len(truth.runs) > 1 and shared.min() > 0:
+            piece = noise_ceiling(truth.ranked_runs, study.rng(), FRACTIONS)
+            piece.insert(0, "truth", truth.split)
+            pieces.append(piece)
+    columns = ["truth", "fraction", "measure", "pairs", "n", "value", "low", "high", "resolved"]
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=columns)
+
+
+def _as_frame(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
+    pieces = [
+        pd.DataFrame(
+            {
+                "training": each.training.name,
+                "seed": each.training.seed,
+                "epoch": each.saved.epochs,
+                "images": each.images,
+                "checkpoint": each.saved.sha256,
+                "architecture": study.architectures,
+                "supernet_accuracy": each.scores,
+            }
+        )
+        for each in scored
+    ]
+    return _with_seeds(pd.concat(pieces, ignore_index=True))
+
+
+def _scatter_frame(study: Study, final: Sequence[Scored]) -> pd.DataFrame:
+    pieces = [
+        pd.DataFrame(
+            {
+                "training": each.training.name,
+                "architecture": study.architectures,
+                "supernet_accuracy": each.scores,
+                **{f"table_{truth.split}": truth.mean for truth in study.truths},
+            }
+        )
+        for each in final
+    ]
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _draw(
+    folder: Path, study: Study, correlations: pd.DataFrame, ceiling: pd.DataFrame, final: Sequence[Scored]
+) -> None:
+    truth, settings = study.truths[0], study.settings
+    here = ceiling[ceiling["truth"] == truth.split]
+    mine = correlations[correlations["truth"] == truth.split]
+    curves = mine[mine["images"] == settings["images"]].assign(strategy=settings["strategy"])
+    info = curve_info(curves, ceiling=here if len(here) else None)
+    write_plot(draw_curves(info), folder / "correlation-curve", {"": curves})
+    known = np.flatnonzero(~np.isnan(truth.mean))
+    panels = []
+    for fraction in _SCATTER_FRACTIONS:
+        shown = known[best_share(truth.ranked[known], fraction)]
+        for each in final:
+            rows = (
+                (mine["training"] == each.training.name)
+                & (mine["epoch"] == each.saved.epochs)
+                & (mine["images"] == each.images)
+                & (mine["fraction"] == fraction)
+            )
+            title = f"{each.training.name}, {each.saved.epochs} epochs, {each.images:,} images"
+            points = (each.scores[shown], truth.mean[shown])
+            panels.append(ScatterInfo(title, *points, mine[rows], here if len(here) else None, 0.95))
+    figure = draw_scatter(
+        panels,
+        predicted_label="accuracy with inherited weights (%)",
+        truth_label=truth_label(_about(truth)),
+        columns=min(len(final), 3) if len(final) > 1 else len(panels),
+    )
+    write_figure(figure, folder / "scatter")  # scatter.csv is there
+
+
+def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:
+    """Return what the result says of one scored last checkpoint."""
+    about = {
+        "training": each.training.name,
+        "seed": each.training.seed,
+        "epoch": each.saved.epochs,
+        "images": each.images,
+    }
+    return {
+        **about,
+        "mean_supernet_accuracy": float(each.scores.mean()),
+        "best_supernet_accuracy": float(each.scores.max()),
+        "correlations": as_records(_rows_of(correlations, about)),
+        "top_k": as_records(_rows_of(best, about)),
+    }
+
+
+def _rows_of(frame: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
+    rows = (
+        (frame["training"] == about["training"])
+        & (frame["epoch"] == about["epoch"])
+        & (frame["images"] == about["images"])
+    )
+    chosen: pd.DataFrame = frame[rows].drop(columns=list(about))
+    return chosen
+
+
+def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with whole seeds, missing where a training does not say its own."""
+    return frame.astype({"seed": "Int64"})
+
+
+def _manifest(study: Study, scored: Sequence[Scored], device: str) -> dict[str, Any]:
+    return {
+        "benchkit": __version__,
+        "correlation": study.settings,
+        "checkpoints": study.checkpoints(),
+        "device": device,
+        "python": platform.python_version(),
+        "platform": {"system": platform.system(), "machine": platform.machine()},
+        "dependencies": {
+            name: metadata.version(name) for name in ("numpy", "pandas", "safetensors", "scipy", "torch")
+        },
+        "scores": digest(
+            study.architectures, [(each.saved.sha256, each.images, each.scores) for each in scored]
+        ),
+    }

@@ -1,0 +1,169 @@
+"""What more ranked samples buy: finished searches, looked at after their first n architectures.
+
+Each search is cut after n samples as if it had stopped there: the best of them on validation images, the
+mean of all, and the test accuracy of that best one with its inherited weights (NASAS, Table 3(a) and (d)).
+
+The folder
+----------
+``samples.csv``        a row for each search and n: method, search, seed, n, best, mean, test, parameters
+``samples-mean.csv``   the same over seeds, with sd and 95 % interval, or the values of fewer than five
+``samples.png, .pdf``  expected best of n against n
+``manifest.json``      which searches, by the digests of their traces
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchkit import __version__
+from benchkit.analysis.figures.sample_curve import best_of_first, draw_samples, sample_curves
+from benchkit.analysis.figures.style import save_figure
+from benchkit.analysis.statistics.resolution import PERCENT, POSITIVE, Bounds
+from benchkit.analysis.statistics.training_mean import mean_over_trainings
+from benchkit.base.claim import as_json, claim
+from benchkit.base.columnar import read_parquet
+from benchkit.base.errors import InputError
+from benchkit.base.files import write_text
+from benchkit.strategies import get_weight_sharing
+from benchkit.training.evaluate import open_search, settings_of
+from benchkit.training.kept_search import TRACE, read_manifest
+from benchkit.training.settings import SearchSettings
+
+__all__ = ["compare_samples"]
+
+_BOUNDS: dict[str, Bounds] = {**dict.fromkeys(("best", "mean", "test"), PERCENT), "parameters": POSITIVE}
+
+
+def compare_samples(
+    searches: Sequence[Path],
+    folder: Path,
+    first: Sequence[int] = (50, 500, 1500),
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Cut finished searches after n samples, test what they would have reported, and write all of it.
+
+    Parameters
+    ----------
+    searches : folders of finished searches of one space and data set.
+    folder : new, empty, or of the same comparison.
+    first : numbers of samples; those that a search did not reach are an error.
+
+    Returns
+    -------
+    The rows of ``samples-mean.csv``.
+
+    Raises
+    ------
+    InputError : a folder without a finished search, searches of different spaces or data, or too few samples.
+    """
+    settings = {path: settings_of(path) for path in searches}
+    _check_alike(settings)
+    labels = _labels(settings)
+    traces = {path: read_parquet(path / "trace.parquet", TRACE, "trace").to_pandas() for path in settings}
+    for path, trace in traces.items():
+        if not first or max(first) > len(trace) or min(first) < 1:
+            raise InputError(
+                f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
+            )
+    manifest = {
+        "benchkit": __version__,
+        "first": list(first),
+        "searches": [_identity(path, settings[path]) for path in settings],
+    }
+    claim(folder, "samples", manifest)
+    rows = []
+    for path, trace in traces.items():
+        with open_search(path, device) as search:
+            for n in first:
+                cut = best_of_first(trace["score"].to_numpy(), n)
+                architecture = search.space.parse(trace["architecture"].iloc[cut.step])
+                tested = search.test(architecture)
+                rows.append(
+                    {
+                        "method": labels[path],
+                        "training": path.name,
+                        "seed": settings[path].seed,
+                        "n": n,
+                        "best": cut.best,
+                        "mean": cut.mean,
+                        "test": np.nan if tested is None else tested["accuracy"],
+                        "parameters": search.parameters(architecture),
+                    }
+                )
+                if on_progress is not None:
+                    on_progress(len(rows), len(traces) * len(first))
+    table = pd.DataFrame(rows)
+    means = _means(table)
+    write_text(folder / "samples.csv", table.rename(columns={"training": "search"}).to_csv(index=False))
+    write_text(folder / "samples-mean.csv", means.to_csv(index=False))
+    tests = {
+        (str(method), str(training)): dict(zip(part["n"], part["test"], strict=True))
+        for (method, training), part in table.dropna(subset="test").groupby(
+            ["method", "training"], sort=False
+        )
+    }
+    info = sample_curves(
+        [(labels[path], path.name, trace["score"].to_numpy()) for path, trace in traces.items()], tests
+    )
+    save_figure(draw_samples(info), folder / "samples")
+    write_text(folder / "manifest.json", as_json(manifest))
+    return means
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over seeds of every figure, a row for each method, n and figure."""
+    long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
+    means = mean_over_trainings(long, ("method", "n", "figure"), bounds=_BOUNDS, by="figure")
+    return means.sort_values(["method", "figure", "n"], ignore_index=True)
+
+
+def _check_alike(settings: dict[Path, SearchSettings]) -> None:
+    if not settings:
+        raise InputError("no search was given: name at least one folder")
+    first = next(iter(settings.values()))
+    for path, other in settings.items():
+        for what in ("space", "data", "image_size", "limit", "split"):
+            if getattr(other, what) != getattr(first, what):
+                raise InputError(
+                    f"{path} is a search with {what} {getattr(other, what)}, the first with "
+                    f"{getattr(first, what)}: they cannot be compared"
+                )
+
+
+def _labels(settings: dict[Path, SearchSettings]) -> dict[Path, str]:
+    """Return a name for each search: its strategy, with the first option in which such searches differ."""
+    options = {path: _options(each) for path, each in settings.items()}
+    labels = {}
+    for path, each in settings.items():
+        same = [options[other] for other, its in settings.items() if its.strategy == each.strategy]
+        differing = [
+            f"{value}"
+            for name, value in options[path].items()
+            if isinstance(value, str) and any(its.get(name) != value for its in same)
+        ]
+        labels[path] = f"{', '.join(differing)} ({each.strategy})" if differing else each.strategy
+    return labels
+
+
+def _options(settings: SearchSettings) -> dict[str, Any]:
+    defaults = {
+        field.name: field.default for field in fields(get_weight_sharing(settings.strategy).Hyperparameters)
+    }
+    return {**defaults, **settings.options}
+
+
+def _identity(path: Path, settings: SearchSettings) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    return {
+        "search": path.name,
+        "seed": settings.seed,
+        "trace": manifest["trace"],
+        "data": manifest["data"],
+    }

@@ -1,0 +1,368 @@
+"""The interval study: how well inherited weights rank architectures while PC-NAS shrinks its space.
+
+After every interval of finished ``benchkit search pcnas`` runs, accuracies with inherited weights are held
+against a table's stand-alone accuracies, beside the same searches trained without shrinking: on the complete
+candidates of the final pool of the PC-NAS search with the same seed, as in the paper's Figure 2b (Pearson .92
+against .11), and on a uniform sample of the space, because the former lie close together.
+
+The folder of a study
+---------------------
+``intervals.json``        what is compared and how; claims the folder
+``parts/``                scores, while the study runs
+``correlations.csv``      a row a seed, training, interval, sample and measure, with 95 % bootstrap intervals
+                          over architectures; ``correlations-mean.csv``: over seeds, with 95 % intervals
+                          from five seeds on, the values of fewer
+``differences.csv``       PC-NAS less one-shot of the same seed; ``differences-mean.csv``: over seeds
+``pool.csv``              partial models, potentials and architectures left after every interval
+``scatter.csv``           the candidates after the last interval
+``intervals.pdf, .png``   the figure
+``manifest.json``, ``result.json``  what a reader needs to run it again; the main figures, written last
+
+Deviations and choices
+----------------------
+- All checkpoints of all searches are scored on the same validation images, all of them by default, and on
+  the same uniform sample.
+- The truth is the mean of the table's runs at its longest schedule: validation accuracy where it has one,
+  else test accuracy, which nothing here is chosen by.
+- Only candidates that the table has are compared.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchkit import __version__
+from benchkit.analysis.figures.intervals import draw_intervals, interval_info
+from benchkit.analysis.figures.style import save_figure
+from benchkit.analysis.statistics.rank_correlation import correlate
+from benchkit.analysis.statistics.resolution import CORRELATION, Bounds
+from benchkit.analysis.statistics.training_mean import mean_over_trainings
+from benchkit.base.claim import as_json, claim
+from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
+from benchkit.base.errors import InputError
+from benchkit.base.files import write_text
+from benchkit.base.frame_files import as_records, write_frames
+from benchkit.base.limits import check_fields, check_number
+from benchkit.base.parts import PartStore
+from benchkit.data.tables.table import Table
+from benchkit.spaces import Space, get_space
+from benchkit.spaces.base import Batch
+from benchkit.studies.correlation.correlation import CheckpointScorer, CorrelationSettings, images_of
+from benchkit.studies.correlation.truth import Truth, read_truths, table_of
+from benchkit.studies.fading.kept import read_interval_result
+from benchkit.studies.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
+from benchkit.training.trained import Saved, Trained, find_trainings
+
+__all__ = ["IntervalSettings", "run_intervals"]
+
+MEASURES = ("kendall_tau", "pearson")
+_KEYS = ("training", "interval", "epoch", "sample", "measure")
+_DIFFERENCE: Bounds = (-2.0, 2.0)  # of two correlations
+
+
+@dataclass(frozen=True)
+class IntervalSettings:
+    """What an interval study is.
+
+    Attributes
+    ----------
+    searches : folders of finished PC-NAS searches, with and without shrinking.
+    n : architectures of the uniform sample; fewer where the table has fewer.
+    images : validation images on which every checkpoint is scored; None is all.
+    scoring_batch : largest batch of scoring.
+    seed : of the sample, of the order of images and of the bootstraps.
+    table : name or path; None is the table that bears the space's name.
+    dataset : of the table; None is the data set of the searches.
+    """
+
+    searches: tuple[Path, ...]
+    n: int = 500
+    images: int | None = None
+    scoring_batch: int = 500
+    seed: int = 0
+    table: str | None = None
+    dataset: str | None = None
+
+    def correlation(self) -> CorrelationSettings:
+        """Return what `benchkit.studies.correlation.correlation` asks for."""
+        return CorrelationSettings(self.searches, scoring_batch=self.scoring_batch)
+
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """What all checkpoints share: whom to score, and what they are held against."""
+
+    space: Space
+    table: Table
+    truth: Truth
+    uniform: Batch
+    searches: list[PCNASSearch]
+    candidates: dict[int, Batch]
+    bootstrap: np.random.SeedSequence
+
+    def samples(self, seed: int) -> dict[str, Batch]:
+        return {"candidates": self.candidates[seed], "uniform": self.uniform}
+
+    def known(self, rows: Batch) -> npt.NDArray[np.float64]:
+        return self.truth.mean[self.table.locate(rows)]
+
+
+def run_intervals(
+    settings: IntervalSettings,
+    folder: Path,
+    device: str = "auto",
+    threads: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Run an interval study, or go on with it, and return its result.
+
+    Parameters
+    ----------
+    folder : new, empty, or of the same study.
+    device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    threads : of torch while scoring.
+    on_progress : told (done, total) after every checkpoint.
+
+    Returns
+    -------
+    What ``result.json`` holds.
+
+    Raises
+    ------
+    InputError : folders without finished PC-NAS searches that fit each other, checkpoints that are gone, no
+        such table or device, or a number out of range.
+    """
+    check_fields(settings)
+    check_number("threads", threads)
+    where = parse_device(device)
+    if settings.n < 2 or threads < 1 or settings.seed < 0:
+        raise InputError(
+            f"--n must be at least 2, --threads at least 1 and --seed at least 0; got {settings.n}, "
+            f"{threads}, {settings.seed}"
+        )
+    sample_seed, image_seed, bootstrap_seed = np.random.SeedSequence(settings.seed).spawn(3)
+    searches = read_searches(settings.searches)
+    trainings = find_trainings([search.path for search in searches])
+    study = _study(settings, searches, trainings[0], np.random.default_rng(sample_seed), bootstrap_seed)
+    saved = _saved(searches, trainings)
+    images = images_of(settings.correlation(), trainings[0])
+    number = len(images.valid) if settings.images is None else settings.images
+    if not 1 <= number <= len(images.valid):
+        raise InputError(f"cannot score on {number:,} validation images: there are {len(images.valid):,}")
+    identity = _identity(settings, study, trainings[0], saved, number)
+    claim(folder, "intervals", identity)
+    finished = folder / "result.json"
+    if finished.is_file():
+        return read_interval_result(folder)
+    store = PartStore(folder / "parts")
+    scorer = CheckpointScorer(settings.correlation(), trainings[0].facts, images, where, image_seed)
+    with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
+        scored, total = 0, sum(map(len, saved))
+        for search, checkpoints in zip(searches, saved, strict=True):
+            for checkpoint in checkpoints:
+                if _part(search, checkpoint) not in store:
+                    samples = study.samples(search.seed)
+                    rows = np.concatenate(list(samples.values()))
+                    scores = scorer.score(checkpoint, rows, number, lambda _: None)
+                    ends = np.cumsum([len(each) for each in samples.values()])[:-1]
+                    store.keep(
+                        _part(search, checkpoint), dict(zip(samples, np.split(scores, ends), strict=True))
+                    )
+                scored += 1
+                if on_progress is not None:
+                    on_progress(scored, total)
+    frames = _frames(study, saved, store)
+    write_frames(folder, frames)
+    save_figure(
+        draw_intervals(interval_info(frames["correlations"], frames["scatter"])), folder / "intervals"
+    )
+    write_text(folder / "manifest.json", as_json(_manifest(identity, str(where))))
+    result = _result(study, frames)
+    write_text(finished, as_json(result))
+    store.discard()
+    return result
+
+
+def _study(
+    settings: IntervalSettings,
+    searches: list[PCNASSearch],
+    training: Trained,
+    rng: np.random.Generator,
+    bootstrap: np.random.SeedSequence,
+) -> _Study:
+    space = get_space(training.facts["network"]["space"])
+    table = table_of(space, settings.table)
+    truth = read_truths(table, settings.dataset or training.facts["data"]["name"])[0]
+    known = np.flatnonzero(~np.isnan(truth.mean))
+    drawn = np.sort(rng.choice(known, size=min(settings.n, len(known)), replace=False))
+    kept = set(map(bytes, np.ascontiguousarray(table.rows[known])))
+    candidates = {}
+    for search in searches:
+        if search.training == PCNAS:
+            rows = search.final_candidates(space)
+            candidates[search.seed] = rows[[row.tobytes() in kept for row in rows]]
+            if len(candidates[search.seed]) < 2:
+                raise InputError(
+                    f"table {table.name} has fewer than 2 of the final candidates of {search.path}"
+                )
+    return _Study(space, table, truth, table.rows[drawn], searches, candidates, bootstrap)
+
+
+def _saved(searches: list[PCNASSearch], trainings: list[Trained]) -> list[list[Saved]]:
+    """Return the checkpoints after every interval, search by search."""
+    chosen = []
+    for search, training in zip(searches, trainings, strict=True):
+        by_epoch = {saved.epochs: saved for saved in training.saved}
+        missing = [interval.epoch for interval in search.intervals if interval.epoch not in by_epoch]
+        if missing:
+            raise InputError(f"{search.path} has lost its checkpoints after {missing} epochs")
+        chosen.append([by_epoch[interval.epoch] for interval in search.intervals])
+    return chosen
+
+
+def _part(search: PCNASSearch, saved: Saved) -> str:
+    return f"seed{search.seed}-{saved.sha256}"
+
+
+def _frames(study: _Study, saved: list[list[Saved]], store: PartStore) -> dict[str, pd.DataFrame]:
+    rows, pools, scatters = [], [], []
+    for search, checkpoints in zip(study.searches, saved, strict=True):
+        about = (search.seed, search.training)
+        for number, (interval, checkpoint) in enumerate(
+            zip(search.intervals, checkpoints, strict=True), start=1
+        ):
+            scores = store.get(_part(search, checkpoint))
+            for sample, architectures in study.samples(search.seed).items():
+                found = correlate(
+                    scores[sample],
+                    study.known(architectures),
+                    np.random.default_rng(study.bootstrap),
+                    (1.0,),
+                    MEASURES,
+                )
+                for row in found.itertuples(index=False):
+                    where = (*about, number, interval.epoch, sample)
+                    rows.append((*where, row.measure, row.n, row.value, row.low, row.high))
+            for rank, (model, potential) in enumerate(
+                zip(interval.pool, interval.potentials, strict=True), start=1
+            ):
+                partial = " ".join(map(str, model))
+                pools.append((*about, number, interval.epoch, rank, partial, potential, interval.left))
+        scatters.append(
+            pd.DataFrame(
+                {
+                    "seed": search.seed,
+                    "training": search.training,
+                    "architecture": [study.space.format(row) for row in study.candidates[search.seed]],
+                    "inherited_accuracy": scores["candidates"],
+                    "standalone_accuracy": study.known(study.candidates[search.seed]),
+                }
+            )
+        )
+    correlations = pd.DataFrame(
+        rows,
+        columns=["seed", "training", "interval", "epoch", "sample", "measure", "n", "value", "low", "high"],
+    )
+    differences = _differences(correlations)
+    return {
+        "correlations": correlations,
+        "correlations-mean": _over_seeds(correlations, _KEYS, CORRELATION),
+        "differences": differences,
+        "differences-mean": _over_seeds(differences, _KEYS[1:], _DIFFERENCE),
+        "pool": pd.DataFrame(
+            pools,
+            columns=[
+                "seed",
+                "training",
+                "interval",
+                "epoch",
+                "rank",
+                "model",
+                "potential",
+                "architectures_left",
+            ],
+        ),
+        "scatter": pd.concat(scatters, ignore_index=True),
+    }
+
+
+def _differences(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Return PC-NAS less one-shot, where a seed has both."""
+    keys = ["seed", *_KEYS[1:]]
+    mine, other = (
+        correlations[correlations["training"] == training][[*keys, "value"]] for training in (PCNAS, ONE_SHOT)
+    )
+    both = mine.merge(other, on=keys, suffixes=("_pcnas", "_one_shot"))
+    return both.assign(value=both["value_pcnas"] - both["value_one_shot"])
+
+
+def _over_seeds(frame: pd.DataFrame, keys: Sequence[str], bounds: Bounds) -> pd.DataFrame:
+    """Return the mean over seeds; what is called a training there is a seed here."""
+    named = frame.rename(columns={"training": "kind"}).rename(columns={"seed": "training"})
+    kinds = ["kind" if key == "training" else key for key in keys]
+    means = mean_over_trainings(named, kinds, bounds=bounds)
+    return means.rename(columns={"kind": "training", "trainings": "seeds"})
+
+
+def _identity(
+    settings: IntervalSettings, study: _Study, training: Trained, saved: list[list[Saved]], images: int
+) -> dict[str, Any]:
+    return {
+        "space": study.space.name,
+        "data": training.facts["data"],
+        "network": training.facts["network"],
+        "table": {"name": study.table.name, "sha256": study.table.sha256},
+        "truth": study.truth.metric.to_json(),
+        "searches": [
+            {
+                "search": search.path.name,
+                "training": search.training,
+                "seed": search.seed,
+                "checkpoints": {str(each.epochs): each.sha256 for each in checkpoints},
+            }
+            for search, checkpoints in zip(study.searches, saved, strict=True)
+        ],
+        "n": len(study.uniform),
+        "images": images,
+        "scoring_batch": settings.scoring_batch,
+        "seed": settings.seed,
+    }
+
+
+def _manifest(identity: dict[str, Any], device: str) -> dict[str, Any]:
+    names = ("numpy", "pandas", "safetensors", "scipy", "torch")
+    return {
+        "benchkit": __version__,
+        "intervals": identity,
+        "device": device,
+        "python": platform.python_version(),
+        "platform": {"system": platform.system(), "machine": platform.machine()},
+        "dependencies": {name: metadata.version(name) for name in names},
+    }
+
+
+def _result(study: _Study, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    last = frames["correlations"]["interval"].max()
+    return {
+        "space": study.space.name,
+        "table": study.table.name,
+        "truth": study.truth.metric.to_json(),
+        "intervals": int(last),
+        "last": as_records(_of(frames["correlations"], last)),
+        "mean": as_records(_of(frames["correlations-mean"], last)),
+        "differences": as_records(_of(frames["differences-mean"], last)),
+    }
+
+
+def _of(frame: pd.DataFrame, interval: int) -> pd.DataFrame:
+    chosen: pd.DataFrame = frame[frame["interval"] == interval]
+    return chosen

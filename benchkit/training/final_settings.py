@@ -1,0 +1,121 @@
+"""What a final training is: all that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchkit.base.limits import check_fields
+from benchkit.spaces import get_space
+from benchkit.spaces.sizes import network_size
+from benchkit.training.evaluate import settings_of
+from benchkit.training.final_presets import get_final_preset
+from benchkit.training.final_recipe import FinalRecipe
+from benchkit.training.kept_search import read_result
+
+__all__ = ["FinalSettings", "found_by"]
+
+_OF_SGD = ("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "cutout", "schedule")
+_OWN = ("auxiliary", "drop_path", "dropout", "mixup", "warmup_epochs")
+
+
+@dataclass(frozen=True)
+class FinalSettings:
+    """What a final training is; None leaves it to the preset.
+
+    Attributes
+    ----------
+    architecture : in its space's notation.
+    space, data, preset : names.
+    seed : of everything that is random, but for the split of the data.
+    images : ``all``, every training image of the data set; or ``train``, the search's own, see
+        `benchkit.training.final_data`.
+    split : of ``train``: ``nasbench201`` or a number of validation images; None as for a search.
+    image_size, limit : make the data set smaller, see ``open_image_set``.
+    epochs, batch_size, weight_decay, label_smoothing, cutout, schedule : see `TrainingRecipe`.
+    learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
+    auxiliary, drop_path, dropout, mixup, warmup_epochs : see `FinalRecipe`.
+    bfloat16, accumulate, threads : see `TrainingRecipe`.
+    size : options of the network, over the preset's.
+
+    Raises
+    ------
+    InputError : a number out of its range (`benchkit.base.limits`).
+    """
+
+    architecture: str
+    space: str
+    data: str
+    preset: str = "small"
+    seed: int = 0
+    images: str = "all"
+    split: str | None = None
+    image_size: int | None = None
+    limit: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    cutout: int | None = None
+    schedule: str | None = None
+    auxiliary: float | None = None
+    drop_path: float | None = None
+    dropout: float | None = None
+    mixup: float | None = None
+    warmup_epochs: int | None = None
+    bfloat16: bool = False
+    accumulate: int = 1
+    threads: int = 1
+    size: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self, but=("images",))  # here the name of a part of the data
+
+    def recipe(self) -> FinalRecipe:
+        """Return the preset's recipe with what was given over it.
+
+        Raises
+        ------
+        InputError : no such preset, or a number is out of its range.
+        """
+        recipe = get_final_preset(self.preset).recipe
+        sgd = self._given(_OF_SGD)
+        if self.learning_rate is not None:
+            sgd["last_learning_rate"] = min(recipe.sgd.last_learning_rate, self.learning_rate)
+        sgd |= {"bfloat16": self.bfloat16, "accumulate": self.accumulate, "threads": self.threads}
+        return replace(recipe, sgd=replace(recipe.sgd, **sgd), **self._given(_OWN))
+
+    def network(self) -> dict[str, int]:
+        """Return every option of the network's size; it has an auxiliary classifier where one is trained.
+
+        Raises
+        ------
+        InputError : the space has no network, or no such option, or the preset is not for it.
+        """
+        space = get_space(self.space)
+        options: dict[str, Any] = dict(get_final_preset(self.preset).size_for(space))
+        if "auxiliary" in network_size(space).options():
+            options["auxiliary"] = int(self.recipe().auxiliary > 0)
+        return network_size(space, **{**options, **self.size}).options()
+
+    def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+def found_by(folder: Path) -> dict[str, Any]:
+    """Return ``space``, ``data``, ``architecture`` and ``split`` of a finished search.
+
+    Raises
+    ------
+    InputError : the folder holds none, or its files cannot be read.
+    """
+    settings = settings_of(folder)
+    architecture: str = read_result(folder, "architecture")["architecture"]
+    return {
+        "space": settings.space,
+        "data": settings.data,
+        "architecture": architecture,
+        "split": settings.split,
+    }
