@@ -11,7 +11,7 @@ OUT ?= out/quick
 BIN := $(VENV)/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint
 PIP := $(BIN)/python $(INSTALL) constraints.txt
-CODE := benchkit tests benchmarks checks
+CODE := benchkit tests benchmarks checks tools
 # old releases beside newer ones say what will change: nothing that could be mended here
 OLD := $(foreach kind,DeprecationWarning PendingDeprecationWarning FutureWarning,-W ignore::$(kind))
 

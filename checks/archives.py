@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGE = "benchkit"
 BESIDE = (
-    *("tests/", "benchmarks/", "checks/"),
+    *("tests/", "benchmarks/", "checks/", "tools/"),
     *("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "PKG-INFO", ".gitignore"),
 )
 """What a source archive holds beside the package."""

@@ -13,7 +13,6 @@ from benchkit.base.measure import ACCURACY, Measure
 from benchkit.cli.chains import chains_command
 from benchkit.cli.compare import compare_command
 from benchkit.cli.efficiency import efficiency_command
-from benchkit.cli.index import index_command
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows, width, words_or_none
 from benchkit.cli.supernet_leaderboard import holds_supernets, run_searches, show_searches
 
@@ -21,7 +20,6 @@ app = typer.Typer(help="Run, show and verify a leaderboard.", no_args_is_help=Tr
 app.command("chains")(chains_command)
 app.command("compare")(compare_command)
 app.command("efficiency")(efficiency_command)
-app.command("index")(index_command)
 
 
 class Format(StrEnum):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import benchkit
 from benchkit.base.errors import InputError
-from benchkit.data.images.halves import HALVES, INPUTS, build_halves, in_first_half
+from benchkit.data.images.halves import HALVES, in_first_half
 from benchkit.data.images.image_set import ImageSet, LabelledImages, Loaded, image_set
 from benchkit.data.images.published import CIFAR10_SHA256
 from benchkit.data.images.reduce import limit_training
@@ -26,6 +26,7 @@ from benchkit.data.images.splits import (
     split,
 )
 from tests.data.images.layouts import make_loaded
+from tools.embedded_halves import INPUTS, build_halves
 
 BESIDE = Path(benchkit.__file__).resolve().parents[2] / "shared" / "data"
 

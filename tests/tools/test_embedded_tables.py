@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 import benchkit
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
-from benchkit.data.tables.embedded import INPUTS, build_embedded
+from tools.embedded_tables import INPUTS, build_embedded
 
 DATA = Path(benchkit.__file__).resolve().parents[2] / "shared" / "data"
 

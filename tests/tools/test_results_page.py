@@ -13,12 +13,12 @@ import pytest
 
 import benchkit
 from benchkit.base.errors import InputError
-from benchkit.reports.about import read_about
-from benchkit.reports.key_figures import interval_text, key_figures
-from benchkit.reports.results_page import first_difference, results_page, write_results_page
 from benchkit.studies.spec import load_preset
+from tools.about import read_about
+from tools.key_figures import interval_text, key_figures
+from tools.results_page import first_difference, main, results_page, write_results_page
 
-Cli = Callable[..., tuple[int, str, str]]
+Command = Callable[..., tuple[int, str, str]]
 KEPT = Path(benchkit.__file__).parents[1] / "results"
 checkout = pytest.mark.skipif(not (KEPT / "quick").is_dir(), reason="not a checkout")
 
@@ -50,6 +50,18 @@ Text with a [picture](figures/a.png), a [page](https://example.org) and [another
 
 The end.
 """
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """``command(FOLDER, "--check")``: exit code, stdout and stderr of the tool."""
+
+    def run_main(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        streams = capsys.readouterr()
+        return code, streams.out, streams.err
+
+    return run_main
 
 
 def about(folder: Path, text: str = ABOUT) -> Path:
@@ -143,32 +155,32 @@ def test_without_leaderboards_or_claims_there_are_no_such_parts(tmp_path: Path) 
     ]
 
 
-def test_the_command_writes_and_checks(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_writes_and_checks(command: Command, tmp_path: Path) -> None:
     about(tmp_path / "a", "# T\n\nCommand: `x`\n\nShows: y\n")
-    code, _, error = cli("leaderboard", "index", tmp_path, "--check")
+    code, _, error = command(tmp_path, "--check")
     assert (code, error.count("\n")) == (1, 1)
     assert not (tmp_path / "README.md").exists()
-    code, printed, _ = cli("leaderboard", "index", tmp_path)
+    code, printed, _ = command(tmp_path)
     assert (code, printed.strip()) == (0, str(tmp_path / "README.md"))
-    assert cli("leaderboard", "index", tmp_path, "--check")[0] == 0
+    assert command(tmp_path, "--check")[0] == 0
     page = tmp_path / "README.md"
     lines = page.read_text().split("\n")
     page.write_text("\n".join([*lines[:4], "by hand", *lines[5:]]))
     assert first_difference(tmp_path) == 5
     page.write_text("\n".join(lines) + "more\n")
     assert first_difference(tmp_path) == len(lines)
-    assert cli("leaderboard", "index", tmp_path, "--check")[0] == 1
+    assert command(tmp_path, "--check")[0] == 1
 
 
-def test_folders_without_about_are_named(cli: Cli, tmp_path: Path) -> None:
-    code, _, error = cli("leaderboard", "index", tmp_path)
+def test_folders_without_about_are_named(command: Command, tmp_path: Path) -> None:
+    code, _, error = command(tmp_path)
     assert (code, error.count("\n")) == (2, 1)
     assert "holds no folders of studies" in error
     about(tmp_path / "b")
     for name in ("a", "c"):
         (tmp_path / name).mkdir()
     for words in ((), ("--check",)):
-        code, _, error = cli("leaderboard", "index", tmp_path, *words)
+        code, _, error = command(tmp_path, *words)
         assert (code, error.count("\n")) == (2, 1)
         assert re.search(r"about\.md.*: a, c ", error)
 
@@ -252,7 +264,7 @@ def test_what_has_no_key_figures(tmp_path: Path) -> None:
 
 @checkout
 def test_our_page_is_up_to_date_and_its_links_lead_somewhere() -> None:
-    assert first_difference(KEPT) is None, "run benchkit leaderboard index results"
+    assert first_difference(KEPT) is None, "run python -m tools.results_page results"
     page = (KEPT / "README.md").read_text(encoding="utf-8")
     anchors = {
         re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")

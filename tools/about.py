@@ -18,7 +18,7 @@ It is Markdown that reads well alone::
 
 The title, the command and what it shows come first, in this order, a paragraph each. Where ``figures`` names
 a folder inside the study's (``.`` is the study's own), the results page has its key figures
-(`benchkit.reports.key_figures`). What stands under ``Not seen``, up to a heading of the same or a higher
+(`tools.key_figures`). What stands under ``Not seen``, up to a heading of the same or a higher
 level, is gathered on that page.
 """
 

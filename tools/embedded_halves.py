@@ -1,53 +1,33 @@
-"""The halves as one bit an image: made of the CSV files once, read from the package ever after."""
+"""Makes the embedded halves of NAS-Bench-201 (`benchkit.data.images.halves`).
+
+``python -m tools.embedded_halves --from FOLDER`` reads the two gzip-compressed CSV files named in `INPUTS`
+(columns ``image_index,half``), checks their SHA-256, and writes ``cifar10.npy`` and ``cifar100.npy`` into the
+package.
+"""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import hashlib
 import io
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+import benchkit.data.images.halves
 from benchkit.base.errors import InputError
 from benchkit.base.files import replacing
+from benchkit.data.images.halves import CIFAR10_FILE, CIFAR100_FILE, HALVES
 
-__all__ = ["HALVES", "INPUTS", "build_halves", "in_first_half"]
-
-CIFAR10_FILE = "nasbench201_split_cifar10.csv.gz"
-CIFAR100_FILE = "nasbench201_split_cifar100_test.csv.gz"
-_HERE = Path(__file__).resolve().parent
-
-
-class _Half(NamedTuple):
-    """`file` of the CSV input; `images` in it; the names of the half with bit 1 and of the other."""
-
-    file: str
-    images: int
-    first: str
-    second: str
-
-
-HALVES = {
-    "cifar10": _Half(CIFAR10_FILE, 50_000, "train", "valid"),
-    "cifar100": _Half(CIFAR100_FILE, 10_000, "xvalid", "xtest"),
-}
-"""Data set -> its halves: of the training images (cifar10), of the test images (cifar100)."""
+__all__ = ["INPUTS", "build_halves"]
 
 INPUTS = {
     CIFAR10_FILE: "a498c5dcd56b7f390c85efa5a7844e207763c95a02f1d5b1074275c1d7240083",
     CIFAR100_FILE: "88d474f5af566237bb88565c753e0b663f7fbbc214fba81136e398fb6aa3454e",
 }
 """Input file -> SHA-256."""
-
-
-def in_first_half(dataset: str) -> npt.NDArray[np.bool_]:
-    """Return bool[n], in the official order of the images: which are in the first half of `HALVES`."""
-    packed = np.load(_HERE / f"{dataset}.npy", allow_pickle=False)
-    return np.unpackbits(packed, count=HALVES[dataset].images).astype(np.bool_)
 
 
 def build_halves(source: Path, target: Path) -> list[Path]:
@@ -76,3 +56,12 @@ def build_halves(source: Path, target: Path) -> list[Path]:
             np.save(file, np.packbits(bits))
         written.append(target / f"{dataset}.npy")
     return written
+
+
+if __name__ == "__main__":
+    here = Path(benchkit.data.images.halves.__file__).parent
+    parser = argparse.ArgumentParser(description="Make the embedded halves of NAS-Bench-201.")
+    parser.add_argument("--from", dest="source", type=Path, required=True, help="folder of the CSV files")
+    parser.add_argument("--to", type=Path, default=here, help="folder of the two .npy files")
+    arguments = parser.parse_args()
+    build_halves(arguments.source, arguments.to)

@@ -1,6 +1,6 @@
-"""Make the embedded tables from the published extracts that they stem from.
+"""Makes the embedded tables from the published extracts that they stem from.
 
-``python -m benchkit.data.tables.embedded --from FOLDER`` reads the three gzip-compressed CSV files named in
+``python -m tools.embedded_tables --from FOLDER`` reads the three gzip-compressed CSV files named in
 `INPUTS`, checks their SHA-256, and writes ``nasbench201.arrow``, ``nasbench101-sample.arrow`` and
 ``nasbench-macro.arrow``. The results are committed, so nobody needs the inputs to use benchkit; running
 it again on the same inputs gives the same columns.
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import benchkit.data.tables
 from benchkit.base.errors import InputError
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.write import Column, TableSource, write_table
@@ -233,8 +234,9 @@ def build_embedded(source: Path, target: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
+    here = Path(benchkit.data.tables.__file__).parent / "embedded"
     parser = argparse.ArgumentParser(description="Make the embedded tables.")
     parser.add_argument("--from", dest="source", type=Path, required=True, help="folder of the CSV files")
-    parser.add_argument("--to", type=Path, default=Path(__file__).resolve().parent / "embedded")
+    parser.add_argument("--to", type=Path, default=here, help="folder of the tables")
     arguments = parser.parse_args()
     build_embedded(arguments.source, arguments.to)

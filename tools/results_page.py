@@ -1,7 +1,9 @@
-"""The page of kept results: an overview, the leaderboards, what was not seen, and a section for each study.
+"""Writes the page of kept results: an overview, leaderboards, what was not seen, a section for each study.
 
-It is written from the folders themselves: their ``about.md`` (`benchkit.reports.about`), leaderboards and key
-figures. So it cannot disagree with them, and a test says when it is out of date.
+``python -m tools.results_page results`` writes ``results/README.md``; with ``--check`` it only says whether
+that is up to date (exit code 1: it is not). It is written from the folders themselves: their ``about.md``
+(`tools.about`), leaderboards and key figures. So it cannot disagree with them, and a test says when it is out
+of date.
 
 Deviations and choices
 ----------------------
@@ -14,6 +16,8 @@ Deviations and choices
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -22,11 +26,11 @@ from typing import Any, NamedTuple
 from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
 from benchkit.base.measure import Measure
-from benchkit.reports.about import ABOUT, About, read_about
-from benchkit.reports.key_figures import interval_text, key_figures, markdown_table
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.wording import after_epochs, budget_text, study_measure, table_text
+from tools.about import ABOUT, About, read_about
+from tools.key_figures import interval_text, key_figures, markdown_table
 
 __all__ = ["PAGE", "first_difference", "results_page", "write_results_page"]
 
@@ -36,7 +40,7 @@ PAGE = "README.md"
 _INTRODUCTION = f"""\
 # Results that are kept
 
-<!-- Written by `benchkit leaderboard index` from each folder's {ABOUT} and tables: change those instead. -->
+<!-- Written by `python -m tools.results_page results` from {ABOUT} and the tables: change those instead. -->
 
 Each folder is the output of the commands named, with specification, manifests, traces, tables and figures.
 To check a leaderboard, run `benchkit leaderboard verify results/NAME` (all of its trials again, bit for bit,
@@ -99,7 +103,7 @@ def results_page(results: Path) -> str:
     if missing:
         raise InputError(
             f"say in {ABOUT} what these studies in {results} are: {', '.join(missing)} (a title, the "
-            f"command, what it shows; see benchkit.reports.about)"
+            f"command, what it shows; see tools.about)"
         )
     said = {folder: read_about(folder, key_figures) for folder in folders}
     rows = [[_link(folder), about.shows] for folder, about in said.items()]
@@ -191,3 +195,31 @@ def _cells(row: dict[Any, Any], folder: Path, measure: Measure) -> list[str]:
     reported = row["valid"] if valid else row["test"]
     best = f"{reported + measure.sign * row['regret']:.{digits}f} {'validation' if valid else 'test'}"
     return [str(row["strategy"]), _link(folder), str(row["n"]), valid, test, regret, best]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Write the page, or check it; return the exit code: 1 where it is out of date, 2 where there is none."""
+    parser = argparse.ArgumentParser(
+        description="Write RESULTS/README.md from about.md, leaderboards and key figures."
+    )
+    parser.add_argument("results", type=Path, help="folder of the folders of kept studies")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where it is out of date")
+    arguments = parser.parse_args(words)
+    try:
+        if not arguments.check:
+            print(write_results_page(arguments.results))
+            return 0
+        line = first_difference(arguments.results)
+    except InputError as error:
+        print(f"results_page: {error}", file=sys.stderr)
+        return 2
+    page = arguments.results / PAGE
+    if line is None:
+        print(f"{page} is up to date")
+        return 0
+    print(f"results_page: {page} is out of date (line {line}); write it anew", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
