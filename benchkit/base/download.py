@@ -1,7 +1,7 @@
-"""Fetch a file with a published checksum, and no more of it than it can have.
+"""Downloads a file with a published checksum, and no more bytes than it can have.
 
-The checksum is that of the whole file: a server that never stops sending would fill the disk before it is
-asked for.
+The checksum is that of the whole file: a server that never stops sending would fill the disk before the
+checksum is computed.
 """
 
 from __future__ import annotations
@@ -9,50 +9,64 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchkit.base.errors import InputError
+from benchkit.base.errors import InputError, clipped
 from benchkit.base.files import MEGABYTE, check_regular
 
 __all__ = ["retrieve"]
 
 
-def retrieve(url: str, known_hash: str, file: str, folder: Path, most: int) -> Path:
+_HASHES = {"sha256": "SHA-256", "md5": "MD5"}
+
+
+def retrieve(url: str, known_hash: str, folder: Path, most: int, command: str) -> Path:
     """Return a file of a folder, downloaded unless it is there already.
 
     Parameters
     ----------
-    url : address.
-    known_hash : checksum as published, such as ``sha256:4c39...``.
-    file : name of the file.
-    folder : place to keep it.
-    most : largest number of bytes that it can have.
+    url : Address, whose last part is the file's name.
+    known_hash : Checksum as published, such as ``sha256:4c39...``.
+    folder : Folder to keep the file in.
+    most : Largest number of bytes that the file can have.
+    command : Command that imports the file, for a user who gets it another way.
 
     Raises
     ------
-    InputError : what stands in its place is no regular file, or the server sends more than `most` bytes.
-    ValueError : the checksum is another one (pooch's word; the file is removed).
-    OSError, requests.exceptions.RequestException : no network, or no room.
+    InputError : what stands in its place is no regular file, the server sends more than `most` bytes or
+        a file with another checksum (it is removed), there is no network, or no room.
     """
     import pooch
 
+    file = url.rsplit("/", 1)[-1]
     place = folder / file
     if place.exists() or place.is_symlink():
         check_regular(place, "download")
-
     progress = _Counted(url, most)
-    return Path(pooch.retrieve(url=url, known_hash=known_hash, fname=file, path=folder, progressbar=progress))
+    try:
+        return Path(
+            pooch.retrieve(url=url, known_hash=known_hash, fname=file, path=folder, progressbar=progress)
+        )
+    except InputError:
+        raise
+    except ValueError as error:  # the checksum is another one
+        kind, digest = known_hash.split(":")
+        raise InputError(
+            f"{url} does not have the published {_HASHES[kind]} "
+            f"{digest if kind == 'md5' else f'{digest[:12]}...'}: try again, or get it another way and use "
+            f"{command}"
+        ) from error
+    except OSError as error:  # those of requests, too
+        raise InputError(f"cannot download {url}: {clipped(str(error))}") from error
 
 
 class _Counted:
-    """The progress bar of a download, which ends it where there is too much.
+    """Progress bar of a download; it ends the download where there is too much.
 
-    Attributes
-    ----------
-    total : number of bytes that the server announces.
+    `total` is the number of bytes that the server announces.
     """
 
     def __init__(self, url: str, most: int) -> None:
         self._url, self._most, self._got = url, most, 0
-        self._bar: Any = None  # none is shown of a file that is there
+        self._bar: Any = None  # a file that is there already has no bar
 
     @property
     def total(self) -> int:
@@ -66,7 +80,7 @@ class _Counted:
         self._got = 0  # another attempt
 
     def update(self, count: int) -> None:
-        """Take note of bytes that came; pooch counts a last, smaller piece as a whole one."""
+        """Count bytes that came; pooch counts a last, smaller piece as a whole one."""
         self._got += count
         if self._got > self._most:
             self.close()  # the error has a line of its own

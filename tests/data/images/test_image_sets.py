@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.base.errors import InputError
-from benchkit.data.images.catalogue import about_image_set, image_set_names, images_directory, open_image_set
+from benchkit.data.images.catalogue import about_image_set, image_set_names, imported_place, open_image_set
 from benchkit.data.images.digits import load_digits
 from benchkit.data.images.image_set import ImageSet, LabelledImages, Loaded, image_set
 from benchkit.data.images.importing import import_images
@@ -144,7 +144,7 @@ def test_import_list_open(home: Path, tmp_path: Path) -> None:
     about = about_image_set("tiny")
     assert (about["train"], about["test"], about["size"], about["classes"]) == (40, 20, [32, 32, 3], 10)
     assert about["sha256"] == images.sha256
-    assert images_directory() == home / "images"
+    assert imported_place("mine") == home / "images" / "mine"
     assert [each.name for each in (home / "images").iterdir()] == ["tiny.npz"]
 
 
