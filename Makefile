@@ -1,6 +1,7 @@
 # make leaderboard   set up, run the main job on the embedded table, print the leaderboard
 # make test          set up, run all tests
 # make test-lowest   the same on the lower bounds of pyproject.toml, in an environment of their own
+# make coverage      run all tests, print the share of lines and branches that they reach, room by room
 # make check         ruff, source archive and wheel, a study by the wheel on every Python here, mypy on the wheel
 # make bench         speed and memory, each beside a peer or a floor
 # make clean         remove what these made, but not results/
@@ -15,13 +16,17 @@ CODE := benchkit tests benchmarks checks tools
 # old releases beside newer ones say what will change: nothing that could be mended here
 OLD := $(foreach kind,DeprecationWarning PendingDeprecationWarning FutureWarning,-W ignore::$(kind))
 
-.PHONY: leaderboard test test-lowest check bench clean
+.PHONY: leaderboard test coverage test-lowest check bench clean
 
 leaderboard: $(VENV)/.run
 	$(BIN)/benchkit leaderboard run --preset quick --out $(OUT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto $(TESTS)
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --cov --cov-report= $(TESTS)
+	$(BIN)/python -m checks.coverage
 
 test-lowest: $(LOWEST)/.dev
 	$(LOWEST)/bin/python -m pytest -n auto $(OLD) $(TESTS)
@@ -36,7 +41,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf build dist out $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist out .coverage .coverage.* $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python $(LOWEST)/bin/python:

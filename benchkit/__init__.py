@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from benchkit.base.version import __version__
 
 if TYPE_CHECKING:
     from benchkit.base.errors import InputError
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "InputError": "benchkit.spaces",
+    "InputError": "benchkit.base.errors",
     "StudyDirectory": "benchkit.studies.store",
     "Metric": "benchkit.data.tables",
     "Table": "benchkit.data.tables",

@@ -16,8 +16,17 @@ from pathlib import Path
 
 PACKAGE = "benchkit"
 BESIDE = (
-    *("tests/", "benchmarks/", "checks/", "tools/"),
-    *("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "PKG-INFO", ".gitignore"),
+    *("tests/", "benchmarks/", "checks/", "tools/", "docs/"),
+    *(
+        "README.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "constraints.txt",
+        "pyproject.toml",
+        "PKG-INFO",
+        ".gitignore",
+    ),
 )
 """What a source archive holds beside the package."""
 

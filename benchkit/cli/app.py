@@ -52,7 +52,7 @@ check_commands(app)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from benchkit import __version__
+        from benchkit.base.version import __version__
 
         typer.echo(f"benchkit {__version__}")
         raise typer.Exit

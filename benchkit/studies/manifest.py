@@ -9,8 +9,8 @@ import re
 from importlib import metadata
 from typing import Any
 
-from benchkit import __version__
 from benchkit.base.measure import ACCURACY
+from benchkit.base.version import __version__
 from benchkit.data.tables.table import Table
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec

@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from benchkit import __version__
 from benchkit.base.claim import as_json, claim
 from benchkit.base.devices import explain_memory, intra_op_threads
 from benchkit.base.errors import InputError
 from benchkit.base.files import replacing, write_text
+from benchkit.base.version import __version__
 from benchkit.data.images.splits import SearchImages
 from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.budget import Budget

@@ -26,9 +26,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchkit import __version__
 from benchkit.base.errors import InputError, blamed_on
 from benchkit.base.files import write_text
+from benchkit.base.version import __version__
 from benchkit.reports.page.origin import command, short_names
 from benchkit.reports.page.parts import Section
 

@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from benchkit import __version__
 from benchkit.base.devices import explain_memory, parse_device
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
 from benchkit.base.processes import in_processes
+from benchkit.base.version import __version__
 from benchkit.data.images.catalogue import open_image_set
 from benchkit.data.images.image_set import ImageSet, LabelledImages
 from benchkit.data.images.splits import SearchImages, SeededSplit, Split, divide, parse_split

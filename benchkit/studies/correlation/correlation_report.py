@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit import __version__
 from benchkit.analysis.figures.correlation import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.statistics.noise_ceiling import noise_ceiling
 from benchkit.analysis.statistics.rank_correlation import FRACTIONS, best_share, correlation_curve
@@ -28,6 +27,7 @@ from benchkit.analysis.statistics.training_mean import mean_over_trainings
 from benchkit.base.claim import as_json
 from benchkit.base.files import replacing, write_text
 from benchkit.base.frame_files import as_records
+from benchkit.base.version import __version__
 from benchkit.reports.figure_files import write_plot
 from benchkit.reports.figure_writer import write_figure
 from benchkit.studies.correlation.correlation_scores import ScoreStore, digest

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit import __version__
 from benchkit.analysis.figures.sample_curve import best_of_first, draw_samples, sample_curves
 from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.resolution import PERCENT, POSITIVE, Bounds
@@ -30,6 +29,7 @@ from benchkit.base.claim import as_json, claim
 from benchkit.base.columnar import read_parquet
 from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
+from benchkit.base.version import __version__
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.evaluate import open_search, settings_of
 from benchkit.training.kept_search import TRACE, read_manifest

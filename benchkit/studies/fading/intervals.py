@@ -40,7 +40,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit import __version__
 from benchkit.analysis.figures.intervals import draw_intervals, interval_info
 from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.rank_correlation import correlate
@@ -53,6 +52,7 @@ from benchkit.base.files import write_text
 from benchkit.base.frame_files import as_records, write_frames
 from benchkit.base.limits import check_fields, check_number
 from benchkit.base.parts import PartStore
+from benchkit.base.version import __version__
 from benchkit.data.tables.table import Table
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch

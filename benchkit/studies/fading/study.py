@@ -35,7 +35,6 @@ from typing import Any
 
 import pandas as pd
 
-from benchkit import __version__
 from benchkit.analysis.figures.fading import draw_study, study_info
 from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.resolution import CORRELATION, PERCENT, POSITIVE, SHARE, UNBOUNDED, Bounds
@@ -45,6 +44,7 @@ from benchkit.base.files import write_text
 from benchkit.base.frame_files import as_records, write_frames
 from benchkit.base.parts import PartStore
 from benchkit.base.processes import in_processes
+from benchkit.base.version import __version__
 from benchkit.studies.fading.function_space import (
     correlation_frame,
     distance_frame,
