@@ -52,7 +52,7 @@ def test_nor_is_there_for_a_user_who_has_imported_tables(tmp_path: Path, kind: s
     (cache / "tables").mkdir(parents=True)
     for name in ("nasbench101", "natsbench-size", "mine"):
         shutil.copy(
-            CHECKOUT / "benchkit" / "spaces" / "tables" / "nasbench-macro.arrow",
+            CHECKOUT / "benchkit" / "data" / "tables" / "embedded" / "nasbench-macro.arrow",
             cache / "tables" / f"{name}.arrow",
         )
     (cache / "images").mkdir()
