@@ -1,4 +1,4 @@
-"""Readers of image data in its official forms. Adding a form is one new file and one line in `_READERS`."""
+"""Reads image data in its official forms. A new form is one new file and one line in `_READERS`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["read_images"]
 
 # module:class; tried in this order, imported when a source is first looked at
 _READERS = (
-    "cifar_pickle:Cifar10Pickles",
-    "cifar_pickle:Cifar100Pickles",
-    "cifar_binary:Cifar10Binary",
-    "cifar_binary:Cifar100Binary",
+    "cifar:Cifar10Pickles",
+    "cifar:Cifar100Pickles",
+    "cifar:Cifar10Binary",
+    "cifar:Cifar100Binary",
     "imagenet16:ImageNet16Pickles",
     "idx:IdxFiles",
     "png_strips:PngStrips",

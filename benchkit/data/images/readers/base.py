@@ -1,4 +1,4 @@
-"""What a reader of an official image format offers: recognise it by its file names, and read it whole."""
+"""Says what a reader of an official image format offers, and reads formats of fixed file names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from benchkit.base.errors import InputError
 from benchkit.data.images.image_set import LabelledImages, Loaded
 from benchkit.data.images.readers.source import Source
 
-__all__ = ["ImageReader", "joined", "require"]
+__all__ = ["Batches", "ImageReader", "NamedFiles"]
+
+Images = tuple[LabelledImages, LabelledImages, tuple[str, ...]]
+"""Training images, test images, and the names of the classes."""
 
 
 class ImageReader(Protocol):
@@ -33,15 +36,39 @@ class ImageReader(Protocol):
         ...
 
 
-def require(source: Source, names: Sequence[str], title: str) -> None:
-    """Raise the error that says which files of a format are missing, if any are."""
-    missing = [name for name in names if name not in source.names]
-    if missing:
-        raise InputError(f"{source.path} looks like {title}, but lacks {', '.join(missing)}")
+class NamedFiles:
+    """A format of fixed file names, `files`; any of `marks`, or of them all, tells that it is there."""
+
+    title: str
+    dataset: str
+    files: Sequence[str]
+    marks: Sequence[str] = ()
+
+    def recognise(self, source: Source) -> bool:
+        return any(name in source.names for name in self.marks or self.files)
+
+    def read(self, source: Source) -> tuple[str, Loaded]:
+        missing = [name for name in self.files if name not in source.names]
+        if missing:
+            raise InputError(f"{source.path} looks like {self.title}, but lacks {', '.join(missing)}")
+        return self.dataset, Loaded(*self.images(source), self.title)
+
+    def images(self, source: Source) -> Images:
+        """Return what the files hold; all of them are there."""
+        raise NotImplementedError
 
 
-def joined(parts: Sequence[LabelledImages]) -> LabelledImages:
-    """Return the parts one after another."""
-    return LabelledImages(
-        np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
-    )
+class Batches(NamedFiles):
+    """A format of several files of training images and, the last of `files`, one of test images."""
+
+    classes: tuple[str, ...]
+
+    def part(self, content: bytes, where: str) -> LabelledImages:
+        """Return the images of one file."""
+        raise NotImplementedError
+
+    def images(self, source: Source) -> Images:
+        found = {name: self.part(data, f"{name} in {source.path}") for name, data in source.each(self.files)}
+        *train, test = (found[name] for name in self.files)
+        x, y = np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train])
+        return LabelledImages(x, y), test, self.classes

@@ -1,4 +1,4 @@
-"""Where images come from: the files of a folder, or those inside a tar archive, found by their own names.
+"""Finds the files that images come from by their names, in a folder or inside a tar archive.
 
 An archive is read in one pass and never unpacked to disk, so the paths inside it are of no consequence. In
 a folder, files one level down are found too: that is where official archives put them. Nothing is larger
@@ -24,17 +24,7 @@ _MOST_AT_ONCE = 400 * MEGABYTE  # bytes of all files of a data set: CIFAR-10 and
 
 
 class Source:
-    """A folder, or a tar archive (compressed or not).
-
-    Attributes
-    ----------
-    path : as it was given.
-    is_folder : whether it is a folder.
-
-    Raises
-    ------
-    InputError : there is nothing at `path`, it cannot be read, or it is neither a folder nor an archive.
-    """
+    """A folder, or a tar archive (compressed or not); every method raises InputError where it is damaged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,12 +34,7 @@ class Source:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """File name -> where it is in the source; of files of one name, the one nearest to the top.
-
-        Raises
-        ------
-        InputError : the source is truncated, or cannot be read.
-        """
+        """File name -> place in the source; of files of one name, the one nearest to the top."""
         places = self._in_folder() if self.is_folder else self._in_archive()
         found: dict[str, str] = {}
         for place in sorted(places, key=lambda each: (each.count("/"), each)):
@@ -58,30 +43,29 @@ class Source:
                 found.setdefault(name, place)
         return found
 
-    def read(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Return the content of these files; files named ``.gz`` are unpacked.
-
-        Raises
-        ------
-        InputError : a file is missing, truncated, or cannot be read.
-        """
+    def each(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of these files, in the source's order; files named ``.gz`` are unpacked."""
         wanted = list(names)
         missing = [name for name in wanted if name not in self.names]
         if missing:
             raise InputError(f"{self.path} lacks {', '.join(missing)}")
         places = {self.names[name]: name for name in wanted}
+        for place, content in self._found(places):
+            yield places[place], self._unpacked(places[place], content)
+
+    def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of these files, all at once; see `each`."""
         content: dict[str, bytes] = {}
         left = _MOST_AT_ONCE
-        for place, found in self._found(places):
-            name = places[place]
-            content[name] = self._unpacked(name, found)
-            left -= len(content[name])
+        for name, found in self.each(names):
+            content[name] = found
+            left -= len(found)
             if left < 0:
                 raise InputError(
                     f"{self.path} has more than {_MOST_AT_ONCE / MEGABYTE:,.0f} MB of images: no data set of "
                     f"that form has"
                 )
-        return {name: content[name] for name in wanted}
+        return content
 
     def _found(self, places: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield place and content of the files at these places."""
