@@ -28,14 +28,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ImageSet": "image_set",
-    "LabelledImages": "image_set",
-    "SearchImages": "splits",
-    "divide": "splits",
-    "parse_split": "splits",
-    "image_set_names": "catalogue",
-    "open_image_set": "catalogue",
-    "open_streamed": "catalogue",
+    **dict.fromkeys(("ImageSet", "LabelledImages"), "image_set"),
+    **dict.fromkeys(("SearchImages", "divide", "parse_split"), "splits"),
+    **dict.fromkeys(("image_set_names", "open_image_set", "open_streamed"), "catalogue"),
     "import_images": "importing",
 }
 

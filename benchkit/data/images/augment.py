@@ -1,4 +1,4 @@
-"""Random crop, flip and cutout of a batch, on the device that the batch is on.
+"""Crops, flips and cuts out parts of a batch at random, on the device that the batch is on.
 
 The usual augmentation of CIFAR (He et al., 2016, section 4.2; also NAS-Bench-201, Dong and Yang, 2020,
 section 2.2): pad with black, crop at a random place, flip horizontally with probability 1/2. Cutout: DeVries
@@ -26,13 +26,13 @@ __all__ = ["NO_AUGMENTATION", "Augmentation", "Plan", "crop_and_flip", "cutout_m
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to training images.
+    """Random changes of training images.
 
     Attributes
     ----------
-    padding : pixels added on each side before the crop; 0 for none. NAS-Bench-201: 4, and 2 at 16 x 16.
-    flip : mirror half of the images.
-    cutout : side of the square that is removed; 0 for none. DARTS: 16 at 32 x 32.
+    padding : Number of pixels added on each side before the crop. NAS-Bench-201: 4, and 2 at 16 x 16.
+    flip : Whether half of the images are mirrored.
+    cutout : Side of the square that is removed; 0 for none. DARTS: 16 at 32 x 32.
     """
 
     padding: int = 4
@@ -58,8 +58,8 @@ class Plan(NamedTuple):
     Attributes
     ----------
     order : int64[n], a permutation of 0..n-1.
-    shift : int64[n, 2], where the crop starts in the padded image: row and column, 0..2 * padding.
-    flip : bool[n].
+    shift : int64[n, 2], row and column at which the crop starts in the padded image, 0..2 * padding.
+    flip : bool[n], whether an image is mirrored.
     centre : int64[n, 2], row and column of the cutout's centre, in 0..h-1 and 0..w-1.
     """
 
@@ -74,13 +74,7 @@ class Plan(NamedTuple):
 
 
 def draw_plan(n: int, size: tuple[int, int], augmentation: Augmentation, generator: torch.Generator) -> Plan:
-    """Return the plan of an epoch, on the generator's device.
-
-    Parameters
-    ----------
-    n : number of images.
-    size : their height and width.
-    """
+    """Return the plan of an epoch of `n` images of `size` (height, width), on the generator's device."""
     device = generator.device
     order = torch.randperm(n, generator=generator, device=device)
     shift = torch.randint(2 * augmentation.padding + 1, (n, 2), generator=generator, device=device)
@@ -97,9 +91,9 @@ def crop_and_flip(x: Tensor, shift: Tensor, flip: Tensor, padding: int) -> Tenso
 
     Parameters
     ----------
-    x : uint8[b, h, w, c].
-    shift : int64[b, 2], rows and columns in 0..2 * padding.
-    flip : bool[b].
+    x : Images, uint8[b, h, w, c].
+    shift : Rows and columns, int64[b, 2], in 0..2 * padding.
+    flip : Whether each image is mirrored, bool[b].
     """
     batch, height, width = x.shape[:3]
     if padding:

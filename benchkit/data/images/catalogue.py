@@ -40,12 +40,7 @@ def image_set_names() -> list[str]:
 
 
 def imported_place(name: str) -> Path:
-    """Return where an imported data set of that name is kept, less the suffix.
-
-    Raises
-    ------
-    InputError : the name is malformed, or that of the embedded data set.
-    """
+    """Return the path of an imported data set, less the suffix; raise InputError for a bad name."""
     check_entry(name, "data set")
     if name == EMBEDDED:
         raise InputError(f"{shown(name)} is embedded; choose another name with --as")
@@ -67,42 +62,35 @@ def about_image_set(name: str) -> dict[str, Any]:
     """Return what is known of a data set without reading its images.
 
     Keys: name, kind (embedded, imported or streamed), train, test, size, classes, class_names, sha256,
-    source, licence, path.
-
-    Raises
-    ------
-    InputError : there is no such data set, or its file is damaged.
+    source, licence, path. Raises InputError where there is no such data set, or its file is damaged.
     """
-    if name == EMBEDDED:
+    path = None if name == EMBEDDED else _place(name)
+    if path is None:
         fact = PUBLISHED[EMBEDDED]
-        return {
-            "name": name,
-            "kind": "embedded",
-            "train": fact.train,
-            "test": fact.test,
-            "size": list(fact.size or ()),
-            "classes": fact.classes,
+        kind, train, test, size = "embedded", fact.train, fact.test, list(fact.size or ())
+        about: dict[str, Any] = {
             "class_names": [str(label) for label in range(fact.classes)],
             "sha256": fact.sha256,
             "source": "scikit-learn, sklearn.datasets.load_digits",
             "licence": fact.licence,
-            "path": None,
         }
-    path = _place(name)
-    streamed = path.name.endswith(STREAM_SUFFIX)
-    about = read_streamed_about(path) if streamed else read_about(path)
+    elif path.name.endswith(STREAM_SUFFIX):
+        about = read_streamed_about(path)
+        kind, train, test, size = "streamed", about["train"], about["test"], None
+        about["source"] = about["folder"]
+    else:
+        about = read_about(path)
+        (train, *size), test = about["shapes"]["x_train"], about["shapes"]["x_test"][0]
+        kind = "imported"
     return {
         "name": name,
-        "kind": "streamed" if streamed else "imported",
-        "train": about["train"] if streamed else about["shapes"]["x_train"][0],
-        "test": about["test"] if streamed else about["shapes"]["x_test"][0],
-        "size": None if streamed else about["shapes"]["x_train"][1:],
+        "kind": kind,
+        "train": train,
+        "test": test,
+        "size": size,
         "classes": len(about["class_names"]),
-        "class_names": about["class_names"],
-        "sha256": about["sha256"],
-        "source": about["folder"] if streamed else about["source"],
-        "licence": about["licence"],
-        "path": str(path),
+        **{key: about[key] for key in ("class_names", "sha256", "source", "licence")},
+        "path": None if path is None else str(path),
     }
 
 
@@ -113,8 +101,8 @@ def open_image_set(
 
     Parameters
     ----------
-    image_size : average all images to this side; it must divide theirs.
-    limit : keep so many training images, drawn class by class with `limit_seed`.
+    image_size : Side to average all images to; it must divide theirs.
+    limit : Number of training images to keep, drawn class by class with `limit_seed`.
 
     Raises
     ------
@@ -138,9 +126,7 @@ def open_image_set(
 def open_streamed(name: str) -> StreamedSet:
     """Return a data set that is streamed from disk.
 
-    Raises
-    ------
-    InputError : no such data set, one that is not streamed, or a folder that is gone or has changed.
+    Raises InputError for no such data set, one that is not streamed, or a folder that is gone or has changed.
     """
     path = home("images") / name if name == EMBEDDED else _place(name)
     if not path.name.endswith(STREAM_SUFFIX):

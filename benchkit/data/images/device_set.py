@@ -1,4 +1,4 @@
-"""A data set that lives on the device: uint8 images there, and batches made there.
+"""Keeps a data set on the device as uint8, and makes batches there.
 
 CIFAR-10 takes 154 MB as uint8. Nothing is read, decoded or copied to the device while a network trains.
 
@@ -14,14 +14,12 @@ Deviations and choices
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchkit.base.errors import InputError
 from benchkit.data.images.augment import Augmentation, crop_and_flip, cutout_mask, draw_plan
-from benchkit.data.images.epochs import Epochs
+from benchkit.data.images.epochs import EpochBatches
 from benchkit.data.images.image_set import LabelledImages
 from benchkit.data.images.splits import Normalisation
 
@@ -34,15 +32,10 @@ class DeviceImages:
     Parameters
     ----------
     images : uint8 images and labels.
-    normalisation : of the training images.
-    device : where they are to live.
-    dtype : of the batches, ``torch.float32`` or ``torch.bfloat16``.
-    channels_last : memory format of the batches; their shape is [b, c, h, w] in either.
-
-    Attributes
-    ----------
-    x : uint8[n, h, w, c] on the device.
-    y : int64[n] on the device.
+    normalisation : Means and standard deviations of the training images.
+    device : Device to keep them on; there `x` is uint8[n, h, w, c] and `y` int64[n].
+    dtype : Type of the batches, ``torch.float32`` or ``torch.bfloat16``.
+    channels_last : Memory format of the batches; their shape is [b, c, h, w] in either.
     """
 
     def __init__(
@@ -72,12 +65,7 @@ class DeviceImages:
         return self.x.shape[1], self.x.shape[2]
 
     def normalise(self, x: Tensor, erased: Tensor | None = None) -> Tensor:
-        """Return dtype[b, c, h, w] of uint8[b, h, w, c], with the normalisation applied.
-
-        Parameters
-        ----------
-        erased : bool[b, h, w], pixels to set to the mean.
-        """
+        """Return dtype[b, c, h, w] of uint8[b, h, w, c], normalised; `erased`, bool[b, h, w], is the mean."""
         planes = x.permute(0, 3, 1, 2).to(torch.float32)  # a channels-last tensor, as NHWC is
         normal = torch.addcmul(self._offset, planes, self._scale)
         if erased is not None:
@@ -96,21 +84,10 @@ class DeviceImages:
             yield self.normalise(self.x[start:stop]), self.y[start:stop]
 
 
-class TrainingBatches:
-    """Epoch after epoch of augmented batches, each epoch in a new order.
+class TrainingBatches(EpochBatches):
+    """Augmented batches of `images`, each epoch in a new order; see `EpochBatches`.
 
-    Parameters
-    ----------
-    images : on their device.
-    batch_size : images a batch, over all processes.
-    augmentation : what is done to them.
-    generator : source of all randomness, on the CPU or on the images' device.
-    drop_last : leave out the last batch where it is smaller.
-    shard : (rank, processes) in distributed training: this process takes every so-manieth image of a batch.
-
-    Raises
-    ------
-    InputError : a batch is larger than the data, or does not give each process an equal share.
+    The generator is on the CPU or on the images' device.
     """
 
     def __init__(
@@ -122,45 +99,24 @@ class TrainingBatches:
         drop_last: bool = True,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
-        if batch_size < 1 or (drop_last and batch_size > len(images)):
-            raise InputError(f"batch size {batch_size} must be in 1..{len(images)}, the training images")
-        if batch_size % shard[1] or not 0 <= shard[0] < shard[1]:
-            raise InputError(f"batch size {batch_size} does not divide among {shard[1]} processes")
+        super().__init__(len(images), batch_size, generator, shard, drop_last)
         self.images = images
-        self.batch_size = batch_size
         self.augmentation = augmentation
-        self.drop_last = drop_last
-        self.shard = shard
-        self._epochs = Epochs(generator)
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        whole, rest = divmod(len(self.images), self.batch_size)
-        return whole + (1 if rest and not self.drop_last else 0)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the next epoch, or what is left of one that was interrupted.
 
         Each is dtype[b, c, h, w] and int64[b].
         """
-        skip = self._epochs.begin()
+        skip = self.begin()
         size, chosen = self.images.size, self.augmentation
-        plan = draw_plan(len(self.images), size, chosen, self._epochs.generator).to(self.images.device)
-        rank, processes = self.shard
+        plan = draw_plan(len(self.images), size, chosen, self.generator).to(self.images.device)
         for number in range(skip, len(self)):
-            part = slice(number * self.batch_size + rank, (number + 1) * self.batch_size, processes)
+            part = self.place(number)
             index = plan.order[part]
             x = self.images.x[index]
             if chosen.padding or chosen.flip:
                 x = crop_and_flip(x, plan.shift[part], plan.flip[part], chosen.padding)
             erased = cutout_mask(plan.centre[part], chosen.cutout, size) if chosen.cutout else None
-            self._epochs.hand_out(number, len(self))
+            self.hand_out(number)
             yield self.images.normalise(x, erased), self.images.y[index]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what an exact resume needs; see `Epochs`."""
-        return self._epochs.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state_dict` returned."""
-        self._epochs.load_state_dict(state, len(self))

@@ -1,4 +1,4 @@
-"""The embedded images: the handwritten digits that scikit-learn ships, in the file that it ships them in.
+"""Reads the embedded images: handwritten digits, in the file in which scikit-learn ships them.
 
 1,797 images of 8 x 8 pixels with values 0..16 (UCI "Optical recognition of handwritten digits"). There is
 no official split: the last 360 images, by writers who are few in the others, are the test images here.
@@ -21,12 +21,7 @@ _FILE = Path(__file__).with_name("digits.csv.gz")
 
 
 def load_digits() -> ImageSet:
-    """Return the digits.
-
-    Raises
-    ------
-    InputError : the file in the package holds other digits.
-    """
+    """Return the digits; raise InputError where the file in the package holds other images."""
     with gzip.open(_FILE, "rt", encoding="ascii") as lines:
         rows = np.loadtxt(lines, dtype=np.uint8, delimiter=",")  # 64 pixels and a label
     x = np.floor(rows[:, :-1] * (255 / 16) + 0.5).astype(np.uint8).reshape(-1, 8, 8, 1)

@@ -1,8 +1,8 @@
-"""A folder of images: ``train/CLASS/FILE`` and ``test/CLASS/FILE`` (or ``val/``), as ImageNet is kept.
+"""Reads a folder of images: ``train/CLASS/FILE`` and ``test/CLASS/FILE`` (or ``val/``), as ImageNet is kept.
 
 The classes are the subfolders in the order of their names, the same in both parts. Files are pictures by
-their suffix (`SUFFIXES`); hidden files and other suffixes are not looked at. Links are followed; one that
-leads to a device, and a pipe, are errors: they have no size, and reading them has no end.
+their suffix (`SUFFIXES`); hidden files and other suffixes are not looked at. Links are followed. A device or
+a pipe is an error: it has no size, and reading it has no end.
 """
 
 from __future__ import annotations
@@ -38,14 +38,7 @@ _LARGEST_PICTURE = 128 * MEGABYTE  # ImageNet's largest file has 16 MB
 
 @dataclass(frozen=True, eq=False)
 class FileList:
-    """Labelled pictures on disk.
-
-    Attributes
-    ----------
-    root : folder that the files are in.
-    files : n paths, relative to it.
-    labels : int64[n].
-    """
+    """Labelled pictures on disk: n paths relative to the folder `root`, and int64[n] labels."""
 
     root: Path
     files: tuple[str, ...]
@@ -63,10 +56,8 @@ class FileList:
 class FolderListing:
     """The files of both parts of a folder, and its identity.
 
-    Attributes
-    ----------
-    sha256 : over the relative path and the size in bytes of every file. The pixels are not read for it, as
-        that would take an hour for ImageNet.
+    `sha256` is over the relative path and the size in bytes of every file. The pixels are not read for it, as
+    that would take an hour for ImageNet.
     """
 
     class_names: tuple[str, ...]
@@ -140,31 +131,19 @@ def _pictures(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def read_picture(files: FileList, index: int) -> Images:
-    """Return uint8[height, width, 1 or 3] of one picture.
-
-    Raises
-    ------
-    InputError : it cannot be read, or is not a picture.
-    """
+    """Return uint8[height, width, 1 or 3] of one picture; raise InputError where it cannot be read."""
     return decode(picture_bytes(files, index), str(files.root / files.files[index]))
 
 
 def picture_bytes(files: FileList, index: int) -> bytes:
-    """Return the content of one file.
-
-    Raises
-    ------
-    InputError : it cannot be read, is no regular file, or is larger than any picture.
-    """
+    """Return the content of one file; raise InputError where it cannot be read or is too large."""
     return read_bytes(files.root / files.files[index], "picture", _LARGEST_PICTURE)
 
 
 def squared(content: bytes, size: int, where: str) -> Images:
     """Return uint8[size, size, 1 or 3]: the shorter side averaged down to `size`, then the middle.
 
-    Raises
-    ------
-    InputError : not a picture, or one with a side shorter than `size`.
+    Raises InputError for what is not a picture, and for one with a side shorter than `size`.
     """
     from PIL.Image import Resampling
 
@@ -184,7 +163,7 @@ def read_folder(listing: FolderListing, image_size: int | None = None) -> Loaded
 
     Parameters
     ----------
-    image_size : make every picture a square of that side (see `squared`); None takes them as they are.
+    image_size : Side of the square that every picture becomes (see `squared`); None takes them as they are.
 
     Raises
     ------

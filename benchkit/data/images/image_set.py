@@ -1,4 +1,4 @@
-"""What a set of labelled images is: four arrays, the names of the classes, and an identity.
+"""Defines a set of labelled images: four arrays, the names of the classes, and an identity.
 
 Images are ``uint8[n, height, width, channels]``; labels are ``uint8[n]`` (``uint16[n]`` past 256 classes).
 The identity is a SHA-256 over the four arrays, so that two files that hold the same images in the same
@@ -30,13 +30,7 @@ _CHANNELS = (1, 3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImages:
-    """Images and their labels, and nothing else.
-
-    Attributes
-    ----------
-    x : uint8[n, height, width, channels].
-    y : uint8[n] or uint16[n].
-    """
+    """Images and their labels, and nothing else."""
 
     x: Images
     y: Labels
@@ -47,13 +41,9 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """What a reader makes of a source: the images in their official order.
+    """The images that a reader makes of a source, in their official order.
 
-    Attributes
-    ----------
-    train, test : the two parts.
-    class_names : one a class, in the order of the labels.
-    source : the kind of file they came from.
+    `class_names` are in the order of the labels; `source` is the kind of file that they came from.
     """
 
     train: LabelledImages
@@ -71,9 +61,9 @@ class ImageSet:
     Attributes
     ----------
     x_train, y_train, x_test, y_test : uint8 images (NHWC) and labels.
-    train_index : int64[n], the position of each training image in the official order; 0..n-1 unless reduced.
-    sha256 : of the four arrays as stored, before any reduction.
-    changes : what was done to them since, such as ``{"image_size": 16, "limit": 1000, "limit_seed": 0}``.
+    train_index : int64[n], place of each training image in the official order; 0..n-1 unless reduced.
+    sha256 : SHA-256 of the four arrays as stored, before any reduction.
+    changes : Reductions since, such as ``{"image_size": 16, "limit": 1000, "limit_seed": 0}``.
     """
 
     name: str

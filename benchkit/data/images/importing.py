@@ -1,4 +1,4 @@
-"""Bring image data into the cache: read it in its official form, check it, store it under a name."""
+"""Brings image data into the cache: it is read in its official form, checked, and stored under a name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from benchkit.base.errors import InputError
 from benchkit.data.images.catalogue import ARRAYS_SUFFIX, STREAM_SUFFIX, imported_place
 from benchkit.data.images.folder import FolderListing, list_folder, read_folder, read_picture
-from benchkit.data.images.image_set import image_set
-from benchkit.data.images.published import PUBLISHED, check_published, licence_of
+from benchkit.data.images.image_set import ImageSet, image_set
+from benchkit.data.images.published import check_counts, check_published, licence_of
 from benchkit.data.images.readers import read_images
 from benchkit.data.images.storage import write_image_set
 from benchkit.data.images.streamed import write_streamed
@@ -20,7 +20,7 @@ from benchkit.data.images.streamed import write_streamed
 __all__ = ["STREAM_BYTES", "import_images"]
 
 STREAM_BYTES = 2**31
-"""Folders whose pictures take more than this (2 GiB) as arrays are streamed from disk."""
+"""Number of bytes (2 GiB) of arrays above which a folder of pictures is streamed from disk."""
 
 _PROBED = 32  # pictures looked at to estimate the whole
 
@@ -32,11 +32,10 @@ def import_images(
 
     Parameters
     ----------
-    path : an official archive or its folder, or a folder of images (``train/CLASS/FILE``).
-    name : the data set's name; None takes the usual one, where the files tell it.
-    image_size : for a folder of images: make all of them squares of that side.
-    stream : for a folder of images: leave them on disk (True), store them (False), or decide by
-        `STREAM_BYTES` (None).
+    path : Official archive or its folder, or a folder of images (``train/CLASS/FILE``).
+    name : Name of the data set; None takes the usual one, where the files tell it.
+    image_size : Side of the squares that a folder's images become.
+    stream : Whether a folder's images are left on disk; None decides by `STREAM_BYTES`.
 
     Raises
     ------
@@ -53,27 +52,28 @@ def import_images(
         )
     usual, loaded = found
     chosen = _named(name or usual, path)
-    images = check_published(image_set(chosen, loaded, licence_of(name or usual)))
-    place = imported_place(chosen)
-    write_image_set(_with(place, ARRAYS_SUFFIX), images)
-    _forget(_with(place, STREAM_SUFFIX))
+    _store(image_set(chosen, loaded, licence_of(chosen)))
     return chosen
+
+
+def _store(images: ImageSet) -> None:
+    place = imported_place(images.name)
+    write_image_set(_with(place, ARRAYS_SUFFIX), check_published(images))
+    _forget(_with(place, STREAM_SUFFIX))
 
 
 def _import_folder(path: Path, name: str | None, image_size: int | None, stream: bool | None) -> str:
     listing = list_folder(path)
     chosen = _named(name or "", path)
-    place = imported_place(chosen)
     if stream is None:
         stream = _array_bytes(listing, image_size) > STREAM_BYTES
     if stream:
-        _check_streamed(chosen, listing)
+        check_counts(chosen, len(listing.train), len(listing.test), len(listing.class_names))
+        place = imported_place(chosen)
         write_streamed(_with(place, STREAM_SUFFIX), chosen, path, listing, licence_of(chosen))
         _forget(_with(place, ARRAYS_SUFFIX))
         return chosen
-    images = image_set(chosen, read_folder(listing, image_size), licence_of(chosen))
-    write_image_set(_with(place, ARRAYS_SUFFIX), check_published(images))
-    _forget(_with(place, STREAM_SUFFIX))
+    _store(image_set(chosen, read_folder(listing, image_size), licence_of(chosen)))
     return chosen
 
 
@@ -101,16 +101,3 @@ def _array_bytes(listing: FolderListing, image_size: int | None) -> int:
     probed = np.unique(np.linspace(0, len(listing.train) - 1, _PROBED).astype(int))
     sizes = [math.prod(read_picture(listing.train, int(index)).shape) for index in probed]
     return round(n * float(np.mean(sizes)))
-
-
-def _check_streamed(name: str, listing: FolderListing) -> None:
-    fact = PUBLISHED.get(name)
-    if fact is None:
-        return
-    found = (len(listing.train), len(listing.test), len(listing.class_names))
-    if found != (fact.train, fact.test, fact.classes):
-        raise InputError(
-            f"this is not {name}: it holds {found[0]:,} training and {found[1]:,} test images in {found[2]} "
-            f"classes, where {name} has {fact.train:,} and {fact.test:,} in {fact.classes}; keep it under "
-            f"another name with --as"
-        )

@@ -1,4 +1,4 @@
-"""The published data sets: what each must hold to bear its name, and on what terms it is had.
+"""Lists the published data sets: what each must hold to bear its name, and its licence.
 
 Counts and shapes: Krizhevsky (2009), "Learning multiple layers of features from tiny images", for CIFAR;
 LeCun et al. (1998) for MNIST; Xiao et al. (2017), arXiv 1708.07747, for Fashion-MNIST; Chrabaszcz et al.
@@ -18,23 +18,15 @@ __all__ = [
     "FASHION_CLASSES",
     "PUBLISHED",
     "Published",
+    "check_counts",
     "check_published",
     "licence_of",
 ]
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FASHION_CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +35,10 @@ class Published:
 
     Attributes
     ----------
-    train, test : number of images.
-    size : height, width and channels; None where its images differ in size.
-    licence : the terms, as far as its authors state any.
-    sha256 : identity of its arrays (see `ImageSet`), where the official files were at hand to compute it.
+    train, test : Numbers of images.
+    size : Height, width and channels; None where its images differ in size.
+    licence : Terms of use, as far as its authors state any.
+    sha256 : Identity of its arrays (see `ImageSet`), where the official files were at hand to compute it.
     """
 
     title: str
@@ -59,10 +51,10 @@ class Published:
 
 
 CIFAR10_SHA256 = "1eb24bd58cf3ed1d84d7cbfb87e7c4564b62f3a6170140335ca678b272e89369"
-"""Identity of CIFAR-10: of the images whose official binary files have the published MD5s, in their order."""
+"""Identity of CIFAR-10: that of the official binary files with the published MD5s, in their order."""
 
 FASHION_SHA256 = "65faa3754eaa6b8bfaf2a28ae56e4bb14731c03b2d9e2553ca7406fc9ac6b371"
-"""Identity of Fashion-MNIST: of the images whose unpacked official files have the published MD5s."""
+"""Identity of Fashion-MNIST: that of the unpacked official files with the published MD5s."""
 
 DIGITS_SHA256 = "2e59049b0c87254e983115f907185257ef0861e9d2e33b915c99c2783dc624ce"
 """Identity of scikit-learn's digits as split here; see `benchkit.data.images.digits`."""
@@ -102,7 +94,7 @@ PUBLISHED = {
         "ImageNet terms of access: research, not commercial",
     ),
 }
-"""Name -> what it must hold. Other names hold whatever was imported under them."""
+"""Name -> its facts. Other names hold whatever was imported under them."""
 
 
 def licence_of(name: str) -> str:
@@ -113,25 +105,31 @@ def licence_of(name: str) -> str:
 def check_published(images: ImageSet) -> ImageSet:
     """Return `images`, unless they bear a published name and are not that data set.
 
-    Raises
-    ------
-    InputError : other counts, size or classes than published; it says both and offers another name.
+    An InputError says which counts, size or classes differ from the published ones, and offers another name.
     """
+    check_counts(images.name, len(images.x_train), len(images.x_test), images.classes, images.size)
     fact = PUBLISHED.get(images.name)
-    if fact is None:
-        return images
-    found = (len(images.x_train), len(images.x_test), images.classes)
-    if found != (fact.train, fact.test, fact.classes) or (fact.size and images.size != fact.size):
-        raise InputError(
-            f"this is not {images.name}: it holds {_words(*found, images.size)}, where {images.name} has "
-            f"{_words(fact.train, fact.test, fact.classes, fact.size)}; keep it under another name with --as"
-        )
-    if fact.sha256 and images.sha256 != fact.sha256:
+    if fact is not None and fact.sha256 and images.sha256 != fact.sha256:
         raise InputError(
             f"this is not {images.name}: its counts fit, its images do not (SHA-256 {images.sha256[:12]}, "
             f"expected {fact.sha256[:12]}); keep it under another name with --as"
         )
     return images
+
+
+def check_counts(
+    name: str, train: int, test: int, classes: int, size: tuple[int, int, int] | None = None
+) -> None:
+    """Raise InputError where a published name has other counts, or another size where one is given."""
+    fact = PUBLISHED.get(name)
+    if fact is None:
+        return
+    counts = (fact.train, fact.test, fact.classes)
+    if (train, test, classes) != counts or (fact.size and size and size != fact.size):
+        raise InputError(
+            f"this is not {name}: it holds {_words(train, test, classes, size)}, where {name} has "
+            f"{_words(*counts, fact.size)}; keep it under another name with --as"
+        )
 
 
 def _words(train: int, test: int, classes: int, size: tuple[int, int, int] | None) -> str:

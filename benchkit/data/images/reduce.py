@@ -1,4 +1,4 @@
-"""Make a data set small enough for two cores: fewer pixels, fewer training images.
+"""Makes a data set small enough for two cores: fewer pixels, fewer training images.
 
 Both are done once, when a data set is opened, and both are part of its identity in a manifest. The test
 images are pooled like the others, and never fewer: what is reported is measured on all of them.
@@ -20,15 +20,9 @@ _ROWS = 4096  # images pooled at a time, so that the sums stay in a small block 
 
 
 def average_pool(x: Images, size: int) -> Images:
-    """Return uint8[n, size, size, c]: each pixel the mean of a square block, rounded half up.
+    """Return uint8[n, size, size, c] of uint8[n, h, h, c]: the mean of each square block, rounded half up.
 
-    Parameters
-    ----------
-    x : uint8[n, h, h, c], with h a multiple of `size`.
-
-    Raises
-    ------
-    InputError : the images are not square, or `size` does not divide their side.
+    Raises InputError where the images are not square, or `size` does not divide their side.
     """
     n, height, width, channels = x.shape
     if height != width:
@@ -48,12 +42,9 @@ def average_pool(x: Images, size: int) -> Images:
 def stratified(y: Labels, n: int, seed: int) -> npt.NDArray[np.int64]:
     """Return int64[n] in ascending order: a random subset with the class shares of the whole.
 
-    Each class gets its share of `n` rounded down; what is left over goes, one each, to the classes that
-    lost most by rounding (the lower label where two lost the same).
-
-    Raises
-    ------
-    InputError : `n` is less than the number of classes present, or more than there are images.
+    Each class gets its share of `n` rounded down; what is left over goes, one each, to the classes that lost
+    most by rounding (the lower label where two lost the same). Raises InputError where `n` is less than the
+    number of classes present, or more than there are images.
     """
     present, counts = np.unique(y, return_counts=True)
     if n > len(y):

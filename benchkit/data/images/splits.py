@@ -1,6 +1,6 @@
-"""What a search may see of a data set: images to train on, images to validate on, and no other.
+"""Divides a data set into images to train on, images to validate on, and test images that no search sees.
 
-A data set is divided by a `Split`. `NASBench201Split` is the benchmark's own (Dong and Yang, 2020, section
+`NASBench201Split` is the benchmark's own (Dong and Yang, 2020, section
 2.2): CIFAR-10's training images in two halves, one to train on and one to validate on; all of CIFAR-100's
 training images to train on, and its test images halved into validation and test. `SeededSplit` draws the
 validation images from the training images.
@@ -56,13 +56,13 @@ class Normalisation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SearchImages:
-    """What is handed to a search; it holds no test image, nor anything that leads to one.
+    """The images of a search; it holds no test image, nor anything that leads to one.
 
     Attributes
     ----------
-    train, valid : images to train on, and to validate on.
-    class_names : one a class.
-    identity : what a manifest keeps: the data set's identity, its reductions, and the split.
+    train, valid : Images to train on, and to validate on.
+    class_names : Names of the classes, in the order of the labels.
+    identity : Entry of a manifest: the data set's identity, its reductions, and the split.
     """
 
     train: LabelledImages
@@ -83,7 +83,7 @@ class SearchImages:
 
     @cached_property
     def normalisation(self) -> Normalisation:
-        """Of the training images."""
+        """Means and standard deviations of the training images."""
         return normalisation(self.train)
 
 
@@ -97,16 +97,11 @@ class Split(Protocol):
     """How a data set is divided into training, validation and test images."""
 
     def parts(self, images: ImageSet) -> _Parts:
-        """Return the three parts, which share no image.
-
-        Raises
-        ------
-        InputError : the split does not apply to this data set.
-        """
+        """Return the three parts, which share no image; raise InputError where the split does not apply."""
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Return what a manifest keeps of it."""
+        """Return the split as a manifest names it."""
         ...
 
 
@@ -160,9 +155,7 @@ class NASBench201Split:
 def parse_split(text: str, seed: int = 0) -> Split:
     """Return the split that a user wrote: ``nasbench201``, or a number of validation images.
 
-    Raises
-    ------
-    InputError : neither.
+    Anything else is an InputError.
     """
     if text == "nasbench201":
         return NASBench201Split()
@@ -174,9 +167,7 @@ def parse_split(text: str, seed: int = 0) -> Split:
 def split(n: int, valid: int, seed: int) -> tuple[Indices, Indices]:
     """Return int64[n - valid] and int64[valid], each ascending: a random division of 0..n-1.
 
-    Raises
-    ------
-    InputError : `valid` is not in 1..n-1.
+    An InputError says that `valid` is not in 1..n-1.
     """
     if valid >= n:
         raise InputError(
@@ -190,11 +181,9 @@ def split(n: int, valid: int, seed: int) -> tuple[Indices, Indices]:
 
 
 def divide(images: ImageSet, how: Split) -> tuple[SearchImages, LabelledImages]:
-    """Return what a search is handed, and the test images, which go to the reporter alone.
+    """Return the images of a search, and the test images, which go to the reporter alone.
 
-    Raises
-    ------
-    InputError : the split does not apply; or a part of it is empty.
+    An InputError says that the split does not apply, or that a part of it is empty.
     """
     train, valid, test = how.parts(images)
     train, valid = _owned(train), _owned(valid)

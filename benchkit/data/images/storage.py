@@ -1,4 +1,4 @@
-"""How image data is kept: an uncompressed ``.npz`` of four arrays, and a JSON member about them."""
+"""Keeps image data as an uncompressed ``.npz`` of four arrays, with a JSON member about them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, replacing
 from benchkit.base.json_text import parse_json
 from benchkit.base.npz_file import read_npz
+from benchkit.base.shapes import Number, check_shape
 from benchkit.base.zip_file import opened_zip
 from benchkit.data.images.image_set import ARRAYS, ImageSet, digest, label_type
 
@@ -24,17 +25,16 @@ _REMEDY = "import its source again with benchkit data import"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same images give the same file
 _LARGEST = 16_000 * MEGABYTE  # whatever was stored may be read; no array is larger than its file
 _LARGEST_ABOUT = 4 * MEGABYTE  # names of 65,536 classes
-_STORED = (zipfile.ZIP_STORED,)
-_TEXTS = ("name", "sha256", "source", "licence")
+_LENGTHS = [Number(1, whole=True)]
+_SHAPE = {
+    **dict.fromkeys(("name", "sha256", "source", "licence"), str),
+    "class_names": [str],
+    "shapes": dict.fromkeys(ARRAYS, _LENGTHS),
+}
 
 
 def write_image_set(path: Path, images: ImageSet) -> None:
-    """Write a data set, whole or not at all.
-
-    Raises
-    ------
-    InputError : the disk is full, or the place cannot be written to.
-    """
+    """Write a data set, whole or not at all; an InputError says why it cannot be written."""
     arrays = {name: getattr(images, name) for name in ARRAYS}
     about = {
         "format": _FORMAT,
@@ -53,12 +53,7 @@ def write_image_set(path: Path, images: ImageSet) -> None:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return what a file says of itself, without reading its images.
-
-    Raises
-    ------
-    InputError : not a file of benchkit's images, or a damaged one.
-    """
+    """Return what a file says of itself, without reading its images; an InputError says what is damaged."""
     try:
         with opened_zip(
             path, "images", _LARGEST, len(ARRAYS) + 1, _LARGEST, (zipfile.ZIP_STORED,)
@@ -68,75 +63,41 @@ def read_about(path: Path) -> dict[str, Any]:
             if archive.getinfo(_ABOUT).file_size > _LARGEST_ABOUT:
                 raise InputError(f"its {_ABOUT} is too long")
             text = archive.read(_ABOUT)
-        about = parse_json(text, f"{_ABOUT} in {path}")
+        about: Any = parse_json(text, f"{_ABOUT} in {path}")
+        if not isinstance(about, dict) or about.get("format") != _FORMAT:
+            raise InputError(f"{path} is not of the format {_FORMAT!r}")
+        check_shape(about, _SHAPE, f"{_ABOUT} in {path}")
     except InputError as error:
         raise InputError(f"{error}: {_REMEDY}") from error
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise InputError(f"{path} is not of the format {_FORMAT!r}: import its source again")
-    _check_about(path, about)
-    return about
-
-
-def _check_about(path: Path, about: dict[str, Any]) -> None:
-    names, shapes = about.get("class_names"), about.get("shapes")
-    if (
-        not all(isinstance(about.get(key), str) for key in _TEXTS)
-        or not isinstance(names, list)
-        or not all(isinstance(name, str) for name in names)
-        or not isinstance(shapes, dict)
-        or not all(_is_shape(shapes.get(name), 4 if name.startswith("x") else 1) for name in ARRAYS)
-    ):
+    if any(len(about["shapes"][name]) != (4 if name.startswith("x") else 1) for name in ARRAYS):
         raise _damaged(path)
-
-
-def _is_shape(shape: Any, dimensions: int) -> bool:
-    return (
-        isinstance(shape, list)
-        and len(shape) == dimensions
-        and all(type(length) is int and length > 0 for length in shape)
-    )
+    found: dict[str, Any] = about
+    return found
 
 
 def read_image_set(path: Path) -> ImageSet:
-    """Read a data set and check it against its own SHA-256.
-
-    Raises
-    ------
-    InputError : not a file of benchkit's images, or a damaged one.
-    """
+    """Read a data set and check it against its own SHA-256; an InputError says what is damaged."""
     about = read_about(path)
     try:
-        arrays = read_npz(path, "images", _LARGEST, besides=(_ABOUT,))
+        arrays: dict[str, Any] = read_npz(path, "images", _LARGEST, besides=(_ABOUT,))
     except InputError as error:
         raise InputError(f"{error}: {_REMEDY}") from error
-    found = {name: list(array.shape) for name, array in arrays.items()}
-    types = {array.dtype.str for name, array in arrays.items() if name.startswith("x")}
-    labels = {arrays[name].dtype.str for name in arrays if name.startswith("y")}
-    if found != about["shapes"] or types != {"|u1"} or labels != {np.dtype(_labels(about)).str}:
+    classes = len(about["class_names"])
+    types = {"x": np.dtype(np.uint8), "y": np.dtype(label_type(classes))}
+    if (
+        {name: list(array.shape) for name, array in arrays.items()} != about["shapes"]
+        or any(array.dtype != types[name[0]] for name, array in arrays.items())
+        or digest(arrays) != about["sha256"]
+        or any(len(arrays[f"x_{part}"]) != len(arrays[f"y_{part}"]) for part in ("train", "test"))
+        or any(int(arrays[name].max()) >= classes for name in ("y_train", "y_test"))
+    ):
         raise _damaged(path)
-    if digest(arrays) != about["sha256"]:
-        raise _damaged(path)
-    for part in ("train", "test"):
-        if len(arrays[f"x_{part}"]) != len(arrays[f"y_{part}"]):
-            raise _damaged(path)
-        if int(arrays[f"y_{part}"].max()) >= len(about["class_names"]):
-            raise _damaged(path)
     return ImageSet(
-        name=about["name"],
+        **{key: about[key] for key in ("name", "source", "licence", "sha256")},
         class_names=tuple(about["class_names"]),
-        source=about["source"],
-        licence=about["licence"],
-        sha256=about["sha256"],
         train_index=np.arange(len(arrays["x_train"]), dtype=np.int64),
-        x_train=arrays["x_train"],
-        y_train=arrays["y_train"],
-        x_test=arrays["x_test"],
-        y_test=arrays["y_test"],
+        **arrays,
     )
-
-
-def _labels(about: dict[str, Any]) -> type[Any]:
-    return label_type(len(about["class_names"]))
 
 
 def _damaged(path: Path) -> InputError:

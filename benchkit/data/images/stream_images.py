@@ -1,8 +1,8 @@
-"""Pictures on disk by index, as they are evaluated: the same ones are asked for again and again.
+"""Gives out pictures on disk by index, for evaluation, which asks for the same ones again and again.
 
 A search scores architecture after architecture on the same validation pictures. Each is read and decoded
-once, and kept as uint8 as long as there is room (`KEPT_BYTES`); those past it are read whenever they are
-asked for.
+once, and kept as uint8 as long as there is room (`KEPT_BYTES`); the others are read whenever they are asked
+for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchkit.data.images.stream_loader import IMAGENET_NORMALISATION, Pictures,
 __all__ = ["KEPT_BYTES", "StreamImages"]
 
 KEPT_BYTES = 2**31
-"""Decoded pictures kept in memory (2 GiB: about 14,000 of 224 x 224 pixels)."""
+"""Number of bytes of decoded pictures kept in memory (2 GiB: about 14,000 of 224 x 224 pixels)."""
 
 
 class StreamImages:
@@ -28,10 +28,10 @@ class StreamImages:
 
     Parameters
     ----------
-    files : which pictures, with their labels.
-    size : height and width that their middle is brought to (see `benchkit.data.images.stream_loader`).
-    workers : threads that read and decode; 0 is this one.
-    device, dtype, channels_last, normalisation : of the batches; see `DeviceImages`.
+    files : Pictures with their labels.
+    size : Height and width that their middle is brought to (see `benchkit.data.images.stream_loader`).
+    workers : Number of threads that read and decode; 0 is this one.
+    device, dtype, channels_last, normalisation : Place and form of the batches; see `DeviceImages`.
     """
 
     def __init__(
@@ -58,9 +58,7 @@ class StreamImages:
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return the middles of the pictures at int64[b], normalised, and their labels int64[b].
 
-        Raises
-        ------
-        InputError : a picture cannot be read.
+        An InputError says which picture cannot be read.
         """
         asked = index.tolist()
         found = {i: self._kept[i] for i in asked if i in self._kept}

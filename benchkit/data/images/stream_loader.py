@@ -1,4 +1,4 @@
-"""Batches of a data set that stays on disk: workers read, decode, crop and flip; the device normalises.
+"""Makes batches of a data set that stays on disk: workers read, decode, crop and flip; the device normalises.
 
 The usual augmentation of ImageNet (Szegedy et al., 2015, section 6): a random crop of 8 % to 100 % of the
 area with an aspect ratio in 3/4..4/3, resized, and mirrored half of the time. In evaluation: the middle 7/8
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchkit.base.errors import InputError
-from benchkit.data.images.epochs import Epochs
+from benchkit.data.images.epochs import EpochBatches
 from benchkit.data.images.folder import FileList, picture_bytes
 from benchkit.data.images.readers.picture import open_picture
 from benchkit.data.images.splits import Normalisation
@@ -32,7 +31,7 @@ from benchkit.data.images.splits import Normalisation
 __all__ = ["IMAGENET_NORMALISATION", "Pictures", "StreamBatches", "middle_box", "normalise", "random_box"]
 
 IMAGENET_NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Of ImageNet's training images, as used throughout the literature."""
+"""Means and standard deviations of ImageNet's training images, as used throughout the literature."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -65,7 +64,7 @@ def middle_box(width: int, height: int) -> Box:
 
 
 class Pictures(Dataset[Tensor | str]):
-    """Item (index, seed) -> uint8[size, size, 3], or the line that says why not; seed -1 does not augment."""
+    """Item (index, seed) -> uint8[size, size, 3], or the line of its error; seed -1 does not augment."""
 
     def __init__(self, files: FileList, size: int) -> None:
         self.files = files
@@ -105,22 +104,16 @@ def normalise(
     return ((planes - mean) / std).to(dtype).contiguous(memory_format=layout)
 
 
-class StreamBatches:
-    """Batches of pictures on disk.
+class StreamBatches(EpochBatches):
+    """Batches of pictures on disk; see `EpochBatches`.
 
     Parameters
     ----------
-    files : which pictures, with their labels.
-    size : height and width of the batches' images.
-    batch_size : images a batch, over all processes.
-    generator : source of all randomness of `epoch`, on the CPU.
-    workers : processes that read; 0 reads in this one.
-    device, dtype, channels_last, normalisation : of the batches; see `DeviceImages`.
-    shard : (rank, processes) in distributed training; see `TrainingBatches`.
-
-    Raises
-    ------
-    InputError : a batch is larger than the data, or does not give each process an equal share.
+    files : Pictures with their labels.
+    size : Height and width of the batches' images.
+    generator : Source of all randomness of `epoch`, on the CPU.
+    workers : Number of processes that read; 0 reads in this one.
+    device, dtype, channels_last, normalisation : Place and form of the batches; see `DeviceImages`.
     """
 
     def __init__(
@@ -136,13 +129,8 @@ class StreamBatches:
         normalisation: Normalisation = IMAGENET_NORMALISATION,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
-        if not 1 <= batch_size <= len(files):
-            raise InputError(f"batch size {batch_size} must be in 1..{len(files)}, the images there are")
-        if batch_size % shard[1] or not 0 <= shard[0] < shard[1]:
-            raise InputError(f"batch size {batch_size} does not divide among {shard[1]} processes")
-        self.shard = shard
+        super().__init__(len(files), batch_size, generator, shard)
         self.files = files
-        self.batch_size = batch_size
         self.workers = workers
         self.device = torch.device(device)
         self.dtype = dtype
@@ -150,37 +138,23 @@ class StreamBatches:
         self.normalisation = normalisation
         self._pictures = Pictures(files, size)
         self._labels = torch.tensor(files.labels)
-        self._epochs = Epochs(generator)
-
-    def __len__(self) -> int:
-        """Batches a training epoch; the last, smaller one is left out."""
-        return len(self.files) // self.batch_size
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the augmented batches of the next epoch, or what is left of one that was interrupted.
 
-        Raises
-        ------
-        InputError : a picture cannot be read.
+        An InputError says which picture cannot be read.
         """
-        skip = self._epochs.begin()
-        order = torch.randperm(len(self.files), generator=self._epochs.generator).tolist()
-        seeds = torch.randint(2**62, (len(self.files),), generator=self._epochs.generator).tolist()
+        skip = self.begin()
+        order = torch.randperm(len(self.files), generator=self.generator).tolist()
+        seeds = torch.randint(2**62, (len(self.files),), generator=self.generator).tolist()
         items = list(zip(order, seeds, strict=True))
-        size, (rank, processes) = self.batch_size, self.shard
-        starts = [number * size for number in range(skip, len(self))]
-        plan = [items[start + rank : start + size : processes] for start in starts]
+        plan = [items[self.place(number)] for number in range(skip, len(self))]
         for number, batch in enumerate(self._load(plan), start=skip):
-            self._epochs.hand_out(number, len(self))
+            self.hand_out(number)
             yield batch
 
     def evaluation(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the middle of every picture, in order; the last batch may be smaller.
-
-        Raises
-        ------
-        InputError : a picture cannot be read.
-        """
+        """Yield the middle of every picture, in order; the last batch may be smaller. Raises as `epoch`."""
         items = [(index, -1) for index in range(len(self.files))]
         yield from self._load([items[i : i + self.batch_size] for i in range(0, len(items), self.batch_size)])
 
@@ -197,15 +171,5 @@ class StreamBatches:
             if isinstance(pixels, str):
                 raise InputError(pixels)
             y = self._labels[[index for index, _ in items]].to(self.device)
-            yield self._normalise(pixels.to(self.device, non_blocking=True)), y
-
-    def _normalise(self, pixels: Tensor) -> Tensor:
-        return normalise(pixels, self.normalisation, self.dtype, self.channels_last)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what an exact resume needs; see `Epochs`."""
-        return self._epochs.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state_dict` returned."""
-        self._epochs.load_state_dict(state, len(self))
+            there = pixels.to(self.device, non_blocking=True)
+            yield normalise(there, self.normalisation, self.dtype, self.channels_last), y

@@ -1,4 +1,4 @@
-"""A data set too large for memory: what is kept of it is where its pictures are, and what they were.
+"""Keeps a data set that is too large for memory: the place of its pictures, and what they were.
 
 The pictures stay in their folder. A small JSON file in the cache names it, with the identity of the listing
 (`FolderListing.sha256`); when the data set is opened the folder is listed again, and must be the same.
@@ -42,14 +42,14 @@ _LARGEST = 4 * MEGABYTE  # names of 65,536 classes
 
 @dataclass(frozen=True, eq=False)
 class SearchStream:
-    """What is handed to a search on a streamed data set; it lists no test image.
+    """The pictures of a search on a streamed data set; it lists no test image.
 
     Attributes
     ----------
-    train, valid : pictures to train on, and to validate on.
-    class_names : one a class.
-    identity : what a manifest keeps.
-    image_size : height and width that pictures are brought to as they are read.
+    train, valid : Pictures to train on, and to validate on.
+    class_names : Names of the classes, in the order of the labels.
+    identity : Entry of a manifest.
+    image_size : Height and width that pictures are brought to as they are read.
     """
 
     train: FileList
@@ -82,16 +82,11 @@ class StreamedSet:
     changes: Mapping[str, int] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
-        """Return what a manifest keeps: the name, the SHA-256 of the listing, and every reduction."""
+        """Return a manifest's entry: the name, the SHA-256 of the listing, and every reduction."""
         return {"name": self.name, "sha256": self.sha256, "streamed": True, **self.changes}
 
     def sized(self, image_size: int) -> StreamedSet:
-        """Return the data set with every picture brought to `image_size` pixels a side as it is read.
-
-        Raises
-        ------
-        InputError : a size below 1.
-        """
+        """Return the data set with every picture brought to `image_size` pixels a side as it is read."""
         if image_size < 1:
             raise InputError(f"image size {image_size} must be at least 1")
         return replace(self, changes={**self.changes, "image_size": image_size})
@@ -100,15 +95,12 @@ class StreamedSet:
         """Return the data set with `limit` training pictures (`images.reduce.stratified`)."""
         kept = stratified(self.train.labels, limit, seed)
         changes = {**self.changes, "limit": limit, "limit_seed": seed}
-        train = self.train.take(kept)
-        return StreamedSet(self.name, train, self.test, self.class_names, self.licence, self.sha256, changes)
+        return replace(self, train=self.train.take(kept), changes=changes)
 
     def divide(self, valid: int, seed: int = 0) -> tuple[SearchStream, FileList]:
-        """Return what a search is handed, and the test pictures, which go to the reporter alone.
+        """Return the pictures of a search, and the test pictures, which go to the reporter alone.
 
-        Raises
-        ------
-        InputError : more validation images than there are.
+        An InputError says that there are too few pictures to set `valid` aside.
         """
         first, second = split(len(self.train), valid, seed)
         identity = {**self.identity(), "split": "seeded", "valid": valid, "split_seed": seed}
@@ -134,12 +126,7 @@ def write_streamed(path: Path, name: str, folder: Path, listing: FolderListing, 
 
 
 def read_streamed_about(path: Path) -> dict[str, Any]:
-    """Return what is kept of a streamed data set, without looking at its folder.
-
-    Raises
-    ------
-    InputError : not such a file, or a damaged one.
-    """
+    """Return what is kept of a streamed data set, without its folder; raise InputError for damage."""
     try:
         about = read_json(path, "images", _LARGEST)
     except InputError as error:
@@ -153,9 +140,7 @@ def read_streamed_about(path: Path) -> dict[str, Any]:
 def read_streamed(path: Path) -> StreamedSet:
     """Return a streamed data set, after listing its folder again.
 
-    Raises
-    ------
-    InputError : a damaged file, or a folder that is gone or has changed.
+    An InputError says that its file is damaged, or that the folder is gone or has changed.
     """
     about = read_streamed_about(path)
     folder = Path(about["folder"])

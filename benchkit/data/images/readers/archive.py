@@ -1,4 +1,4 @@
-"""The members of a tar archive from a stranger, one after another, within limits.
+"""Reads the members of a tar archive from a stranger, one after another, within limits.
 
 Python's tarfile believes a header: a member of 20 kB that is "sparse" becomes 6 GB of zeros, a name has as
 many bytes as its length says, and one header may ask for the next without an end. Here the archive is read
@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 
 
 class _Window:
-    """A file of which tarfile sees so much at a time, and nothing twice."""
+    """A file that tarfile reads forwards only, and a limited number of bytes at a time."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -64,12 +64,8 @@ class _Window:
 def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield the name of each regular file in an archive, with what reads its content before the next.
 
-    The archive is read to its end, where a compressed one keeps its checksum.
-
-    Raises
-    ------
-    InputError : no regular file, or more of anything than an archive of images has.
-    tarfile.TarError, ... : damaged, see `DAMAGED`.
+    The archive is read to its end, where a compressed one keeps its checksum. Raises InputError where there
+    is no regular file, or more of anything than an archive of images has, and `DAMAGED`.
     """
     with opened(path, "archive", _LARGEST_ARCHIVE, _LARGEST_ARCHIVE, RATIO) as file:
         window = _Window(file)

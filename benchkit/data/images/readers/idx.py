@@ -1,4 +1,4 @@
-"""IDX files: MNIST, Fashion-MNIST and whatever else is kept so, compressed by gzip or not.
+"""Reads IDX files: MNIST, Fashion-MNIST and others, compressed by gzip or not.
 
 Layout: http://yann.lecun.com/exdb/mnist: two zero bytes, a type byte (8 for unsigned bytes), the number of
 dimensions, each dimension as a big-endian 32-bit integer, then the data in C order.
@@ -33,9 +33,7 @@ _KNOWN: dict[tuple[int, ...], str] = {
 def read_idx(content: bytes, where: str) -> npt.NDArray[np.uint8]:
     """Return the array of an (uncompressed) IDX file of unsigned bytes.
 
-    Raises
-    ------
-    InputError : not such a file, or cut short or too long for the shape that it states.
+    Raises InputError for another file, or one that is too short or too long for the shape that it states.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES or not content[3]:
         raise InputError(f"{where} is not an IDX file of unsigned bytes")

@@ -1,4 +1,4 @@
-"""One batch of an official archive for Python: a pickled dictionary of pixels and labels.
+"""Reads a batch of an official archive for Python: a pickled dictionary of pixels and labels.
 
 The official files were pickled by Python 2, whose texts are bytes: they are read as Latin-1.
 """
@@ -25,9 +25,7 @@ _LABELS = 2**31
 def pickled_dictionary(content: bytes, where: str) -> dict[str, Any]:
     """Return the dictionary in a pickle of Python 2 or 3, its keys as text.
 
-    Raises
-    ------
-    InputError : truncated, damaged, not a dictionary, or naming anything but plain data.
+    Raises InputError for what is truncated, damaged, not a dictionary, or naming anything but plain data.
     """
     found = load_pickle(content, where, encoding="latin1", limits=_LIMITS)
     if not isinstance(found, dict):
@@ -41,13 +39,8 @@ def pickled_dictionary(content: bytes, where: str) -> dict[str, Any]:
 def pickled_batch(content: bytes, size: int, label: str, where: str) -> LabelledImages:
     """Return the images of a batch whose rows hold 3 planes of `size` x `size` pixels, red first.
 
-    Parameters
-    ----------
-    label : key of the labels, integers.
-
-    Raises
-    ------
-    InputError : as `pickled_dictionary`; or images or labels that are missing or of another shape.
+    `label` is the key of the labels, integers. Raises InputError as `pickled_dictionary`, and for images or
+    labels that are missing or of another shape.
     """
     batch = pickled_dictionary(content, where)
     missing = [key for key in ("data", label) if key not in batch]

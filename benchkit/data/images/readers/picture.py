@@ -1,4 +1,4 @@
-"""One picture file as an array, whatever its format, or one line that says why not."""
+"""Decodes one picture file into an array, whatever its format, or says in one line why it cannot."""
 
 from __future__ import annotations
 
@@ -25,18 +25,9 @@ MOST_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # what damaged pictures make its decoders raise
 _DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
+    OSError, SyntaxError, ValueError, EOFError, TypeError, AttributeError, LookupError, ArithmeticError,
+    RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
@@ -44,10 +35,8 @@ _COLOUR = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 def open_picture(content: bytes, where: str) -> Image:
     """Return a picture in mode L (grey) or RGB; palettes and CMYK become RGB, transparency is dropped.
 
-    Raises
-    ------
-    InputError : not a picture, truncated, of pixels that do not fit into bytes, or of more than
-        `MOST_PIXELS`.
+    Raises InputError for what is not a picture, is truncated, has pixels that do not fit into bytes, or more
+    than `MOST_PIXELS`.
     """
     from PIL import Image
 
