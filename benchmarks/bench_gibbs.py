@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.weight_sharing import ImageBatch
 from benchkit.training.distributed import ALONE

@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from benchkit.data.tables import open_table
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 
 _PEER_CELLS = 5_000
 _SINGLE_CELLS = 2_000

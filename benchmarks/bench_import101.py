@@ -42,7 +42,7 @@ print(json.dumps({"seconds": seconds, "bytes": peak, "found": [found.seconds, fo
 _QUERY = """
 import json, sys, time
 import numpy as np
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.data.tables import Metric, Table
 NASBench101().canonical(NASBench101().sample(np.random.default_rng(0), 1))  # libraries are loaded
 import pyarrow

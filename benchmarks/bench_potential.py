@@ -19,7 +19,7 @@ from torch import Tensor
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.pcnas.decision import accuracies
 from benchkit.strategies.pcnas.partial_models import complete, extend, potentials
 from benchkit.strategies.protocol import Scores

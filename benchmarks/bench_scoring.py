@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import CandidateNetwork, build_supernet
+from benchkit.spaces.engine import CandidateNetwork, build_supernet
 
 _THREADS, _BATCH, _TURNS, _CLASSES = 1, 100, 2, 10
 _CASES: tuple[tuple[str, dict[str, Any], int], ...] = (

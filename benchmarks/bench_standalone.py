@@ -24,7 +24,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.processes import in_processes
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import CandidateNetwork, build_network
+from benchkit.spaces.engine import CandidateNetwork, build_network
 from benchkit.studies.building.table_build import BuildSettings, train_one
 from benchkit.training.standalone_recipe import StandaloneRecipe
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import get_space
-from benchkit.spaces.nasbench201 import EDGES
-from benchkit.spaces.networks import CandidateNetwork, build_supernet, compile_cells
+from benchkit.spaces.engine import CandidateNetwork, build_supernet, compile_cells
+from benchkit.spaces.nasbench201.encoding import EDGES
 
 _THREADS = 2
 _CHANNELS, _CELLS, _BATCH, _CLASSES = 16, 5, 64, 10

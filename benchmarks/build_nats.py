@@ -28,7 +28,7 @@ import numpy as np
 from benchkit.base.pickles.reader import load_pickle
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.spaces import get_space
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench201.encoding import NASBench201
 
 __all__ = [
     "build_folder",

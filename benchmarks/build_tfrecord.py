@@ -27,9 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.data.tables import Metric, open_table
-from benchkit.spaces import nasbench101_hash as graph
 from benchkit.spaces.base import Batch
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101 import hash as graph
+from benchkit.spaces.nasbench101.encoding import NASBench101
 
 __all__ = ["OFFICIAL_CELLS", "build", "distinct_cells", "encode_metrics", "encode_record", "enumerate_space"]
 

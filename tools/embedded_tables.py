@@ -28,7 +28,7 @@ from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.write import Column, TableSource, write_table
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 
 __all__ = ["INPUTS", "build_embedded"]
 

@@ -53,7 +53,7 @@ class SupernetEvaluator:
 
     Parameters
     ----------
-    supernet : see ``benchkit.spaces.networks.Supernet``; used as it is at each call, and left so.
+    supernet : see ``benchkit.spaces.engine.Supernet``; used as it is at each call, and left so.
     valid : validation images, on the network's device.
     rng : draws their order, and the images for recalibration.
     images : validation images at full fidelity; None is all.
@@ -165,7 +165,7 @@ class SupernetEvaluator:
         return Evaluation(scores, None)
 
     def _recalibrate(self, row: Any) -> None:
-        from benchkit.spaces.networks import recalibrate
+        from benchkit.spaces.engine import recalibrate
 
         recalibrate(self._supernet, lambda x: self._supernet.path(x, row), self._calibration)
 

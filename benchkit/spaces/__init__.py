@@ -25,25 +25,25 @@ __all__ = [
 
 # name -> module:class; imported when first asked for, so that listing costs nothing
 _SPACES = {
-    "nasbench101": "nasbench101:NASBench101",
-    "nasbench201": "nasbench201:NASBench201",
-    "nasbench201-3": "nasbench201:NASBench201Three",
-    "nasbench-macro": "nasbench_macro:NASBenchMacro",
-    "natsbench-size": "natsbench_size:NATSBenchSize",
-    "darts": "darts:DARTS",
-    "darts-multi": "darts_multi:DARTSMulti",
-    "nasnet": "nasnet:NASNet",
-    "shufflenet": "shufflenet:ShuffleNet",
-    "mobile-small": "mobile:MobileSmall",
-    "mobile-large": "mobile:MobileLarge",
+    "nasbench101": "nasbench101.encoding:NASBench101",
+    "nasbench201": "nasbench201.encoding:NASBench201",
+    "nasbench201-3": "nasbench201.encoding:NASBench201Three",
+    "nasbench-macro": "nasbench_macro.encoding:NASBenchMacro",
+    "natsbench-size": "natsbench_size.encoding:NATSBenchSize",
+    "darts": "darts.encoding:DARTS",
+    "darts-multi": "darts_multi.encoding:DARTSMulti",
+    "nasnet": "nasnet.encoding:NASNet",
+    "shufflenet": "shufflenet.encoding:ShuffleNet",
+    "mobile-small": "mobile.encoding:MobileSmall",
+    "mobile-large": "mobile.encoding:MobileLarge",
 }
 
 # what stands before the colon -> module:(function of what stands behind it), module:(its usual names);
 # a family that is a space without parameters, too, has no further ones
 _FAMILIES: dict[str, tuple[str, str | None]] = {
-    "branches": ("branches:branches_space", "branches:full_names"),
-    "mobile-small": ("mobile:small", None),
-    "mobile-large": ("mobile:large", None),
+    "branches": ("branches.encoding:branches_space", "branches.encoding:full_names"),
+    "mobile-small": ("mobile.encoding:small", None),
+    "mobile-large": ("mobile.encoding:large", None),
 }
 
 

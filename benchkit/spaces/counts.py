@@ -31,9 +31,8 @@ from typing import Any
 import numpy as np
 
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.branches import Branches
-from benchkit.spaces.branches_layout import Convolution, Node, Normalisation, TwoPath
-from benchkit.spaces.counts_cells import count_two_cells
+from benchkit.spaces.branches.encoding import Branches
+from benchkit.spaces.branches.layout import Convolution, Node, Normalisation, TwoPath
 from benchkit.spaces.counts_layers import (
     Counts,
     Integers,
@@ -44,9 +43,10 @@ from benchkit.spaces.counts_layers import (
     halved,
     normalisation,
 )
-from benchkit.spaces.counts_mobile import count_mobile_chain
-from benchkit.spaces.counts_shuffle import count_shuffle_chain
-from benchkit.spaces.nasbench101_hash import VERTICES, prune
+from benchkit.spaces.mobile.counts import count_mobile_chain
+from benchkit.spaces.nasbench101.hash import VERTICES, prune
+from benchkit.spaces.nasnet.counts import count_two_cells
+from benchkit.spaces.shufflenet.counts import count_shuffle_chain
 from benchkit.spaces.sizes import (
     BranchesSize,
     DenseCellsSize,

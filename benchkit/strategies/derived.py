@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.nasnet import NONE, TwoCells
+from benchkit.spaces.nasnet.encoding import NONE, TwoCells
 from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.weight_sharing import Evaluate, WeightSharingStrategy

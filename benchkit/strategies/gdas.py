@@ -25,7 +25,7 @@ Deviations and choices
   itself stands for log Pr, from which it differs by a constant a position that no softmax can tell.
 - The step of A and the step of W each draw their own architecture, as the published code does. The order on a
   batch is A before W, as for DARTS here.
-- Only the drawn operation's weight has a gradient, see ``benchkit.spaces.networks.network``. An operation
+- Only the drawn operation's weight has a gradient, see ``benchkit.spaces.engine.network``. An operation
   ``none`` computes nothing and passes none on: where every drawn operation that leads to an output is
   ``none``, A stays where it was.
 - The paper's reduction cell is fixed by hand; spaces here say themselves what is searched.

@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.spaces.nasbench201 import EDGES, OPERATIONS, NASBench201
+from benchkit.spaces.nasbench101.encoding import NASBench101
+from benchkit.spaces.nasbench201.encoding import EDGES, OPERATIONS, NASBench201
 from benchkit.spaces.restricted import RestrictedSpace
 
 __all__ = ["encode", "nasbench101_paths", "nasbench201_paths", "one_hot"]

@@ -27,7 +27,7 @@ from torch import Tensor
 from benchkit.base.devices import explain_memory
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.networks import set_dropout
+from benchkit.spaces.engine import set_dropout
 from benchkit.strategies.weight_sharing import optimizer_tensors, restore_optimizer
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.checkpoint import Checkpoint

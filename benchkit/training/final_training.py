@@ -31,7 +31,7 @@ from benchkit.base.files import write_text
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.studies.manifest import versions
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.final_data import FinalData, open_test, seen_images

@@ -32,7 +32,7 @@ __all__ = ["Reporter", "save_found", "save_network"]
 
 def save_found(folder: Path, supernet: Any, architecture: Architecture) -> None:
     """Write the architecture's own weights as `save_network` does, with a copy of the supernet's."""
-    from benchkit.spaces.networks import inherit
+    from benchkit.spaces.engine import inherit
 
     save_network(folder, inherit(supernet, architecture), architecture)
 

@@ -43,7 +43,7 @@ class TrainingRecipe:
     accumulate : parts in which each batch is run, one after another, to save memory; the gradient is the mean
         over the whole batch. Batch normalisation sees one part at a time, so its statistics are those of
         ``batch_size / accumulate`` images; without batch statistics the result is that of 1, up to rounding.
-    compile_cells : run mixtures through compiled cells (``benchkit.spaces.networks.compile_cells``); methods
+    compile_cells : run mixtures through compiled cells (``benchkit.spaces.engine.compile_cells``); methods
         that train paths run as without.
     threads : of torch on the CPU, for training and scoring alike. Sums depend on their number, so it is
         part of a training's identity and never the machine's number of cores.

@@ -187,7 +187,7 @@ def _supernet(
     settings: SearchSettings,
     streams: Streams,
 ) -> Any:
-    from benchkit.spaces.networks import SHARED, build_supernet
+    from benchkit.spaces.engine import SHARED, build_supernet
 
     return build_supernet(
         space,

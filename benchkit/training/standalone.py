@@ -33,7 +33,7 @@ from benchkit.data.images.image_set import LabelledImages
 from benchkit.data.images.splits import SearchImages
 from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.training.standalone_recipe import StandaloneRecipe
 from benchkit.training.streams import torch_generator
 from benchkit.training.training_loop import SCORING_BATCH, accuracy, clock, cross_entropy, exact, train_epoch

@@ -151,8 +151,8 @@ def load_supernet(saved: Saved, device: torch.device) -> Any:
     ------
     InputError : the checkpoint is cut short or changed, or describes no network that there is.
     """
-    from benchkit.spaces.networks.batchnorm import BatchNormPolicy
-    from benchkit.spaces.networks.build import build_supernet, describe_supernet
+    from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+    from benchkit.spaces.engine.build import build_supernet, describe_supernet
 
     checkpoint = checkpoints.read(saved.path)
     network = checkpoint.facts.get("network")

@@ -146,7 +146,7 @@ class Trainer:
         strategy.bind(self.supernet, self.weights)
 
     def _compile(self) -> None:
-        from benchkit.spaces.networks import compile_cells
+        from benchkit.spaces.engine import compile_cells
 
         compile_cells(self.supernet)
 

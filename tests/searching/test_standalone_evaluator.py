@@ -21,7 +21,7 @@ from benchkit.data.images.splits import SearchImages
 from benchkit.searching import Budget, search
 from benchkit.searching.standalone_evaluator import StandaloneEvaluator
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.strategies import get_strategy
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import StandaloneTrainer, seeds_of

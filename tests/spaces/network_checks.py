@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchkit.spaces import Architecture, Batch, Space
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import CandidateNetwork, Mask, build_network, inherit, recalibrate
+from benchkit.spaces.engine import CandidateNetwork, Mask, build_network, inherit, recalibrate
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space, space_names
-from benchkit.spaces.branches import Branches
-from benchkit.spaces.branches_designs import DESIGNS, layout_of
-from benchkit.spaces.branches_layout import Convolution
+from benchkit.spaces.branches.designs import DESIGNS, layout_of
+from benchkit.spaces.branches.encoding import Branches
+from benchkit.spaces.branches.layout import Convolution
 from benchkit.spaces.counts import count, count_parameters
 
 

@@ -17,7 +17,7 @@ from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.counts import count, count_flops, count_parameters, vertex_channels
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}

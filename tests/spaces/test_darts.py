@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.darts import DARTS, OPERATIONS
-from benchkit.spaces.nasnet import EDGES
+from benchkit.spaces.darts.encoding import DARTS, OPERATIONS
+from benchkit.spaces.nasnet.encoding import EDGES
 from tests.spaces.genotypes import DARTS_V1, DARTS_V2
 
 SPACE = DARTS()

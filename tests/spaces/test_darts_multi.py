@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.darts import DARTS
-from benchkit.spaces.darts_multi import DARTSMulti
-from benchkit.spaces.nasnet import EDGES
-from benchkit.spaces.networks import CandidateNetwork, build_network, build_supernet
+from benchkit.spaces.darts.encoding import DARTS
+from benchkit.spaces.darts_multi.encoding import DARTSMulti
+from benchkit.spaces.engine import CandidateNetwork, build_network, build_supernet
+from benchkit.spaces.nasnet.encoding import EDGES
 from tests.spaces.genotypes import DARTS_V1, DARTS_V2
 from tests.spaces.network_checks import (
     assert_counts_are_those_built,

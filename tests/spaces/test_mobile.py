@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.mobile import IDENTITY, LARGE, SMALL, MobileLarge, MobileSmall
+from benchkit.spaces.mobile.encoding import IDENTITY, LARGE, SMALL, MobileLarge, MobileSmall
 
 TABLE_4_BOTH = """
 MBConv_1_3 MBConv_3_3

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchkit.base.errors import InputError
 from benchkit.data.tables import open_table
 from benchkit.spaces import ArchitectureError, nasbench101
-from benchkit.spaces.nasbench101 import OPERATIONS, NASBench101, is_connected, top_nine
-from benchkit.spaces.nasbench101_hash import module_hash, pack, signature
+from benchkit.spaces.nasbench101.encoding import OPERATIONS, NASBench101, is_connected, top_nine
+from benchkit.spaces.nasbench101.hash import module_hash, pack, signature
 
 SPACE = NASBench101()
 PAIRS = list(combinations(range(7), 2))

@@ -7,7 +7,7 @@ import pytest
 
 from benchkit.data.tables import open_table
 from benchkit.spaces import ArchitectureError
-from benchkit.spaces.nasbench201 import EDGES, OPERATIONS, NASBench201
+from benchkit.spaces.nasbench201.encoding import EDGES, OPERATIONS, NASBench201
 
 ARCH_0 = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.nasnet import EDGES, FreeCells, NASNet
+from benchkit.spaces.nasnet.encoding import EDGES, FreeCells, NASNet
 
 SPACE = NASNet()
 DARTS_V2 = (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchkit.base.pickles.reader import load_pickle
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.natsbench_size import CHANNELS, NATSBenchSize
+from benchkit.spaces.natsbench_size.encoding import CHANNELS, NATSBenchSize
 
 META = (
     Path(__file__).resolve().parents[2].parent

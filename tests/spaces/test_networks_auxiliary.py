@@ -12,8 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.nasnet import TwoCells
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     TwoCellsNetwork,
@@ -21,8 +20,9 @@ from benchkit.spaces.networks import (
     build_supernet,
     set_dropout,
 )
-from benchkit.spaces.networks.dropout import DropPath
-from benchkit.spaces.networks.nasnet import AuxiliaryHead
+from benchkit.spaces.engine.dropout import DropPath
+from benchkit.spaces.nasnet.encoding import TwoCells
+from benchkit.spaces.nasnet.network import AuxiliaryHead
 
 SPACE = get_space("nasnet")
 assert isinstance(SPACE, TwoCells)

@@ -12,9 +12,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.branches import Branches
+from benchkit.spaces.branches.encoding import Branches
+from benchkit.spaces.branches.layers import ConvolutionLayer
 from benchkit.spaces.counts import count, count_parameters
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     BranchNetwork,
@@ -25,8 +26,7 @@ from benchkit.spaces.networks import (
     inherit,
     recalibrate,
 )
-from benchkit.spaces.networks.branches_layers import ConvolutionLayer
-from benchkit.spaces.networks.network import Recipe
+from benchkit.spaces.engine.network import Recipe
 from benchkit.spaces.sizes import BranchesSize
 
 torch.set_num_threads(1)

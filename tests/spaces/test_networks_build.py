@@ -17,7 +17,7 @@ from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.categorical import CategoricalSpace
 from benchkit.spaces.counts import count_parameters
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     CandidateNetwork,
@@ -27,7 +27,7 @@ from benchkit.spaces.networks import (
     inherit,
     recalibrate,
 )
-from benchkit.spaces.networks.initialise import initialise
+from benchkit.spaces.engine.initialise import initialise
 from benchkit.spaces.restricted import RestrictedSpace
 
 SIZES: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import SHARED, BatchNormPolicy, CandidateNetwork, ChoiceLayer, build_supernet
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, CandidateNetwork, ChoiceLayer, build_supernet
 from tests.spaces.network_checks import (
     assert_counts_are_those_built,
     assert_inherits,

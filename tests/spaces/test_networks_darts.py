@@ -9,8 +9,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.darts import OPERATIONS
-from benchkit.spaces.networks import (
+from benchkit.spaces.darts.encoding import OPERATIONS
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     TwoCellsNetwork,
@@ -18,7 +18,7 @@ from benchkit.spaces.networks import (
     build_supernet,
     set_dropout,
 )
-from benchkit.spaces.networks.dropout import DropPath
+from benchkit.spaces.engine.dropout import DropPath
 from tests.spaces.genotypes import DARTS_V1, DARTS_V2
 from tests.spaces.network_checks import (
     assert_counts_are_those_built,

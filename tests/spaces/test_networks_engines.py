@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces.networks import Candidate, Cell, CellGraph, Gates, ReluConvBN, Skip, Source, Whole
-from benchkit.spaces.networks.batchnorm import BatchNormPolicy
-from benchkit.spaces.networks.layers import normalise, total
-from benchkit.spaces.networks.pooling import average_pool
+from benchkit.spaces.engine import Candidate, Cell, CellGraph, Gates, ReluConvBN, Skip, Source, Whole
+from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine.layers import normalise, total
+from benchkit.spaces.engine.pooling import average_pool
 
 
 class Times(Candidate):

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import BatchNormPolicy, CandidateNetwork, build_network, build_supernet
+from benchkit.spaces.engine import BatchNormPolicy, CandidateNetwork, build_network, build_supernet
 from tests.spaces.network_checks import multiply_adds, seeded
 
 POLICY = BatchNormPolicy(affine=True, running=False)

@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count, count_parameters
-from benchkit.spaces.mobile import IDENTITY
-from benchkit.spaces.networks import SHARED, BatchNormPolicy, CandidateNetwork, build_supernet
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, CandidateNetwork, build_supernet
+from benchkit.spaces.mobile.encoding import IDENTITY
 from tests.spaces.network_checks import images, seeded
 
 SMALL = {"divisor": 8, "stem_stride": 1, "strided_stages": 3}

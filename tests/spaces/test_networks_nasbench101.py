@@ -11,9 +11,9 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_flops, vertex_channels
-from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.spaces.networks import SHARED, BatchNormPolicy, build_network, build_supernet, inherit
-from benchkit.spaces.networks.nasbench101 import NASBench101Supernet, SlicedConvBN
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, build_network, build_supernet, inherit
+from benchkit.spaces.nasbench101.encoding import NASBench101
+from benchkit.spaces.nasbench101.network import NASBench101Supernet, SlicedConvBN
 from tests.spaces.network_checks import multiply_adds, seeded
 
 SMALL = {"channels": 12, "stacks": 2, "cells": 1}

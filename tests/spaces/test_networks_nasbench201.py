@@ -13,8 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_flops, count_parameters
-from benchkit.spaces.nasbench201 import OPERATIONS, DenseCells
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     CandidateNetwork,
@@ -22,6 +21,7 @@ from benchkit.spaces.networks import (
     build_supernet,
     compile_cells,
 )
+from benchkit.spaces.nasbench201.encoding import OPERATIONS, DenseCells
 
 SMALL = {"channels": 4, "cells": 1}
 AFFINE = BatchNormPolicy(affine=True, running=False)

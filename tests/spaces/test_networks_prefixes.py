@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     BatchNormPolicy,
     CandidateNetwork,
     Cell,
@@ -23,7 +23,7 @@ from benchkit.spaces.networks import (
     build_supernet,
     recalibrate,
 )
-from benchkit.spaces.networks.prefixes import run_with_prefixes
+from benchkit.spaces.engine.prefixes import run_with_prefixes
 
 SIZES: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 4, "cells": 2},

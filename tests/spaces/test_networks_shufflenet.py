@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import (
+from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
     CandidateNetwork,
@@ -21,7 +21,7 @@ from benchkit.spaces.networks import (
     build_supernet,
     set_dropout,
 )
-from benchkit.spaces.networks.dropout import Dropout
+from benchkit.spaces.engine.dropout import Dropout
 from tests.spaces.network_checks import images, seeded
 
 SPACE = get_space("shufflenet")

@@ -8,7 +8,7 @@ import pytest
 from benchkit.base.errors import InputError
 from benchkit.data.tables import open_table
 from benchkit.spaces import ArchitectureError, ProductSpace, get_space
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
 
 # of the 3 x 3 x 2 = 18 rows, five; 0 0 0 - 0 1 0 - 1 1 0 are linked, 2 0 1 - 2 2 1 are linked

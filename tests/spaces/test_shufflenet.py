@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.shufflenet import BLOCKS, OPERATIONS, STAGES, ShuffleNet
+from benchkit.spaces.shufflenet.encoding import BLOCKS, OPERATIONS, STAGES, ShuffleNet
 
 SPACE = ShuffleNet()
 

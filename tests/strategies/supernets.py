@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.architecture_parameters import DifferentiableStrategy
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 

@@ -15,7 +15,7 @@ from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.nasbench101 import is_connected
+from benchkit.spaces.nasbench101.encoding import is_connected
 from benchkit.spaces.restricted import RestrictedSpace
 from benchkit.strategies.vaenas.architecture_vae import (
     ArchitectureVAE,

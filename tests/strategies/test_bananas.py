@@ -15,8 +15,8 @@ import torch
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench101.encoding import NASBench101
+from benchkit.spaces.nasbench201.encoding import NASBench201
 from benchkit.spaces.restricted import RestrictedSpace
 from benchkit.strategies.bananas import BANANAS, independent_thompson
 

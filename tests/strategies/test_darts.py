@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.darts import DARTS, SecondOrderDARTS, hessian_vector_product, second_order_gradient
 from benchkit.strategies.weight_sharing import Gradients, Unrolled
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.enas import ENAS, advantages, policy_loss
 from benchkit.strategies.enas_controller import Controller
 from tests.strategies.supernets import RecordingWeights

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import Batch, ProductSpace, get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.fairnas import FairNAS, accumulate, fair_paths
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.curvature import Identity
 from benchkit.strategies.darts import DARTS
 from benchkit.strategies.gibbsnas.supernet import GibbsNAS, clipped, cosine_rate, draw_conditional

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench201.encoding import NASBench201
 from benchkit.strategies.local_search import LocalSearch
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.nasbench101 import NASBench101
-from benchkit.spaces.nasbench201 import EDGES, OPERATIONS, NASBench201
-from benchkit.spaces.nasbench_macro import NASBenchMacro
+from benchkit.spaces.nasbench101.encoding import NASBench101
+from benchkit.spaces.nasbench201.encoding import EDGES, OPERATIONS, NASBench201
+from benchkit.spaces.nasbench_macro.encoding import NASBenchMacro
 from benchkit.spaces.restricted import RestrictedSpace
 from benchkit.strategies.path_encoding import encode, nasbench101_paths, nasbench201_paths, one_hot
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench201.encoding import NASBench201
 from benchkit.strategies.regularized_evolution import RegularizedEvolution, tournaments, winner
 
 

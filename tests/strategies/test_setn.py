@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.setn import SETN, most_probable
 from benchkit.strategies.weight_sharing import Gradients
 from tests.strategies.supernets import RecordingWeights, bound, closure_of, digits_like

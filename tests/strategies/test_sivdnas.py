@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.darts import DARTS
 from benchkit.strategies.derived import relative_entropy, skip_shares
 from benchkit.strategies.sivdnas.supernet import SIVDNAS, frozen_epochs

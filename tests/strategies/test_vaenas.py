@@ -15,7 +15,7 @@ from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.spos import SPOS
 from benchkit.strategies.vaenas.one_shot import VAENAS

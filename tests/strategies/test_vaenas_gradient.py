@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.vaenas.gradient import VAENASGradient, draw_others, draw_rows, gates, rescaled
 from tests.strategies.supernets import RecordingWeights, bound, closure_of, digits_like

@@ -11,8 +11,8 @@ import torch
 
 from benchkit.data.images import SearchImages, divide, open_image_set, parse_split
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
-from benchkit.spaces.networks.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine import build_supernet
+from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.trainer import Streams, Trainer

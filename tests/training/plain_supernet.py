@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchkit.spaces import Space, get_space
-from benchkit.spaces.networks import SHARED, Recipe
+from benchkit.spaces.engine import SHARED, Recipe
 from benchkit.spaces.sizes import network_size
 
 __all__ = ["PlainSupernet"]

@@ -14,7 +14,7 @@ from benchkit.base.devices import explain_memory, parse_device
 from benchkit.base.errors import InputError
 from benchkit.data.images import divide, open_image_set, parse_split
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.trainer import Streams, Trainer
 

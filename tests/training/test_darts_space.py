@@ -13,7 +13,7 @@ import torch
 from benchkit.base.errors import InputError
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies import get_weight_sharing, weight_sharing_names
 from benchkit.training.presets import get_preset
 from benchkit.training.search import SearchSettings, run_search

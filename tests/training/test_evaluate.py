@@ -16,7 +16,7 @@ from benchkit.base.errors import InputError
 from benchkit.cli.output import assignments, shortened
 from benchkit.data.images import divide, open_image_set, parse_split
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.networks import SHARED, build_network
+from benchkit.spaces.engine import SHARED, build_network
 from benchkit.training.evaluate import evaluate_search
 from benchkit.training.search import SearchSettings, run_search
 

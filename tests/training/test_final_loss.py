@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.training.final_loss import MixedBatches, has_auxiliary, mixed, with_auxiliary_loss
 from benchkit.training.final_recipe import FinalRecipe
 from benchkit.training.recipe import TrainingRecipe

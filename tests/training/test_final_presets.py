@@ -14,7 +14,7 @@ from benchkit.base.errors import InputError
 from benchkit.data.images.image_set import LabelledImages
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.training.final_data import FinalData, SeenImages
 from benchkit.training.final_presets import FINAL_PRESETS, get_final_preset
 from benchkit.training.final_settings import FinalSettings

@@ -23,7 +23,7 @@ from benchkit.data.images.importing import import_images
 from benchkit.data.images.storage import write_image_set
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.training import final_training
 from benchkit.training.final_data import FinalData, open_test, seen_images
 from benchkit.training.final_recipe import FinalRecipe

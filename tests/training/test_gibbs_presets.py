@@ -17,7 +17,7 @@ from benchkit.data.images import SearchImages
 from benchkit.data.images.image_set import LabelledImages
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.gibbsnas.supernet import GibbsNAS
 from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe

@@ -20,7 +20,7 @@ import torch
 from benchkit.base.errors import InputError
 from benchkit.data.images import SearchImages
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import BatchNormPolicy, build_supernet
+from benchkit.spaces.engine import BatchNormPolicy, build_supernet
 from benchkit.strategies.darts import DARTS
 from benchkit.strategies.spos import SPOS
 from benchkit.strategies.weight_sharing import ImageBatch

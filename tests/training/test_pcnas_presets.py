@@ -12,7 +12,7 @@ import torch
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_parameters
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.weight_sharing import Closure, ImageBatch
 from benchkit.training.presets import get_preset

@@ -210,7 +210,7 @@ def test_out_of_memory_in_scoring_names_its_own_option(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     with monkeypatch.context() as patched:
-        patched.setattr("benchkit.spaces.networks.CandidateNetwork.paths", no_memory)
+        patched.setattr("benchkit.spaces.engine.CandidateNetwork.paths", no_memory)
         code, _, err = cli(*words(out))
     assert code == 2
     assert err.splitlines()[-1] == (

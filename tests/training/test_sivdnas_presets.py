@@ -14,7 +14,7 @@ import torch
 
 from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.sivdnas.supernet import SIVDNAS
 from benchkit.training.final_presets import get_final_preset
 from benchkit.training.presets import get_preset

@@ -14,7 +14,7 @@ from benchkit.data.images.device_set import DeviceImages
 from benchkit.searching import Budget, search
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import ArchitectureError
-from benchkit.spaces.networks import BatchNormPolicy, inherit
+from benchkit.spaces.engine import BatchNormPolicy, inherit
 from benchkit.strategies.random_search import RandomSearch
 from benchkit.training.trainer import Trainer
 

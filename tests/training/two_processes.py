@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from benchkit.data.images import SearchImages, divide, open_image_set, parse_split
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.distributed import ALONE, Processes, joined
 from benchkit.training.recipe import TrainingRecipe

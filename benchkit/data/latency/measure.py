@@ -44,9 +44,9 @@ from benchkit.data.latency.lookup import LatencyLookup
 from benchkit.data.latency.parts import Part, no_parts, parts_of
 from benchkit.data.latency.stopwatch import Stopwatch, Timing, Work
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import build_network, build_supernet
-from benchkit.spaces.networks.batchnorm import BatchNormPolicy
-from benchkit.spaces.networks.network import CandidateNetwork
+from benchkit.spaces.engine import build_network, build_supernet
+from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine.network import CandidateNetwork
 from benchkit.spaces.sizes import StagesSize, network_size
 
 __all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]

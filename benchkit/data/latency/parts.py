@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
-from benchkit.spaces.networks.blocks import Fixed
-from benchkit.spaces.networks.cell import Cell
-from benchkit.spaces.networks.chain import ChoiceLayer
-from benchkit.spaces.networks.layers import Candidate, Source
-from benchkit.spaces.networks.network import CandidateNetwork
+from benchkit.spaces.engine.blocks import Fixed
+from benchkit.spaces.engine.cell import Cell
+from benchkit.spaces.engine.chain import ChoiceLayer
+from benchkit.spaces.engine.layers import Candidate, Source
+from benchkit.spaces.engine.network import CandidateNetwork
 
 __all__ = ["Part", "no_parts", "parts_of"]
 

@@ -43,7 +43,7 @@ Deviations and choices
   `gate_rate`; it starts at `initial_drop`. The paper gives neither.
 - Every image has its own draw (Eq. 15's epsilon_i) where gates are kernel slices; elsewhere one draw serves
   a batch.
-- How gates become one architecture of a table's space: see `benchkit.spaces.networks.gated`. Section 3.3: the
+- How gates become one architecture of a table's space: see `benchkit.spaces.engine.gated`. Section 3.3: the
   paper cannot choose pools and skips, which have no weights. Here they have a gate on the operation, and the
   norm 0.
 - ``sampling="predefined"``: hard dropout with one rate for all gates, from 0 in the first epoch linearly to
@@ -76,7 +76,7 @@ from benchkit.strategies.weight_sharing import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchkit.spaces.networks.gated import GatedNetwork
+    from benchkit.spaces.engine.gated import GatedNetwork
 
 __all__ = ["NASAS", "entropy_term", "ramp", "relaxed_gates", "weight_term"]
 
@@ -197,7 +197,7 @@ class NASAS(WeightSharingStrategy):
     def bind(self, supernet: Any, weights: Weights) -> None:
         import torch
 
-        from benchkit.spaces.networks.gated import gated
+        from benchkit.spaces.engine.gated import gated
 
         super().bind(supernet, weights)
         setting = self.hyperparameters

@@ -48,7 +48,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Space
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.sizes import whole_space
 from benchkit.strategies.posterior_queries import PosteriorHyperparameters, PosteriorQueries
 from benchkit.strategies.protocol import Scores

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Space
-from benchkit.spaces.nasbench201 import DenseCells
+from benchkit.spaces.nasbench201.encoding import DenseCells
 from benchkit.strategies.relaxed_sampling import logistic_noise, relaxed_bernoulli
 from benchkit.strategies.sivdnas.variational_dropout import (
     annealed_kl,

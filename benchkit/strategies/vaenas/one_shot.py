@@ -46,7 +46,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
 from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.size_limits import SizeLimits

@@ -49,7 +49,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.regularized_evolution import RegularizedEvolution
 from benchkit.strategies.vaenas.sampling import exploitation, mixture, top_share

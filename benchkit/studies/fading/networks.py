@@ -25,7 +25,7 @@ from benchkit.base.errors import InputError
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
-from benchkit.spaces.networks import SHARED, CandidateNetwork, build_network, inherit, recalibrate
+from benchkit.spaces.engine import SHARED, CandidateNetwork, build_network, inherit, recalibrate
 
 __all__ = ["SubspacePaths", "fisher_diagonal", "log_predictions", "owners"]
 

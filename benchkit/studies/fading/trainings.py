@@ -26,7 +26,7 @@ from benchkit.base.errors import InputError
 from benchkit.base.parts import Arrays, PartStore
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import SHARED, build_network, build_supernet, inherit
+from benchkit.spaces.engine import SHARED, build_network, build_supernet, inherit
 from benchkit.studies.fading.networks import SubspacePaths, fisher_diagonal, log_predictions, owners
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.training.standalone import StandaloneTrainer, seeds_of

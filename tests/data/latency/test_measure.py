@@ -17,7 +17,7 @@ from benchkit.data.latency.parts import parts_of
 from benchkit.data.latency.stopwatch import Stopwatch, Timing, Work
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.networks import build_supernet
+from benchkit.spaces.engine import build_supernet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

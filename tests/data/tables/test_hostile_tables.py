@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchkit.data.tables.formats.tfrecord import frame, masked_crc
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench201.encoding import NASBench201
 from tests.hostile import outcomes
 
 MANY = 12_000_000

@@ -10,7 +10,7 @@ import pytest
 from benchkit.base.errors import InputError
 from benchkit.data.tables.formats.nasbench101_pb2 import ModelMetrics
 from benchkit.data.tables.formats.nasbench101_record import FIELDS, Record, parse_record
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchmarks.build_tfrecord import encode_metrics, encode_record
 
 START = (0.0, 0.0, 0.1, 0.1, 0.1)

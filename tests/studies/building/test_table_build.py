@@ -17,7 +17,7 @@ from benchkit.base.errors import InputError
 from benchkit.data.images import divide, open_image_set, parse_split
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.spaces import ArchitectureError, get_space
-from benchkit.spaces.networks import build_network
+from benchkit.spaces.engine import build_network
 from benchkit.studies.building.table_build import BuildSettings, build_table, chosen_rows
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import StandaloneTrainer

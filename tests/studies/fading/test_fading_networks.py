@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.spaces import get_space
-from benchkit.spaces.networks import SHARED, build_network, build_supernet, inherit, recalibrate
+from benchkit.spaces.engine import SHARED, build_network, build_supernet, inherit, recalibrate
 from benchkit.studies.building.table_build import BuildSettings
 from benchkit.studies.fading.networks import SubspacePaths, fisher_diagonal, owners
 from benchkit.studies.fading.trainings import groups_of, holds

@@ -38,7 +38,7 @@ from benchkit.data.tables.formats.nats_training import CLASSES, cell_parameters,
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.write import Column, TableSource
 from benchkit.spaces.base import Batch
-from benchkit.spaces.nasbench201 import OPERATIONS, NASBench201
+from benchkit.spaces.nasbench201.encoding import OPERATIONS, NASBench201
 
 __all__ = ["HPOBenchReader"]
 

@@ -39,7 +39,7 @@ from benchkit.data.tables.formats.tfrecord import is_tfrecord, read_records
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.write import Column, TableSource
 from benchkit.spaces.base import Batch
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 
 __all__ = ["NASBench101Reader"]
 

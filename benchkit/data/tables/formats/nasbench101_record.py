@@ -27,7 +27,7 @@ from google.protobuf.message import DecodeError
 
 from benchkit.base.errors import InputError, shown
 from benchkit.data.tables.formats.nasbench101_pb2 import ModelMetrics
-from benchkit.spaces.nasbench101 import NASBench101
+from benchkit.spaces.nasbench101.encoding import NASBench101
 
 __all__ = ["BUDGETS", "FIELDS", "MEASURED", "Record", "parse_record"]
 

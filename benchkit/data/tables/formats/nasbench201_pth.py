@@ -32,7 +32,7 @@ from benchkit.base.pickles.reader import first_texts, load_pickles
 from benchkit.base.zip_file import opened_zip
 from benchkit.data.tables.formats.base import Found, Imported, Report
 from benchkit.data.tables.formats.nats import OFFICIAL_KEYS, bytes_needed, make_table, read_monolith
-from benchkit.spaces.nasbench201 import NASBench201
+from benchkit.spaces.nasbench201.encoding import NASBench201
 
 __all__ = ["NASBench201Reader"]
 

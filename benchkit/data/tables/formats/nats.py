@@ -37,8 +37,8 @@ from benchkit.data.tables.formats.base import Found, Imported, Report
 from benchkit.data.tables.formats.nats_columns import ResultColumns
 from benchkit.data.tables.write import TableSource
 from benchkit.spaces import ProductSpace
-from benchkit.spaces.nasbench201 import NASBench201
-from benchkit.spaces.natsbench_size import NATSBenchSize
+from benchkit.spaces.nasbench201.encoding import NASBench201
+from benchkit.spaces.natsbench_size.encoding import NATSBenchSize
 
 __all__ = ["OFFICIAL_KEYS", "NATSReader", "bytes_needed", "make_table", "read_monolith", "space_of"]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError, shown
 from benchkit.spaces.base import Batch
-from benchkit.spaces.nasbench201 import OPERATIONS
+from benchkit.spaces.nasbench201.encoding import OPERATIONS
 
 __all__ = [
     "CLASSES",

@@ -1,0 +1,1 @@
+"""The kernel slices of multi-branch networks, which NASAS chooses among."""

@@ -1,0 +1,1 @@
+"""DARTS: a normal and a reduction cell with two inputs a node."""

@@ -1,0 +1,1 @@
+"""The cells of DARTS with several operations on an edge."""

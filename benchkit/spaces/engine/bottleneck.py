@@ -1,0 +1,58 @@
+"""The blocks of mobile networks: two 1 x 1 convolutions with others between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine.layers import conv_bn
+from benchkit.spaces.engine.squeeze import SqueezeExcitation
+
+__all__ = ["Bottleneck"]
+
+
+class Bottleneck(nn.Module):
+    """1 x 1 convolution, others, linear 1 x 1 projection; a shortcut where the shape stays.
+
+    With one depthwise convolution in the middle it is the inverted residual of MobileNetV2 (Sandler et al.,
+    2018). ReLU follows every convolution but the last.
+
+    Parameters
+    ----------
+    stride : of the first convolution in the middle.
+    expansion : hidden channels for each input channel.
+    kernels : of the convolutions in the middle, a side or (height, width).
+    depthwise : whether they see every channel by itself.
+    squeeze : whether squeeze-and-excitation follows the projection, before the shortcut is added.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        expansion: int,
+        kernels: Sequence[int | tuple[int, int]],
+        policy: BatchNormPolicy,
+        *,
+        depthwise: bool,
+        squeeze: bool = False,
+    ) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        groups = hidden if depthwise else 1
+        self.block = nn.Sequential(conv_bn(inputs, hidden, 1, policy, relu=True))
+        for number, kernel in enumerate(kernels):
+            step = 1 if number else stride
+            self.block.append(conv_bn(hidden, hidden, kernel, policy, stride=step, groups=groups, relu=True))
+        self.block.append(conv_bn(hidden, outputs, 1, policy))
+        if squeeze:
+            self.block.append(SqueezeExcitation(outputs))
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Return float[batch, outputs, height / stride, width / stride], rounded up."""
+        output: Tensor = self.block(value)
+        return value + output if self.shortcut else output

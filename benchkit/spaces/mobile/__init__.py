@@ -1,0 +1,1 @@
+"""The chains of mobile operators of PC-NAS."""

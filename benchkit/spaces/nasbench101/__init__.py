@@ -1,0 +1,1 @@
+"""NAS-Bench-101: directed cells of up to seven vertices."""

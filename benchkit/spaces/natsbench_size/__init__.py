@@ -1,0 +1,1 @@
+"""The size space of NATS-Bench: the widths of five layers."""

@@ -1,0 +1,1 @@
+"""The chain of ShuffleNetV2 blocks."""
