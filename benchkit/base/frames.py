@@ -1,10 +1,10 @@
-"""The door for our own tables kept as CSV: their columns, what these hold, and how much it can be."""
+"""The door for our own tables kept as CSV, with checks of their columns, and their rows as JSON has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, check_regular
@@ -12,7 +12,7 @@ from benchkit.base.files import MEGABYTE, check_regular
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_frame"]
+__all__ = ["as_records", "read_frame"]
 
 _MOST_BYTES = 256 * MEGABYTE
 _MOST_COLUMNS = 1_000
@@ -68,6 +68,12 @@ def read_frame(path: Path, columns: Mapping[str, type], what: str = "table") -> 
         elif kind is int and not pd.api.types.is_integer_dtype(column):
             raise InputError(f"{origin} is damaged: column {name} holds more than whole numbers")
     return frame
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON has them: what is undefined is null."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _check_header(path: Path, origin: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, read_text
 
-__all__ = ["DEEPEST", "MOST_BYTES", "depth_of", "parse_json", "read_json"]
+__all__ = ["DEEPEST", "MOST_BYTES", "depth_of", "parse_json", "read_json", "to_json"]
 
 DEEPEST = 64
 """Number of levels that a document may be nested; the deepest of ours has 8."""
@@ -54,6 +55,11 @@ def parse_json(text: str | bytes, origin: str) -> Any:
     if depth_of(value, DEEPEST) > DEEPEST:
         raise _too_deep(origin)
     return value
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return a document as the text of its file."""
+    return json.dumps(document, indent=1) + "\n"
 
 
 class _RepeatedKeyError(Exception):

@@ -34,7 +34,7 @@ def compare_command(
 ) -> None:
     """Print robust aggregates of the strategies, and tests of every pair."""
     from benchkit.base.files import write_text
-    from benchkit.base.frame_files import as_records
+    from benchkit.base.frames import as_records
     from benchkit.reports.compare import compare_studies
 
     found = compare_studies(directories, words_or_none(datasets), baseline, rope)

@@ -21,7 +21,7 @@ def samples_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Cut searches after their first n samples: best, mean and test accuracy of the best, over seeds."""
-    from benchkit.base.frame_files import as_records
+    from benchkit.base.frames import as_records
     from benchkit.studies.correlation.samples import compare_samples
 
     with progress_bar("architectures tested") as update:

@@ -49,7 +49,7 @@ def correlate_command(
 ) -> None:
     """Print rank correlations of a table's columns (fidelities, data sets, quantities), and of supernets."""
     from benchkit.base.errors import InputError
-    from benchkit.base.frame_files import as_records
+    from benchkit.base.frames import as_records
     from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
     from benchkit.studies.correlation.matrix_files import write_matrix
 

@@ -25,8 +25,8 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, TypeVar
 
+from benchkit.base.environment import versions
 from benchkit.base.errors import InputError
-from benchkit.studies.manifest import versions
 
 __all__ = ["cancelled", "on_cluster"]
 

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
-import re
-from importlib import metadata
 from typing import Any
 
+from benchkit.base.environment import versions
 from benchkit.base.measure import ACCURACY
-from benchkit.base.version import __version__
 from benchkit.data.tables.table import Table
 from benchkit.studies.plan import Plan
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.wording import describe_table
 
-__all__ = ["make_manifest", "to_json", "versions"]
-
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+__all__ = ["make_manifest"]
 
 
 def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: Plan) -> dict[str, Any]:
@@ -44,36 +38,3 @@ def make_manifest(spec: StudySpec, table: Table, digests: dict[str, str], plan: 
         **about,
         "traces": digests,
     }
-
-
-def versions() -> dict[str, Any]:
-    """Return the versions of this package and of what it stands on."""
-    return {
-        "benchkit": __version__,
-        "python": platform.python_version(),
-        "platform": {
-            "system": platform.system(),
-            "machine": platform.machine(),
-            "libc": " ".join(platform.libc_ver()),
-        },
-        "dependencies": _dependencies(),
-    }
-
-
-def to_json(manifest: dict[str, Any]) -> str:
-    """Return the manifest as text, ready to be kept."""
-    return json.dumps(manifest, indent=1, sort_keys=False) + "\n"
-
-
-def _dependencies() -> dict[str, str]:
-    """Return the version of each direct dependency, or that it is not installed: few studies need all."""
-    versions = {}
-    for requirement in metadata.requires("benchkit") or []:
-        match = _NAME.match(requirement)
-        if match is None or "extra ==" in requirement:
-            continue
-        try:
-            versions[match[0]] = metadata.version(match[0])
-        except metadata.PackageNotFoundError:
-            versions[match[0]] = "not installed"
-    return dict(sorted(versions.items()))

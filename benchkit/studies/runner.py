@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from benchkit.base.errors import InputError, blamed_on
+from benchkit.base.json_text import to_json
 from benchkit.base.limits import check_number
 from benchkit.base.processes import check_backend, in_processes
 from benchkit.data.tables.catalogue import open_table
 from benchkit.reports.report import write_report
 from benchkit.studies.cluster import on_cluster
-from benchkit.studies.manifest import make_manifest, to_json
+from benchkit.studies.manifest import make_manifest
 from benchkit.studies.plan import make_plan
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory

@@ -21,7 +21,6 @@ Deviations and choices
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -31,15 +30,17 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.base.environment import versions
 from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
+from benchkit.base.json_text import to_json
 from benchkit.base.limits import check_number
 from benchkit.base.processes import check_backend, in_processes
+from benchkit.base.run_folder import claim
 from benchkit.data.tables.catalogue import open_table
 from benchkit.reports.supernet_report import write_tables
 from benchkit.strategies import get_weight_sharing
 from benchkit.studies.cluster import cancelled, on_cluster
-from benchkit.studies.manifest import versions
 from benchkit.studies.runner import Progress, run
 from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
@@ -131,7 +132,7 @@ def run_supernet_study(
             with query_progress() as update:
                 run(queries, out / "queries", jobs, backend, scheduler, update)
     write_tables(spec, out)
-    write_text(out / "manifest.json", json.dumps(_manifest(spec, folders), indent=1) + "\n")
+    write_text(out / "manifest.json", to_json(_manifest(spec, folders)))
     return out
 
 
@@ -174,13 +175,7 @@ def _search_there(settings: SearchSettings, folder: Path, device: str) -> None:
 
 def _claim(out: Path, spec: SupernetStudySpec) -> None:
     kept = out / "study.yaml"
-    if kept.is_file():
-        if load_supernet_study(kept) != spec:
-            raise InputError(f"{out} holds another study (see {kept}); choose another --out")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is not empty and holds no study; choose another --out")
-    else:
-        write_text(kept, spec.to_yaml())
+    claim(kept, spec.to_yaml(), "study", lambda: "" if load_supernet_study(kept) == spec else f"see {kept}")
 
 
 def _manifest(spec: SupernetStudySpec, folders: dict[str, Path]) -> dict[str, Any]:

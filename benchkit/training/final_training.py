@@ -25,14 +25,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchkit.base.claim import as_json, claim
 from benchkit.base.devices import explain_memory, parse_device
-from benchkit.base.files import write_text
+from benchkit.base.environment import versions
+from benchkit.base.run_folder import RunFolder
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.counts import count
 from benchkit.spaces.engine import build_network
-from benchkit.studies.manifest import versions
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.final_data import FinalData, open_test, seen_images
 from benchkit.training.final_settings import FinalSettings
@@ -75,9 +74,9 @@ def train_finally(
         memory left, a loss that is not finite, or a damaged checkpoint.
     """
     tell = say or (lambda line: None)
-    finished = folder / "result.json"
-    if finished.is_file():
-        claim(folder, "training", asdict(settings))
+    run = RunFolder(folder, "training")
+    if run.finished:
+        run.claim(asdict(settings))
         result = read_final_result(folder)
         tell(f"the training in {folder} is finished: this is its result, nothing was run")
         return result
@@ -85,7 +84,7 @@ def train_finally(
     row = np.asarray(space.validate(space.parse(settings.architecture))[0])
     where = parse_device(device)
     trainer, data = _prepare(settings, space, row, folder, where, on_progress, workers)
-    claim(folder, "training", asdict(settings))
+    run.claim(asdict(settings))
     last = checkpoints.latest(folder / "checkpoints")
     if last is not None:
         trainer.resume(last)
@@ -93,9 +92,8 @@ def train_finally(
     trainer.fit()
     write_history(folder / "training.csv", trainer.history)
     weights = save_network(folder, trainer.network, row)
-    write_text(folder / "manifest.json", as_json(_manifest(settings, trainer, data, weights, where)))
     result = _result(settings, space, row, trainer, data)
-    write_text(finished, as_json(result))
+    run.finish(_manifest(settings, trainer, data, weights, where), result)
     return result
 
 

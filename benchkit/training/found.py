@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.base.claim import as_json
 from benchkit.base.devices import explain_memory
 from benchkit.base.files import replacing, write_text
+from benchkit.base.json_text import to_json
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.data.images.folder import FileList
 from benchkit.data.images.image_set import LabelledImages
@@ -50,7 +50,7 @@ def save_network(folder: Path, alone: Any, architecture: Architecture) -> str:
     with replacing(folder / "network.safetensors") as temporary:
         temporary.write_bytes(content)
     about = {**alone.recipe.describe(), "row": np.asarray(architecture).tolist()}
-    write_text(folder / "network.json", as_json(about))
+    write_text(folder / "network.json", to_json(about))
     return hashlib.sha256(content).hexdigest()
 
 

@@ -19,21 +19,20 @@ last finished epoch, the scoring from its start. A finished one is not run again
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchkit.base.claim import as_json, claim
 from benchkit.base.devices import explain_memory, intra_op_threads
+from benchkit.base.environment import environment
 from benchkit.base.errors import InputError
-from benchkit.base.files import replacing, write_text
+from benchkit.base.files import replacing
+from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.data.images.splits import SearchImages
 from benchkit.data.images.streamed import SearchStream
@@ -92,6 +91,7 @@ def run_search(
     recipe = settings.recipe(preset)
     get_weight_sharing(settings.strategy)
     get_space(settings.space)
+    run = RunFolder(folder, "search")
     with ExitStack() as stack:
         processes = stack.enter_context(joined(device))
         scalars = stack.enter_context(Scalars(folder / "tensorboard")) if tensorboard else None
@@ -105,10 +105,9 @@ def run_search(
             workers=workers,
         )
         if processes.first:
-            claim(folder, "search", settings.describe())
+            run.claim(settings.describe())
         processes.wait()  # nobody looks into the folder before it is this search's
-        finished = folder / "result.json"
-        if finished.is_file():
+        if run.finished:
             return read_result(folder)
         last = checkpoints.latest(folder / "checkpoints")
         processes.wait()  # nor writes to it before all have looked
@@ -120,11 +119,10 @@ def run_search(
             write_history(folder / "training.csv", trainer.history)
             _write_trace(folder / "trace.parquet", trace, trainer.strategy.space)
             manifest = _manifest(settings, trainer, images, processes, trace)
-            write_text(folder / "manifest.json", as_json(manifest))
             recommended = trainer.strategy.recommend()
             save_found(folder, trainer.supernet, recommended)
             result["test"] = Reporter(settings, trainer, images).test(recommended)
-            write_text(finished, as_json(result))
+            run.finish(manifest, result)
         processes.wait()
         return result
 
@@ -237,9 +235,7 @@ def _manifest(
         "scoring": trainer.evaluator.describe(),
         "device": str(processes.device),
         "processes": processes.count,
-        "python": platform.python_version(),
-        "platform": {"system": platform.system(), "machine": platform.machine()},
-        "dependencies": {name: metadata.version(name) for name in ("numpy", "safetensors", "torch")},
+        **environment("numpy", "safetensors", "torch"),
         "trace": trace.digest(),
     }
 

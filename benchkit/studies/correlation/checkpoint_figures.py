@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.base.errors import InputError
-from benchkit.base.frame_files import as_records
+from benchkit.base.frames import as_records
 
 __all__ = ["checkpoint_figures"]
 

@@ -23,8 +23,7 @@ Choices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchkit.base.claim import claim
-from benchkit.base.devices import explain_memory, parse_device
+from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_fields, check_number
+from benchkit.base.run_folder import RunFolder
 from benchkit.data.images.catalogue import about_image_set, open_image_set
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.data.images.splits import SearchImages, divide, parse_split
@@ -156,7 +155,8 @@ def run_correlation(
     )
     with explain_memory(settings.scoring_batch, "--scoring-batch"):
         scorer = CheckpointScorer(settings, facts, images, where, image_seed)
-    claim(folder, "correlation", study.settings)
+    run = RunFolder(folder, "correlation")
+    run.claim(study.settings)
     done = _finished(folder, study)
     if done is not None:
         return done
@@ -168,7 +168,7 @@ def run_correlation(
         for number in dict.fromkeys((first, final) if saved is training.saved[-1] else (first,))
     ]
     scored = []
-    with _threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
+    with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
         for position, (training, saved, number) in enumerate(wanted):
             scores = store.get(saved.sha256, number)
             if scores is None:
@@ -180,7 +180,7 @@ def run_correlation(
                 scores = scorer.score(saved, table.rows[entries], number, tell)
                 store.keep(saved.sha256, number, scores)
             scored.append(Scored(training, saved, number, scores))
-    return write_report(folder, study, scored, store, str(where))
+    return write_report(run, study, scored, store, str(where))
 
 
 class CheckpointScorer:
@@ -322,13 +322,3 @@ def _finished(folder: Path, study: Study) -> dict[str, Any] | None:
         return None
     manifest, result = found
     return result if manifest["checkpoints"] == study.checkpoints() else None
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

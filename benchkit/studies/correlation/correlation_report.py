@@ -7,10 +7,8 @@ supernet calls better what is better alone, and regrets are in the truth's unit.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +22,9 @@ from benchkit.analysis.statistics.rank_correlation import FRACTIONS, best_share,
 from benchkit.analysis.statistics.resolution import CORRELATION
 from benchkit.analysis.statistics.top_k import top_k_figures
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
-from benchkit.base.claim import as_json
-from benchkit.base.files import replacing, write_text
-from benchkit.base.frame_files import as_records
+from benchkit.base.environment import environment
+from benchkit.base.frames import as_records
+from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.reports.figure_files import write_plot
 from benchkit.reports.figure_writer import write_figure
@@ -83,7 +81,7 @@ class Study:
 
 
 def write_report(
-    folder: Path, study: Study, scored: Sequence[Scored], store: ScoreStore, device: str
+    run: RunFolder, study: Study, scored: Sequence[Scored], store: ScoreStore, device: str
 ) -> dict[str, Any]:
     """Write everything but the claim into the folder of a study, and return its result."""
     correlations = _correlations(study, scored)
@@ -101,10 +99,8 @@ def write_report(
         frames["correlations-mean"] = means
     final = [each for each in last if each.images == study.settings["final_images"]]
     frames["scatter"] = _scatter_frame(study, final)
-    for name, frame in frames.items():
-        with replacing(folder / f"{name}.csv") as temporary:
-            frame.to_csv(temporary, index=False, lineterminator="\n")
-    _draw(folder, study, correlations, ceiling, final)
+    run.write_frames(frames)
+    _draw(run.path, study, correlations, ceiling, final)
     result = {
         **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
         "data": study.settings["data"],
@@ -115,8 +111,7 @@ def write_report(
         else [],
         "noise_ceiling": as_records(ceiling),
     }
-    write_text(folder / "manifest.json", as_json(_manifest(study, scored, device)))
-    write_text(folder / "result.json", as_json(result))
+    run.finish(_manifest(study, scored, device), result)
     return result
 
 
@@ -281,11 +276,7 @@ def _manifest(study: Study, scored: Sequence[Scored], device: str) -> dict[str, 
         "correlation": study.settings,
         "checkpoints": study.checkpoints(),
         "device": device,
-        "python": platform.python_version(),
-        "platform": {"system": platform.system(), "machine": platform.machine()},
-        "dependencies": {
-            name: metadata.version(name) for name in ("numpy", "pandas", "safetensors", "scipy", "torch")
-        },
+        **environment("numpy", "pandas", "safetensors", "scipy", "torch"),
         "scores": digest(
             study.architectures, [(each.saved.sha256, each.images, each.scores) for each in scored]
         ),

@@ -25,10 +25,11 @@ from benchkit.analysis.figures.sample_curve import best_of_first, draw_samples, 
 from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.resolution import PERCENT, POSITIVE, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
-from benchkit.base.claim import as_json, claim
 from benchkit.base.columnar import read_parquet
 from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
+from benchkit.base.json_text import to_json
+from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.strategies import get_weight_sharing
 from benchkit.training.evaluate import open_search, settings_of
@@ -77,7 +78,8 @@ def compare_samples(
         "first": list(first),
         "searches": [_identity(path, settings[path]) for path in settings],
     }
-    claim(folder, "samples", manifest)
+    run = RunFolder(folder, "samples")
+    run.claim(manifest)
     rows = []
     for path, trace in traces.items():
         with open_search(path, device) as search:
@@ -113,7 +115,7 @@ def compare_samples(
         [(labels[path], path.name, trace["score"].to_numpy()) for path, trace in traces.items()], tests
     )
     save_figure(draw_samples(info), folder / "samples")
-    write_text(folder / "manifest.json", as_json(manifest))
+    write_text(run.manifest, to_json(manifest))
     return means
 
 

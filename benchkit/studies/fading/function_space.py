@@ -17,7 +17,7 @@ from benchkit.analysis.statistics.fading import prediction_divergence
 from benchkit.analysis.statistics.fast_tau import PairedRanks
 from benchkit.analysis.statistics.rank_correlation import measure_samples
 from benchkit.analysis.statistics.resolution import POSITIVE, student_interval
-from benchkit.base.parts import PartStore
+from benchkit.base.parts import ArrayParts
 from benchkit.spaces import get_space
 from benchkit.studies.fading.posterior import group_labels
 from benchkit.studies.fading.settings import FadingSettings
@@ -31,7 +31,7 @@ FEWEST = 8
 MEASURES = ("kendall_tau", "pearson")
 
 
-def function_frame(settings: FadingSettings, store: PartStore) -> pd.DataFrame:
+def function_frame(settings: FadingSettings, store: ArrayParts) -> pd.DataFrame:
     """Return a row for each supernet, start and architecture.
 
     Columns: models, draw, start, architecture, supernet_accuracy and standalone_accuracy (percent, on the
@@ -61,7 +61,7 @@ def function_frame(settings: FadingSettings, store: PartStore) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)
 
 
-def distance_frame(settings: FadingSettings, laboratory: Laboratory, store: PartStore) -> pd.DataFrame:
+def distance_frame(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts) -> pd.DataFrame:
     """Return the mean relative distance of inherited from stand-alone parameters, by layer and operator.
 
     Columns: models, draw, start, layer, operator, containing (models that have them), value.
@@ -79,7 +79,7 @@ def distance_frame(settings: FadingSettings, laboratory: Laboratory, store: Part
     return pd.DataFrame(rows, columns=["models", "draw", "start", "layer", "operator", "containing", "value"])
 
 
-def correlation_frame(settings: FadingSettings, store: PartStore, functions: pd.DataFrame) -> pd.DataFrame:
+def correlation_frame(settings: FadingSettings, store: ArrayParts, functions: pd.DataFrame) -> pd.DataFrame:
     """Return tau-b and Pearson's r within every set of at least `FEWEST` architectures.
 
     Columns: models, draw, start, of (``supernet``: with the mean of the stand-alone trainings; ``ceiling``:
@@ -112,7 +112,7 @@ def correlation_frame(settings: FadingSettings, store: PartStore, functions: pd.
     return pd.DataFrame(rows, columns=["models", "draw", "start", "of", "measure", "n", "value"])
 
 
-def floor_frame(settings: FadingSettings, laboratory: Laboratory, store: PartStore) -> pd.DataFrame:
+def floor_frame(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts) -> pd.DataFrame:
     """Return how far two stand-alone trainings of one architecture lie apart: the first two seeds.
 
     Columns: start, measure (``prediction_kl`` or ``distance``), layer, operator, n, mean, low, high: the mean
@@ -138,7 +138,7 @@ def floor_frame(settings: FadingSettings, laboratory: Laboratory, store: PartSto
     return pd.DataFrame(rows, columns=columns)
 
 
-def _accuracies(settings: FadingSettings, store: PartStore, start: str) -> npt.NDArray[np.float64]:
+def _accuracies(settings: FadingSettings, store: ArrayParts, start: str) -> npt.NDArray[np.float64]:
     """Return float64[seeds, n]: what the stand-alone trainings reach on the validation images, in percent."""
     numbers = range(len(settings.rows))
     runs = [[Alone(number, seed, start).name for number in numbers] for seed in range(settings.seeds)]

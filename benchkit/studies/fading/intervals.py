@@ -29,10 +29,8 @@ Deviations and choices
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +43,13 @@ from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.analysis.statistics.resolution import CORRELATION, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
-from benchkit.base.claim import as_json, claim
 from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
+from benchkit.base.environment import environment
 from benchkit.base.errors import InputError
-from benchkit.base.files import write_text
-from benchkit.base.frame_files import as_records, write_frames
+from benchkit.base.frames import as_records
 from benchkit.base.limits import check_fields, check_number
-from benchkit.base.parts import PartStore
+from benchkit.base.parts import ArrayParts
+from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.data.tables.table import Table
 from benchkit.spaces import Space, get_space
@@ -159,11 +157,11 @@ def run_intervals(
     if not 1 <= number <= len(images.valid):
         raise InputError(f"cannot score on {number:,} validation images: there are {len(images.valid):,}")
     identity = _identity(settings, study, trainings[0], saved, number)
-    claim(folder, "intervals", identity)
-    finished = folder / "result.json"
-    if finished.is_file():
+    run = RunFolder(folder, "intervals")
+    run.claim(identity)
+    if run.finished:
         return read_interval_result(folder)
-    store = PartStore(folder / "parts")
+    store = run.parts
     scorer = CheckpointScorer(settings.correlation(), trainings[0].facts, images, where, image_seed)
     with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
         scored, total = 0, sum(map(len, saved))
@@ -181,13 +179,18 @@ def run_intervals(
                 if on_progress is not None:
                     on_progress(scored, total)
     frames = _frames(study, saved, store)
-    write_frames(folder, frames)
+    run.write_frames(frames)
     save_figure(
         draw_intervals(interval_info(frames["correlations"], frames["scatter"])), folder / "intervals"
     )
-    write_text(folder / "manifest.json", as_json(_manifest(identity, str(where))))
+    manifest = {
+        "benchkit": __version__,
+        "intervals": identity,
+        "device": str(where),
+        **environment("numpy", "pandas", "safetensors", "scipy", "torch"),
+    }
     result = _result(study, frames)
-    write_text(finished, as_json(result))
+    run.finish(manifest, result)
     store.discard()
     return result
 
@@ -233,7 +236,7 @@ def _part(search: PCNASSearch, saved: Saved) -> str:
     return f"seed{search.seed}-{saved.sha256}"
 
 
-def _frames(study: _Study, saved: list[list[Saved]], store: PartStore) -> dict[str, pd.DataFrame]:
+def _frames(study: _Study, saved: list[list[Saved]], store: ArrayParts) -> dict[str, pd.DataFrame]:
     rows, pools, scatters = [], [], []
     for search, checkpoints in zip(study.searches, saved, strict=True):
         about = (search.seed, search.training)
@@ -335,18 +338,6 @@ def _identity(
         "images": images,
         "scoring_batch": settings.scoring_batch,
         "seed": settings.seed,
-    }
-
-
-def _manifest(identity: dict[str, Any], device: str) -> dict[str, Any]:
-    names = ("numpy", "pandas", "safetensors", "scipy", "torch")
-    return {
-        "benchkit": __version__,
-        "intervals": identity,
-        "device": device,
-        "python": platform.python_version(),
-        "platform": {"system": platform.system(), "machine": platform.machine()},
-        "dependencies": {name: metadata.version(name) for name in names},
     }
 
 

@@ -43,7 +43,7 @@ from benchkit.analysis.statistics.fading import (
     paper_divergences,
     share,
 )
-from benchkit.base.parts import Arrays, PartStore
+from benchkit.base.parts import ArrayParts, Arrays
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.trainings import Alone, Group, holds
 
@@ -78,7 +78,7 @@ class _Posterior:
 
 
 def divergence_frame(
-    settings: FadingSettings, groups: list[Group], store: PartStore, images: int, weight_decay: float
+    settings: FadingSettings, groups: list[Group], store: ArrayParts, images: int, weight_decay: float
 ) -> pd.DataFrame:
     """Return every divergence of the study, with the columns above.
 
@@ -130,7 +130,7 @@ def group_labels(settings: FadingSettings, groups: list[Group]) -> list[tuple[st
 
 
 def _over_seeds(
-    settings: FadingSettings, store: PartStore, start: str, group: Group, who: npt.NDArray[np.intp]
+    settings: FadingSettings, store: ArrayParts, start: str, group: Group, who: npt.NDArray[np.intp]
 ) -> _Posterior:
     ends = [
         _stacked([store.get(Alone(int(index), seed, start).name) for index in who], "end", group)

@@ -26,10 +26,8 @@ Deviations and choices
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +37,11 @@ from benchkit.analysis.figures.fading import draw_study, study_info
 from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.resolution import CORRELATION, PERCENT, POSITIVE, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
-from benchkit.base.claim import as_json, claim
-from benchkit.base.files import write_text
-from benchkit.base.frame_files import as_records, write_frames
-from benchkit.base.parts import PartStore
+from benchkit.base.environment import environment
+from benchkit.base.frames import as_records
+from benchkit.base.parts import ArrayParts
 from benchkit.base.processes import in_processes
+from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.studies.fading.function_space import (
     correlation_frame,
@@ -99,35 +97,35 @@ def run_fading(
     """
     laboratory = opened(settings)
     identity = _identity(settings, laboratory)
-    claim(folder, "fading", identity)
-    finished = folder / "result.json"
-    if finished.is_file():
+    run = RunFolder(folder, "fading")
+    run.claim(identity)
+    if run.finished:
         return read_result(folder)
-    store = PartStore(folder / "parts")
     alone, shared = tasks_of(settings)
     done, total = 0, len(alone) + len(shared)
     for tasks in (alone, shared):  # a supernet is held against trainings that are finished
-        waiting = [task for task in tasks if task.name not in store]
+        waiting = [task for task in tasks if task.name not in run.parts]
         done += len(tasks) - len(waiting)
         if on_progress is not None:
             on_progress(done, total)
-        with closing(_trained(settings, laboratory.sha256, folder / "parts", waiting, jobs)) as results:
+        with closing(_trained(settings, laboratory.sha256, run.parts, waiting, jobs)) as results:
             for _ in results:
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total)
-    frames = _frames(settings, laboratory, store)
-    write_frames(folder, frames)
+    frames = _frames(settings, laboratory, run.parts)
+    run.write_frames(frames)
     save_figure(draw_study(study_info(frames)), folder / "fading")
-    write_text(folder / "manifest.json", as_json(_manifest(identity, laboratory)))
     result = _result(settings, frames)
-    write_text(finished, as_json(result))
+    run.finish(_manifest(identity, laboratory), result)
     if not keep_weights:
-        store.discard()
+        run.parts.discard()
     return result
 
 
-def _trained(settings: FadingSettings, sha256: str, parts: Path, tasks: Sequence[Task], jobs: int) -> Any:
+def _trained(
+    settings: FadingSettings, sha256: str, parts: ArrayParts, tasks: Sequence[Task], jobs: int
+) -> Any:
     """Yield each task as it is finished; close it to cancel the rest."""
     if jobs == 1 or not tasks:
         for task in tasks:
@@ -139,7 +137,7 @@ def _trained(settings: FadingSettings, sha256: str, parts: Path, tasks: Sequence
             yield result
 
 
-def _frames(settings: FadingSettings, laboratory: Laboratory, store: PartStore) -> dict[str, pd.DataFrame]:
+def _frames(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts) -> dict[str, pd.DataFrame]:
     sgd = laboratory.trainer.recipe.sgd
     divergence = divergence_frame(settings, laboratory.groups, store, len(laboratory.train), sgd.weight_decay)
     functions = function_frame(settings, store)
@@ -198,18 +196,11 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
 
 
 def _manifest(identity: dict[str, Any], laboratory: Laboratory) -> dict[str, Any]:
-    names = ("numpy", "pandas", "scipy", "torch")
     return {
         "benchkit": __version__,
         "fading": identity,
         "device": str(laboratory.device),
-        "python": platform.python_version(),
-        "platform": {
-            "system": platform.system(),
-            "machine": platform.machine(),
-            "vectors": cpu_capability(),
-        },
-        "dependencies": {name: metadata.version(name) for name in names},
+        **environment("numpy", "pandas", "scipy", "torch", vectors=cpu_capability()),
     }
 
 

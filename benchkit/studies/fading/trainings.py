@@ -14,7 +14,6 @@ supernet   for its K models in the order of the draw: ``accuracy``, ``agreement/
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ import torch
 from benchkit.analysis.statistics.fading import prediction_divergence, relative_distance
 from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
 from benchkit.base.errors import InputError
-from benchkit.base.parts import Arrays, PartStore
+from benchkit.base.parts import ArrayParts, Arrays
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.spaces import get_space
 from benchkit.spaces.engine import SHARED, build_network, build_supernet, inherit
@@ -141,7 +140,7 @@ class Laboratory:
         arrays["accuracy"] = np.array(self._accuracy(arrays["predictions"]))
         return arrays
 
-    def shared(self, task: Shared, store: PartStore) -> Arrays:
+    def shared(self, task: Shared, store: ArrayParts) -> Arrays:
         """Train one supernet, and hold its models against those that were trained alone."""
         settings = self.settings
         chosen = settings.draws[task.draw][: task.models]
@@ -233,7 +232,7 @@ def opened(settings: FadingSettings) -> Laboratory:
     return Laboratory(settings)
 
 
-def run_task(settings: FadingSettings, sha256: str, folder: Path, task: Task) -> Task:
+def run_task(settings: FadingSettings, sha256: str, parts: ArrayParts, task: Task) -> Task:
     """Train what a task says, keep its part, and return the task.
 
     Raises
@@ -244,7 +243,6 @@ def run_task(settings: FadingSettings, sha256: str, folder: Path, task: Task) ->
         laboratory = opened(settings)
         if laboratory.sha256 != sha256:
             raise InputError(f"{settings.build.data} is another data set by now: start the study again")
-        store = PartStore(folder)
-        arrays = laboratory.alone(task) if isinstance(task, Alone) else laboratory.shared(task, store)
-        store.keep(task.name, arrays)
+        arrays = laboratory.alone(task) if isinstance(task, Alone) else laboratory.shared(task, parts)
+        parts.keep(task.name, arrays)
     return task

@@ -14,7 +14,7 @@ import pytest
 
 from benchkit.analysis.statistics.fading import exact_divergences, laplace, share
 from benchkit.base.errors import InputError
-from benchkit.base.parts import PartStore
+from benchkit.base.parts import ArrayParts
 from benchkit.studies.building.table_build import BuildSettings
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.study import run_fading
@@ -75,7 +75,7 @@ def test_one_model_fades_from_nothing_and_the_exact_value_is_never_negative(fini
 
 def test_a_divergence_of_the_table_is_that_of_the_kept_weights(finished: Path) -> None:
     settings = tiny()
-    laboratory, store = opened(settings), PartStore(finished / "parts")
+    laboratory, store = opened(settings), ArrayParts(finished / "parts")
     group = next(each for each in laboratory.groups if (each.layer, each.operator) == (1, 2))
     parts = [store.get(Alone(int(number), 0, "shared").name) for number in settings.draws[0]]
     parts = [part for part in parts if holds(part, group)]
