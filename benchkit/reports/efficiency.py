@@ -15,7 +15,7 @@ Deviations and choices
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,15 @@ from benchkit.studies.wording import reported, study_measure
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHARES", "TARGETS", "StudyEfficiency", "StudyTraces", "read_study_traces", "study_efficiency"]
+__all__ = [
+    "SHARES",
+    "TARGETS",
+    "StudyEfficiency",
+    "StudyTraces",
+    "read_study_traces",
+    "study_efficiency",
+    "study_traces",
+]
 
 TARGETS = (1.0, 0.5, 0.2)
 """Target regrets, in percent points, where none are named and the study is of percentages.
@@ -62,7 +70,7 @@ class StudyTraces:
     """
 
     spec: StudySpec
-    manifest: dict[str, Any]
+    manifest: Mapping[str, Any]
     traces: pd.DataFrame
     axis: str
     limit: float | None
@@ -121,12 +129,18 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
             f"{out} holds searches that train supernets: they have no regret after each query; "
             f"benchkit plot stability draws what they would have returned"
         )
+    return study_traces(directory, directory.read_manifest(), axis)
+
+
+def study_traces(
+    directory: StudyDirectory, manifest: Mapping[str, Any], axis: str | None = None
+) -> StudyTraces:
+    """Return the traces of a study by its manifest, see `read_study_traces`."""
     spec = directory.spec()
     limited = "queries" if spec.budget.queries is not None else "seconds"
     wanted = axis or limited
     if wanted not in _AXES:
         raise unknown("axis", wanted, _AXES)
-    manifest = directory.read_manifest()
     traces = directory.read_traces()
     column = _AXES[wanted]
     if column == "real_seconds":
@@ -136,7 +150,7 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
             "seconds": f"table {spec.table} has no training seconds: its traces have queries only",
             "real_seconds": "some of its trials were finished by a release that kept no real seconds",
         }
-        raise InputError(f"{out}: {why[column]}")
+        raise InputError(f"{directory.path}: {why[column]}")
     limit = spec.budget.queries if limited == "queries" else spec.budget.simulated_seconds
     return StudyTraces(spec, manifest, traces, column, limit if wanted == limited else None)
 

@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
-from benchkit.reports.figure_files import write_plot
+from benchkit.reports.finished import write_leaderboard_figures
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.wording import numbers_of, reported, study_measure
+from benchkit.studies.wording import numbers_of, study_measure
 
 __all__ = ["latex_of", "leaderboard_of", "write_report"]
 
@@ -61,28 +61,18 @@ def write_report(directory: StudyDirectory, manifest: str) -> None:
 
     The manifest says that the study is complete, so it comes after everything else.
     """
-    from benchkit.analysis.figures.efficiency import draw_efficiency, efficiency_info
-    from benchkit.analysis.figures.ranks import draw_ranks, rank_frame, rank_info
-
     trials = directory.read_trials()
     board = leaderboard_of(trials)
     write_text(directory.leaderboard, board.to_csv(index=False, float_format="%.10g"))
     write_text(directory.latex, latex_of(directory, json.loads(manifest)))
-    traces = directory.read_traces()
-    budget = directory.spec().budget
-    axis: Literal["queries", "seconds"] = "queries" if budget.queries is not None else "seconds"
-    measure = study_measure(json.loads(manifest))
-    info = efficiency_info(traces, axis, split=reported(directory.spec()), measure=measure)
     with _writing(directory.figures):
-        write_plot(draw_efficiency(info), directory.figures / f"efficiency-{axis}", {"": info.curves})
-        if trials["strategy"].nunique() > 1:
-            ranks = rank_info(trials)
-            write_plot(draw_ranks(ranks), directory.figures / "ranks", {"": rank_frame(ranks)})
+        write_leaderboard_figures(directory, json.loads(manifest))
         if directory.spec().best_of_k is not None:
             from benchkit.data.tables.catalogue import open_table
             from benchkit.reports.best_of_k import write_best_of_k
 
-            write_best_of_k(directory, open_table(directory.spec().table), measure)
+            table = open_table(directory.spec().table)
+            write_best_of_k(directory, table, study_measure(json.loads(manifest)))
     write_text(directory.manifest, manifest)
 
 

@@ -15,7 +15,7 @@ import benchkit
 from benchkit.base import InputError
 from benchkit.base.files import check_name, write_text
 from benchkit.data.images.folder import list_folder
-from benchkit.reports.figure_writer import write_figure
+from benchkit.reports.figure_files import write_figure
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 
@@ -27,8 +27,8 @@ WRITERS = re.compile(
 )
 MAY = {
     "base/files.py",  # follows links, and writes to devices
-    "analysis/pgf.py",  # a file in a temporary folder
-    "building/run_journal.py",  # adds to a file, and so follows links
+    "analysis/figures/pgf.py",  # a file in a temporary folder
+    "studies/building/run_journal.py",  # adds to a file, and so follows links
 }
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 from benchkit.analysis.figures.fading import Line, Panel, palette, study_info
 from benchkit.analysis.figures.intervals import interval_info
 from benchkit.base.errors import blamed_on
+from benchkit.reports.figures.fading import read_frames
 from benchkit.reports.page.charts import Axis, Series, lines_table, plain, view_data
 from benchkit.reports.page.origin import command, facts_of, kept_files, read_json
 from benchkit.reports.page.parts import Figure, Section, choice
 from benchkit.reports.page.scatters import scatter_data
-from benchkit.studies.fading.figures import read_frames
 from benchkit.studies.fading.kept import read_fading, read_intervals
 
 __all__ = ["fading_section"]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from benchkit.analysis.figures.style import method_look, method_looks, save_figure, venue_style
 from benchkit.base.errors import InputError
-from benchkit.reports.figure_writer import write_figure
+from benchkit.reports.figure_files import write_figure
 
 PAPERS = ("nasas", "vaenas", "pcnas", "gibbsnas", "sivdnas")
 BASELINES = ("random-search", "regularized-evolution")

@@ -18,7 +18,7 @@ from benchkit.data.images import divide, open_image_set, parse_split
 from benchkit.data.images.device_set import DeviceImages
 from benchkit.data.tables import Metric, Table
 from benchkit.data.tables.write import Column, TableSource, write_table
-from benchkit.reports.plots.correlations import plot_correlation
+from benchkit.reports.figures import draw_figure
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
 from benchkit.studies.correlation.correlation import CorrelationSettings, run_correlation
@@ -106,14 +106,16 @@ def test_a_loss_of_the_table_is_ranked_by_its_direction(
     shown = pd.read_csv(tmp_path / "loss" / "scatter.csv")
     assert (shown["table_valid"] < 0).all()
     assert "quantity" not in json.loads((tmp_path / "accuracy" / "correlation.json").read_text())
-    drawn = plot_correlation([tmp_path / "loss"], tmp_path / "c", fractions=(1.0, 0.5), formats=("svg",))
+    drawn = draw_figure(
+        "correlation", [tmp_path / "loss"], fraction=(1.0, 0.5), out=tmp_path / "c", formats=("svg",)
+    )
     assert any("ranked the other way round" in note for note in drawn.notes)
     assert "validation surprise" in (tmp_path / "c.svg").read_text()
     assert "alone (bits)" in (tmp_path / "c.svg").read_text()
     columns_found = columns_of_studies([tmp_path / "loss"])
     assert columns_found.lower == {"digits/valid/30/surprise"}
     with pytest.raises(InputError, match="rank by accuracy and surprise: draw them one by one"):
-        plot_correlation([tmp_path / "loss", tmp_path / "accuracy"], tmp_path / "d")
+        draw_figure("correlation", [tmp_path / "loss", tmp_path / "accuracy"], out=tmp_path / "d")
     with pytest.raises(InputError, match="did you mean 'surprise'"):
         run_correlation(replace(by_loss, quantity="suprise"), tmp_path / "no", "cpu")
     assert by_accuracy["truths"][0]["better"] == "higher"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchkit.base.errors import InputError
-from benchkit.reports.plots.search_story import read_stories
+from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
 from benchkit.studies.supernet_spec import parse_supernet_study
 from benchkit.training.settings import SearchSettings

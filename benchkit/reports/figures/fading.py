@@ -1,20 +1,19 @@
-"""Figures of finished studies, drawn again from their tables."""
+"""Draws finished studies of posterior fading from their tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
+import typer
 
-from benchkit.analysis.figures.fading import Panel, draw_study, study_info
-from benchkit.analysis.figures.intervals import IntervalInfo, draw_intervals, interval_info
 from benchkit.base.errors import InputError
-from benchkit.base.frames import read_frame
-from benchkit.reports.figure_files import Drawn, write_plot
-from benchkit.studies.fading.kept import COLUMNS
+from benchkit.reports.figures.plot import Plot, Venue, refusing
 
-__all__ = ["plot_fading", "read_frames"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["fading", "read_frames"]
 
 _KINDS = {
     "fading.json": ("divergence-mean", "function_space-mean", "correlation-mean", "floor"),
@@ -22,27 +21,25 @@ _KINDS = {
 }
 
 
-def plot_fading(
-    folders: Sequence[Path],
-    out: Path,
-    start: str = "shared",
-    venue: str = "neurips",
-    formats: Sequence[str] = ("pdf", "png"),
-) -> Drawn:
-    """Draw the studies of some folders into one figure, the tables that it shows beside it.
-
-    Parameters
-    ----------
-    folders : finished studies of one kind: all of ``benchkit fading run``, or all of ``fading intervals``.
-    out, formats : see `write_plot`.
-    start : of the stand-alone trainings that a study shows: ``shared``, or the control, ``independent``.
-    venue : of the page, see `benchkit.analysis.figures.style.VENUES`.
+def fading(
+    folders: Annotated[list[Path], typer.Argument(help="Of benchkit fading run, or of fading intervals.")],
+    start: Annotated[
+        str, typer.Option(help="Stand-alone trainings to show: shared or independent.")
+    ] = "shared",
+    venue: Venue = "neurips",
+) -> Plot:
+    """Draw divergence and correlation against the number of models, or against the intervals of PC-NAS.
 
     Raises
     ------
-    InputError : a folder without a finished study, folders of both kinds, no trainings with that start, no
-        such venue, or a place that cannot be written to.
+    InputError : a folder without a finished study, folders of both kinds, no trainings with that start, or an
+        unknown venue.
     """
+    import pandas as pd
+
+    from benchkit.analysis.figures.fading import Panel, draw_study, study_info
+    from benchkit.analysis.figures.intervals import IntervalInfo, draw_intervals, interval_info
+
     kinds = {folder: _kind(folder) for folder in folders}
     if len(set(kinds.values())) > 1:
         raise InputError("give folders of one kind: of benchkit fading run, or of benchkit fading intervals")
@@ -66,12 +63,10 @@ def plot_fading(
         panels += [
             panel._replace(title=f"{folder.name}: {panel.title}") if several else panel for panel in found
         ]
-    try:
-        drawn = draw_intervals(IntervalInfo(panels, rows), venue) if rows else draw_study(panels, venue)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     tables = {name: pd.concat(parts, ignore_index=True) for name, parts in shown.items()}
-    return write_plot(drawn, out, tables, formats)
+    with refusing():
+        drawn = draw_intervals(IntervalInfo(panels, rows), venue) if rows else draw_study(panels, venue)
+    return Plot(drawn, tables)
 
 
 def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
@@ -81,11 +76,12 @@ def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
     ------
     InputError : no finished study there, or a table that cannot be read.
     """
-    frames = {}
-    for name in _KINDS[_kind(folder)]:
-        path = folder / f"{name}.csv"
-        frames[name] = read_frame(path, COLUMNS[name], "figures")
-    return frames
+    from benchkit.base.frames import read_frame
+    from benchkit.studies.fading.kept import COLUMNS
+
+    return {
+        name: read_frame(folder / f"{name}.csv", COLUMNS[name], "figures") for name in _KINDS[_kind(folder)]
+    }
 
 
 def _kind(folder: Path) -> str:

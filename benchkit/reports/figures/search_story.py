@@ -1,7 +1,7 @@
 """What finished searches would have returned after each of their epochs, read from their folders.
 
 Differentiable methods record the architecture that they derive after every epoch
-(`benchkit.strategies.derived`). `benchkit.reports.plots.searches` looks these up in a table and draws them.
+(`benchkit.strategies.derived`). `benchkit.reports.figures.searches` looks these up in a table and draws them.
 
 Deviations and choices
 ----------------------

@@ -14,8 +14,7 @@ from benchkit.analysis.statistics.curves import regret_curve
 from benchkit.analysis.statistics.ranking import average_ranks, regret_by_seed
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Table
-from benchkit.reports.plots.compare import plot_profile, plot_winrate
-from benchkit.reports.plots.studies import plot_efficiency, plot_ranks, plot_reaching
+from benchkit.reports.figures import draw_figure
 from benchkit.studies.runner import run
 from benchkit.studies.store import StudyDirectory
 from tests.toys import make_small
@@ -30,7 +29,7 @@ def two(done: StudyDirectory, tmp_path: Path) -> list[Path]:
 
 
 def test_the_numbers_beside_an_efficiency_figure(done: StudyDirectory, tmp_path: Path) -> None:
-    drawn = plot_efficiency([done.path], tmp_path / "e.png", formats=("png",))
+    drawn = draw_figure("efficiency", [done.path], formats=("png",), out=tmp_path / "e.png")
     assert [path.name for path in drawn.paths] == ["e.png", "e.csv"]
     kept = pd.read_csv(tmp_path / "e.csv")
     expected = regret_curve(done.read_traces())
@@ -40,7 +39,7 @@ def test_the_numbers_beside_an_efficiency_figure(done: StudyDirectory, tmp_path:
 
 
 def test_several_studies_stand_side_by_side(two: list[Path], tmp_path: Path) -> None:
-    plot_efficiency(two, tmp_path / "e", "seconds", venue="icml", formats=("svg",))
+    draw_figure("efficiency", two, "seconds", venue="icml", formats=("svg",), out=tmp_path / "e")
     kept = pd.read_csv(tmp_path / "e.csv")
     assert set(zip(kept["study"], kept["dataset"], strict=True)) == {
         (name, dataset) for name in (f"{two[0].parent.name}/done", "again/done") for dataset in ("d", "e")
@@ -51,43 +50,43 @@ def test_several_studies_stand_side_by_side(two: list[Path], tmp_path: Path) -> 
 
 
 def test_only_some_data_sets(done: StudyDirectory, tmp_path: Path) -> None:
-    plot_efficiency([done.path], tmp_path / "e", datasets=["e"], formats=("svg",))
+    draw_figure("efficiency", [done.path], datasets=["e"], formats=("svg",), out=tmp_path / "e")
     assert set(pd.read_csv(tmp_path / "e.csv")["dataset"]) == {"e"}
-    plot_ranks([done.path], tmp_path / "r", ["e"], formats=("svg",))
+    draw_figure("ranks", [done.path], ["e"], formats=("svg",), out=tmp_path / "r")
     assert set(pd.read_csv(tmp_path / "r.csv")["dataset"]) == {"e"}
-    plot_reaching([done.path], tmp_path / "s", 5.0, datasets=["e"], formats=("svg",))
+    draw_figure("reaching", [done.path], 5.0, datasets=["e"], formats=("svg",), out=tmp_path / "s")
     assert set(pd.read_csv(tmp_path / "s.csv")["dataset"]) == {"e"}
-    for draw in (plot_efficiency, plot_ranks, plot_profile, plot_winrate):
+    for kind in ("efficiency", "ranks", "profile", "winrate"):
         with pytest.raises(InputError, match="unknown data set 'f'"):
-            draw([done.path], tmp_path / "x", datasets=["f"])
+            draw_figure(kind, [done.path], datasets=["f"], out=tmp_path / "x")
 
 
 def test_a_figure_s_numbers_do_not_replace_a_study_s_tables(done: StudyDirectory) -> None:
     kept = done.leaderboard.read_bytes()
     with pytest.raises(InputError, match=r"leaderboard\.csv is a table of the study there"):
-        plot_ranks([done.path], done.path / "leaderboard.pdf")
+        draw_figure("ranks", [done.path], out=done.path / "leaderboard.pdf")
     assert done.leaderboard.read_bytes() == kept
     assert not (done.path / "leaderboard.pdf").exists()
 
 
 def test_the_same_folder_twice_is_one_study(done: StudyDirectory, tmp_path: Path) -> None:
-    plot_ranks([done.path, done.path], tmp_path / "r", formats=("png",))
+    draw_figure("ranks", [done.path, done.path], formats=("png",), out=tmp_path / "r")
     assert len(pd.read_csv(tmp_path / "r.csv")) == 2 * 3
 
 
 def test_reached_shares_and_who_was_censored(done: StudyDirectory, tmp_path: Path) -> None:
-    drawn = plot_reaching([done.path], tmp_path / "r.png", 5.0, formats=("png",))
+    drawn = draw_figure("reaching", [done.path], 5.0, formats=("png",), out=tmp_path / "r.png")
     assert [path.name for path in drawn.paths] == ["r.png", "r.csv"]
     kept = pd.read_csv(tmp_path / "r.csv")
     assert kept["share"].between(0, 1).all()
     assert (kept.groupby(["dataset", "strategy"])["x"].max() == 20).all()
-    drawn = plot_reaching([done.path], tmp_path / "s.png", 0.5, "seconds", formats=("png",))
+    drawn = draw_figure("reaching", [done.path], 0.5, "seconds", formats=("png",), out=tmp_path / "s.png")
     assert [path.name for path in drawn.paths] == ["s.png", "s.csv", "s-censored.csv"]
     assert "censored" in drawn.notes[0]
 
 
 def test_ranks_are_those_of_the_trials(done: StudyDirectory, tmp_path: Path) -> None:
-    plot_ranks([done.path], tmp_path / "k.pdf", formats=("pdf",))
+    draw_figure("ranks", [done.path], formats=("pdf",), out=tmp_path / "k.pdf")
     kept = pd.read_csv(tmp_path / "k.csv").set_index(["dataset", "strategy"])
     trials = done.read_trials()
     for dataset in ("d", "e"):
@@ -118,15 +117,15 @@ def test_what_cannot_be_drawn_together_is_refused(done: StudyDirectory, toy: Tab
     spec = make_small(budget={"simulated_seconds": 400.0}, strategies=["random-search"], datasets=["d"])
     timed = run(spec, tmp_path / "timed").path
     with pytest.raises(InputError, match="limited different costs"):
-        plot_reaching([done.path, timed], tmp_path / "r", 5.0, "queries")
+        draw_figure("reaching", [done.path, timed], 5.0, "queries", out=tmp_path / "r")
     with pytest.raises(InputError, match="no trial reached a regret of 1e-06"):
-        plot_reaching([timed], tmp_path / "r", 1e-6)
+        draw_figure("reaching", [timed], 1e-6, out=tmp_path / "r")
     with pytest.raises(InputError, match="two strategies share a seed"):
-        plot_ranks([timed], tmp_path / "r")
+        draw_figure("ranks", [timed], out=tmp_path / "r")
     with pytest.raises(InputError, match="unknown venue"):
-        plot_efficiency([done.path], tmp_path / "r", venue="tv")
+        draw_figure("efficiency", [done.path], venue="tv", out=tmp_path / "r")
     with pytest.raises(InputError, match="no folder"):
-        plot_ranks([], tmp_path / "r")
+        draw_figure("ranks", [], out=tmp_path / "r")
     assert not list(tmp_path.glob("r*"))
 
 

@@ -1,4 +1,4 @@
-"""``benchkit plot cell``."""
+"""Draws the cells of an architecture, named or found by a search."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.plots.options import Formats, Out, Venue, tell
+from benchkit.base.errors import InputError
+from benchkit.reports.figures.plot import Plot, Venue, refusing
 
-__all__ = ["command"]
+__all__ = ["cell"]
 
 
-def command(
-    out: Out,
+def cell(
     architecture: Annotated[
         str | None, typer.Argument(help="In the space's notation; else give --from.")
     ] = None,
@@ -22,10 +22,8 @@ def command(
         Path | None, typer.Option("--from", help="Folder of a search, for what it recommends.")
     ] = None,
     venue: Venue = "neurips",
-    formats: Formats = None,
-) -> None:
+) -> Plot:
     """Draw an architecture's cells as graphs, with the operations on their edges or in their nodes."""
-    from benchkit.base.errors import InputError
     from benchkit.spaces import get_space
 
     if found is None:
@@ -41,10 +39,6 @@ def command(
     whole = get_space(space)
     diagrams = whole.diagrams(whole.parse(architecture))
     from benchkit.analysis.figures.cell import cell_info, draw_cells
-    from benchkit.reports.figure_files import formats_of, write_plot
 
-    try:
-        figure = draw_cells(cell_info(diagrams, venue), venue)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    tell(write_plot(figure, out, {}, formats_of(out, formats)))
+    with refusing():
+        return Plot(draw_cells(cell_info(diagrams, venue), venue))

@@ -1,4 +1,4 @@
-"""Figures of finished leaderboard studies, drawn again from their folders: efficiency, ranks, reached shares.
+"""Draws finished leaderboard studies: efficiency, ranks, and the share of trials that reached a target.
 
 Several studies stand in one figure, a panel for each data set of each study. Beside a figure stand its
 numbers as CSV, with the study's folder in the first column.
@@ -7,83 +7,71 @@ numbers as CSV, with the study's folder in the first column.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from benchkit.base.errors import InputError, unknown
-from benchkit.reports.efficiency import StudyTraces, read_study_traces
-from benchkit.reports.figure_files import Drawn, write_plot
-from benchkit.studies.store import StudyDirectory
+from benchkit.reports.figures.plot import Axis, Datasets, Plot, StudyFolders, Venue, refusing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
-__all__ = ["plot_efficiency", "plot_ranks", "plot_reaching"]
+    from benchkit.reports.efficiency import StudyTraces
+    from benchkit.studies.store import StudyDirectory
+
+__all__ = ["efficiency", "efficiency_of", "ranks", "ranks_of", "reaching"]
 
 Panels = Mapping[str, tuple[str, str]]
-"""A panel's title, and the folder and the data set that it shows."""
+"""Title of a panel, and the folder and the data set that it shows."""
 
 
-def plot_efficiency(
-    folders: Sequence[Path],
-    out: Path,
-    axis: str | None = None,
-    datasets: Sequence[str] | None = None,
-    venue: str = "neurips",
-    formats: Sequence[str] = ("pdf", "png"),
-) -> Drawn:
-    """Draw the regret of the incumbent against queries or simulated seconds.
-
-    Parameters
-    ----------
-    folders : of finished studies.
-    out : the figure's name.
-    axis : ``queries``, ``seconds`` or ``real-seconds``; by default what the first study limited.
-    datasets : only these, by their names in the studies; by default all.
+def efficiency(
+    folders: StudyFolders, axis: Axis = None, datasets: Datasets = None, venue: Venue = "neurips"
+) -> Plot:
+    """Draw the regret of the incumbent against what was spent, mean and band over seeds.
 
     Raises
     ------
-    InputError : no finished study, an axis that its traces do not have, an unknown venue, or a place that
-        cannot be written to.
+    InputError : no finished study, an axis that its traces do not have, or an unknown venue.
     """
+    return efficiency_of(_studies(folders, axis), datasets, venue)
+
+
+def efficiency_of(
+    studies: Mapping[str, StudyTraces], datasets: Sequence[str] | None = None, venue: str = "neurips"
+) -> Plot:
+    """Return the figure of `efficiency` from the traces of studies, by the studies' names."""
     from benchkit.analysis.figures.efficiency import draw_efficiency, efficiency_info
 
-    studies = _studies(folders, axis)
     traces, panels, _ = _together(studies, datasets)
     splits = sorted({study.split for study in studies.values()})
     measures = {study.measure for study in studies.values()}
     measure = next(iter(measures)) if len(measures) == 1 else None
-    try:
+    with refusing():
         split = splits[0] if len(splits) == 1 else ""
         info = efficiency_info(traces, _axis_of(studies), split=split, measure=measure)
         figure = draw_efficiency(info, venue)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     notes = ["regret is on the split that each study reports: test or validation"] if len(splits) > 1 else []
     if measure is None:
         notes.append("the studies are of different quantities: each panel's regret is in its own unit")
-    return write_plot(figure, out, {"": _named(info.curves, panels)}, formats, notes)
+    return Plot(figure, {"": _named(info.curves, panels)}, notes)
 
 
-def plot_reaching(
-    folders: Sequence[Path],
-    out: Path,
-    target: float,
-    axis: str | None = None,
-    datasets: Sequence[str] | None = None,
-    venue: str = "neurips",
-    formats: Sequence[str] = ("pdf", "png"),
-) -> Drawn:
-    """Draw the share of trials that reached a target regret, against queries or simulated seconds.
-
-    Parameters
-    ----------
-    folders, out, axis, datasets : see `plot_efficiency`.
-    target : regret in percent points, or in the unit of the studies' quantity.
+def reaching(
+    folders: StudyFolders,
+    target: Annotated[float, typer.Option(help="Regret to reach, in percent points or the quantity's unit.")],
+    axis: Axis = None,
+    datasets: Datasets = None,
+    venue: Venue = "neurips",
+) -> Plot:
+    """Draw the share of trials that reached a regret, against what was spent (Kaplan-Meier).
 
     Raises
     ------
-    InputError : see `plot_efficiency`; a target that no trial reached.
+    InputError : see `efficiency`; a target that no trial reached.
     """
     from benchkit.analysis.figures.reaching import draw_reaching, reaching_info
 
@@ -97,41 +85,44 @@ def plot_reaching(
             "the studies are of different quantities, in which one target means different things"
         )
     measure = next(iter(measures))
-    unit = "" if measure.is_percent else measure.unit
     budgets = {title: limit for title, limit in limits.items() if limit is not None}
-    try:
+    with refusing():
         against = _axis_of(studies)
-        own = against == "real_seconds"
-        info = reaching_info(traces, target, against, budgets or None, own_ends=own, unit=unit)
+        info = reaching_info(
+            traces,
+            target,
+            against,
+            budgets or None,
+            own_ends=against == "real_seconds",
+            unit="" if measure.is_percent else measure.unit,
+        )
         if not info.curves["share"].gt(0).any():
             raise InputError(f"no trial reached a regret of {target:g}: take a larger --target")
         figure = draw_reaching(info, venue)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    notes = [f"{len(info.censored)} trials ended before the horizon and are censored"]
     frames = {"": _named(info.curves, panels)}
     if not len(info.censored):
-        return write_plot(figure, out, frames, formats)
-    return write_plot(figure, out, {**frames, "censored": _named(info.censored, panels)}, formats, notes)
+        return Plot(figure, frames)
+    notes = [f"{len(info.censored)} trials ended before the horizon and are censored"]
+    return Plot(figure, {**frames, "censored": _named(info.censored, panels)}, notes)
 
 
-def plot_ranks(
-    folders: Sequence[Path],
-    out: Path,
-    datasets: Sequence[str] | None = None,
-    venue: str = "neurips",
-    formats: Sequence[str] = ("pdf", "png"),
-) -> Drawn:
-    """Draw average ranks with Friedman's and Nemenyi's tests, a diagram a reported data set.
-
-    Parameters
-    ----------
-    folders, out, datasets : see `plot_efficiency`.
+def ranks(folders: StudyFolders, datasets: Datasets = None, venue: Venue = "neurips") -> Plot:
+    """Draw average ranks over seeds, and which strategies the tests do not tell apart.
 
     Raises
     ------
-    InputError : see `plot_efficiency`; strategies that share no seed.
+    InputError : see `efficiency`; strategies that share no seed.
     """
+    studies = _directories(folders)
+    for directory in studies.values():
+        directory.spec()
+    return ranks_of({name: directory.read_trials() for name, directory in studies.items()}, datasets, venue)
+
+
+def ranks_of(
+    studies: Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None, venue: str = "neurips"
+) -> Plot:
+    """Return the figure of `ranks` from the trials of studies, by the studies' names."""
     import pandas as pd
 
     from benchkit.analysis.figures.ranks import draw_ranks, rank_frame, rank_info
@@ -139,26 +130,22 @@ def plot_ranks(
     parts: list[pd.DataFrame] = []
     known: list[str] = []
     panels: dict[str, tuple[str, str]] = {}
-    for folder, directory in _directories(folders).items():
-        directory.spec()
-        trials = directory.read_trials()
+    for folder, trials in studies.items():
         known += dict.fromkeys(trials["dataset"])
         for dataset in dict.fromkeys(trials["dataset"]):
             if datasets is not None and dataset not in datasets:
                 continue
-            title = dataset if len(folders) == 1 else f"{dataset}, {folder}"
+            title = dataset if len(studies) == 1 else f"{dataset}, {folder}"
             panels[title] = (folder, str(dataset))
             parts.append(trials[trials["dataset"] == dataset].assign(dataset=title))
     _check_datasets(datasets, known)
-    try:
+    with refusing():
         info = rank_info(pd.concat(parts, ignore_index=True))
         figure = draw_ranks(info, venue)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     rows = rank_frame(info)
     left = [title for title in panels if title not in set(rows["dataset"])]
     notes = [f"{title}: fewer than two strategies share a seed; it has no ranks" for title in left]
-    return write_plot(figure, out, {"": _named(rows, panels)}, formats, notes)
+    return Plot(figure, {"": _named(rows, panels)}, notes)
 
 
 def _check_datasets(datasets: Sequence[str] | None, known: Sequence[str]) -> None:
@@ -172,6 +159,8 @@ def _check_datasets(datasets: Sequence[str] | None, known: Sequence[str]) -> Non
 
 def _directories(folders: Sequence[Path]) -> dict[str, StudyDirectory]:
     """Return the studies by the shortest ends of their paths that tell them apart."""
+    from benchkit.studies.store import StudyDirectory
+
     if not folders:
         raise InputError("no folder was given: name that of a finished study")
     paths = list(dict.fromkeys(folder.resolve() for folder in folders))
@@ -185,6 +174,8 @@ def _directories(folders: Sequence[Path]) -> dict[str, StudyDirectory]:
 
 def _studies(folders: Sequence[Path], axis: str | None) -> dict[str, StudyTraces]:
     """Return the studies' traces by name, all against one axis."""
+    from benchkit.reports.efficiency import read_study_traces
+
     found: dict[str, StudyTraces] = {}
     for name, directory in _directories(folders).items():
         found[name] = read_study_traces(directory.path, axis)

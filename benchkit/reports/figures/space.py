@@ -1,4 +1,4 @@
-"""A figure of a whole table, with the ways of a study's searches over it (`benchkit.analysis.figures.space`).
+"""Draws a whole table, with the ways of a study's searches over it (`benchkit.analysis.figures.space`).
 
 Beside the figure stand ``.csv`` (the cells of the density, or the points), ``-front.csv`` (the Pareto front)
 and ``-path.csv`` (a row for each incumbent of each search).
@@ -17,136 +17,123 @@ Deviations and choices
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
+import typer
 
 from benchkit.base.errors import InputError, unknown
-from benchkit.data.tables.catalogue import open_table
-from benchkit.data.tables.costs import CostColumn, find_cost
-from benchkit.data.tables.end_columns import end_columns
-from benchkit.data.tables.table import Table
-from benchkit.reports.figure_files import Drawn, write_plot
-from benchkit.studies.correlation.truth import Truth, named, quantity_of, read_truth, with_unit
-from benchkit.studies.spec import StudySpec
-from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import is_supernet_study
-from benchkit.studies.wording import after_epochs
+from benchkit.reports.figures.plot import Plot, Split, Venue, refusing
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
     from benchkit.analysis.figures.space import SpaceInfo
+    from benchkit.data.tables.costs import CostColumn
+    from benchkit.data.tables.table import Table
+    from benchkit.studies.correlation.truth import Truth
+    from benchkit.studies.spec import StudySpec
+    from benchkit.studies.store import StudyDirectory
 
-__all__ = ["SpacePlot", "plot_space"]
-
-
-@dataclass(frozen=True)
-class SpacePlot:
-    """What is shown of a table.
-
-    Attributes
-    ----------
-    cost : a name of a cost, such as ``params``, or of a quantity of the table.
-    dataset : None is the one that the study searched on, or the table's only one.
-    split : ``valid`` or ``test``.
-    epochs : of the training; None is the longest schedule.
-    quantity : Quantity shown against the cost; None is accuracy, or the table's only quantity.
-    pareto : draw the Pareto front.
-    study : folder of a finished study on the table, or None.
-    strategies : labels of the study's searches to draw; none named are all.
-    seeds : of these searches.
-    venue : of the page, see `benchkit.analysis.figures.style.VENUES`.
-    formats : of the figure's files.
-
-    Raises
-    ------
-    InputError : an unknown split; searches without a study.
-    """
-
-    cost: str = "params"
-    dataset: str | None = None
-    split: str = "valid"
-    epochs: int | None = None
-    pareto: bool = True
-    study: Path | None = None
-    strategies: Sequence[str] = ()
-    seeds: Sequence[int] = (0,)
-    venue: str = "neurips"
-    formats: Sequence[str] = ("pdf", "png")
-    quantity: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.split not in ("valid", "test"):
-            raise unknown("split", self.split, ("valid", "test"))
-        if self.study is None and self.strategies:
-            raise InputError("--strategy names searches of a study: give its folder with --study")
+__all__ = ["space"]
 
 
-def plot_space(name: str, out: Path, plot: SpacePlot) -> Drawn:
-    """Draw accuracy, or another quantity, against cost for every architecture of a table.
-
-    Parameters
-    ----------
-    name : of the table, or its path.
-    out : the figure's name.
+def space(
+    table: Annotated[str, typer.Argument(help="Table, by name or path.")],
+    cost: Annotated[
+        str,
+        typer.Option(help="What x is: params, flops, latency, train-seconds, energy; or a column's word."),
+    ] = "params",
+    dataset: Annotated[str | None, typer.Option(help="Data set of the table.")] = None,
+    split: Split = "valid",
+    epochs: Annotated[
+        int | None, typer.Option(help="Training schedule of what y is; the longest by default.")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="What y is: accuracy by default, or another of the table.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Folder of a finished study on the table: draw its searches.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="Only these of the study; may be repeated.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seeds of these searches; may be repeated.  [default: 0]")
+    ] = None,
+    pareto: Annotated[bool, typer.Option("--pareto/--no-pareto", help="Draw the Pareto front.")] = True,
+    venue: Venue = "neurips",
+) -> Plot:
+    """Draw a whole table, accuracy or another quantity against cost: Pareto front, and ways of searches.
 
     Raises
     ------
-    InputError : no such table, column or search; a study that has not finished or is of another table; an
-        unknown venue, or a place that cannot be written to.
+    InputError : an unknown split; searches without a study; no such table, column or search; a study that has
+        not finished or is of another table; an unknown venue.
     """
+    import numpy as np
+
     from benchkit.analysis.figures.space import draw_space, space_info
+    from benchkit.data.tables.catalogue import open_table
+    from benchkit.data.tables.costs import find_cost
+    from benchkit.studies.correlation.truth import quantity_of, read_truth
 
-    table = open_table(name)
-    directory, spec = (None, None) if plot.study is None else _study(plot.study, table)
-    quantity = quantity_of(table, plot.quantity)
-    dataset = plot.dataset or _dataset(table, quantity, spec)
-    truth = read_truth(table, dataset, plot.split, plot.epochs, quantity)
-    column = find_cost(table, plot.cost, truth.metric.dataset, truth.metric.epochs)
+    if study is None and seed:
+        raise InputError("--seed names searches of a study: give its folder with --study")
+    if split not in ("valid", "test"):
+        raise unknown("split", split, ("valid", "test"))
+    if study is None and strategy:
+        raise InputError("--strategy names searches of a study: give its folder with --study")
+    whole = open_table(table)
+    directory, spec = (None, None) if study is None else _study(study, whole)
+    shown = quantity_of(whole, quantity)
+    dataset = dataset or _dataset(whole, shown, spec)
+    truth = read_truth(whole, dataset, split, epochs, shown)
+    column = find_cost(whole, cost, truth.metric.dataset, truth.metric.epochs)
     paths: pd.DataFrame | None = None
     notes: list[str] = []
     if directory is not None and spec is not None:
-        paths, notes = _paths(table, directory, spec, plot, truth, column)
-    if plot.split == "test" and (spec is None or spec.search.split != "test"):
+        paths, notes = _paths(whole, directory, spec, strategy or [], seed or [0], truth, column, cost)
+    if split == "test" and (spec is None or spec.search.split != "test"):
         notes.append("test accuracy is shown only: nothing was chosen by it")
     lost = int(np.count_nonzero(~(np.isfinite(column.values) & np.isfinite(truth.mean))))
     if lost:
         notes.append(
-            f"{lost:,} of {len(table):,} entries have no {plot.cost} ({column.source}) or no {truth.metric}, "
+            f"{lost:,} of {len(whole):,} entries have no {cost} ({column.source}) or no {truth.metric}, "
             "and are left out"
         )
-    try:
+    with refusing(f"table {whole.name}: "):
         info = space_info(
             column.values,
             truth.mean,
-            None if paths is None else _drawn(paths, column, quantity),
-            pareto=plot.pareto,
+            None
+            if paths is None
+            else paths.assign(cost=paths[column.quantity] * column.factor, accuracy=paths[shown]),
+            pareto=pareto,
             cost_label=column.label,
             accuracy_label=_label(truth),
             unit=truth.quantity.unit,
             higher_is_better=truth.quantity.higher_is_better,
-            lower_cost=column.metric is None or not table.quantity(column.metric).higher_is_better,
-            source=f"{table.name} (SHA-256 {table.sha256[:8]})",
+            lower_cost=column.metric is None or not whole.quantity(column.metric).higher_is_better,
+            source=f"{whole.name} (SHA-256 {whole.sha256[:8]})",
         )
-        figure = draw_space(info, plot.venue)
-    except ValueError as error:
-        raise InputError(f"table {table.name}: {error}") from error
-    frames = {"": _cloud(info, column, quantity)}
-    if plot.pareto:
-        frames["front"] = _front(info, table, truth, column)
+        figure = draw_space(info, venue)
+    frames = {"": _cloud(info, column, shown)}
+    if pareto:
+        frames["front"] = _front(info, whole, truth, column)
     if paths is not None:
         frames["path"] = paths
-    return write_plot(figure, out, frames, plot.formats, notes)
+    return Plot(figure, frames, notes)
 
 
 # -- the table ------------------------------------------------------------------------------------
 
 
 def _dataset(table: Table, quantity: str, spec: StudySpec | None) -> str:
+    from benchkit.data.tables.end_columns import end_columns
+
     having = dict.fromkeys(metric.dataset for metric in end_columns(table, quantity=quantity))
     choices = list(having) if spec is None else spec.datasets
     if len(choices) == 1:
@@ -157,6 +144,8 @@ def _dataset(table: Table, quantity: str, spec: StudySpec | None) -> str:
 
 def _label(truth: Truth) -> str:
     """Return what the y axis says, in two lines."""
+    from benchkit.studies.correlation.truth import named, with_unit
+
     metric = truth.metric
     words = with_unit(named(truth.split, metric.quantity), truth.quantity.unit)
     trained = [] if metric.epochs is None else [f"{metric.epochs} epochs"]
@@ -168,6 +157,9 @@ def _label(truth: Truth) -> str:
 
 
 def _study(folder: Path, table: Table) -> tuple[StudyDirectory, StudySpec]:
+    from benchkit.studies.store import StudyDirectory
+    from benchkit.studies.supernet_spec import is_supernet_study
+
     directory = StudyDirectory(folder)
     if directory.study.is_file() and is_supernet_study(directory.study):
         raise InputError(
@@ -188,12 +180,17 @@ def _paths(
     table: Table,
     directory: StudyDirectory,
     spec: StudySpec,
-    plot: SpacePlot,
+    strategies: Sequence[str],
+    seeds: Sequence[int],
     truth: Truth,
     column: CostColumn,
+    cost: str,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return a row for each incumbent of each search that is asked for, and what to know of them."""
+    import numpy as np
     import pandas as pd
+
+    from benchkit.studies.wording import after_epochs
 
     dataset = truth.metric.dataset
     searched = dataset
@@ -202,7 +199,7 @@ def _paths(
             raise unknown("dataset", dataset, spec.report.datasets or spec.datasets, f"study {spec.name}")
         (searched,) = spec.datasets
     labels = [strategy.label for strategy in spec.strategies]
-    for label in plot.strategies:
+    for label in strategies:
         if label not in labels:
             raise unknown("strategy", label, labels, f"study {spec.name}")
     kept = {
@@ -212,8 +209,8 @@ def _paths(
     }
     quantity = truth.metric.quantity
     parts, lost = [], 0
-    for label in plot.strategies or [name for name in labels if any(key[0] == name for key in kept)]:
-        for seed in dict.fromkeys(plot.seeds):
+    for label in strategies or [name for name in labels if any(key[0] == name for key in kept)]:
+        for seed in dict.fromkeys(seeds):
             if (label, seed) not in kept:
                 there = sorted(each for name, each in kept if name == label)
                 known = f"0 to {there[-1]}" if there else "none: it did not apply"
@@ -245,13 +242,8 @@ def _paths(
         f"shown is {truth.metric}"
     ]
     if lost:
-        notes.append(f"{lost} incumbents have no {plot.cost} or no {quantity} in the table and are left out")
+        notes.append(f"{lost} incumbents have no {cost} or no {quantity} in the table and are left out")
     return pd.concat(parts, ignore_index=True), notes
-
-
-def _drawn(paths: pd.DataFrame, column: CostColumn, quantity: str) -> pd.DataFrame:
-    """Return the ways as the figure wants them, with a cost in its unit and what is on the y axis."""
-    return paths.assign(cost=paths[column.quantity] * column.factor, accuracy=paths[quantity])
 
 
 # -- the data beside the figure -------------------------------------------------------------------
@@ -259,6 +251,8 @@ def _drawn(paths: pd.DataFrame, column: CostColumn, quantity: str) -> pd.DataFra
 
 def _own(table: Table, column: CostColumn) -> npt.NDArray[np.float64]:
     """Return float64[entries]: a cost in the table's own unit, as it is stored."""
+    import numpy as np
+
     if column.metric is not None:
         return table.values(column.metric)
     return np.asarray(table.static_values(column.name), dtype=np.float64)
@@ -266,6 +260,7 @@ def _own(table: Table, column: CostColumn) -> npt.NDArray[np.float64]:
 
 def _cloud(info: SpaceInfo, column: CostColumn, quantity: str) -> pd.DataFrame:
     """Return the points, or the cells of the density that hold any; costs in the table's own unit."""
+    import numpy as np
     import pandas as pd
 
     name, factor, density = column.quantity, column.factor, info.density
@@ -284,6 +279,7 @@ def _cloud(info: SpaceInfo, column: CostColumn, quantity: str) -> pd.DataFrame:
 
 
 def _front(info: SpaceInfo, table: Table, truth: Truth, column: CostColumn) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     known = np.flatnonzero(np.isfinite(column.values) & np.isfinite(truth.mean))

@@ -15,7 +15,7 @@ import pytest
 import benchkit
 from benchkit.base.errors import InputError
 from benchkit.data.tables.metric import Metric
-from benchkit.reports.plots.search_story import read_stories
+from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
 from benchkit.studies.supernet_spec import parse_supernet_study
 from benchkit.studies.supernet_study import run_supernet_study

@@ -1,1 +1,0 @@
-"""The kinds of ``benchkit plot``, a file each."""
