@@ -17,7 +17,7 @@ from benchkit.analysis.tables.published import markdown_row
 from benchkit.base.errors import InputError, blamed_on
 from benchkit.base.files import MEGABYTE, read_text
 from benchkit.base.frames import read_frame
-from benchkit.studies.correlation.kept_study import CORRELATIONS_MEAN, read_about
+from benchkit.studies.correlation.kept import CORRELATIONS_MEAN, read_about
 from benchkit.studies.fading.kept import COLUMNS, read_fading
 
 __all__ = ["interval_text", "key_figures", "markdown_table"]

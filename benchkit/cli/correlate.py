@@ -44,8 +44,8 @@ def correlate_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
-    from benchkit.studies.correlation.checkpoint_figures import checkpoint_figures
-    from benchkit.studies.correlation.correlation import CorrelationSettings, run_correlation
+    from benchkit.studies.correlation.kept import checkpoint_figures
+    from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
 
     settings = CorrelationSettings(
         checkpoints=tuple(checkpoint),

@@ -51,7 +51,7 @@ def correlate_command(
     from benchkit.base.errors import InputError
     from benchkit.base.frames import as_records
     from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
-    from benchkit.studies.correlation.matrix_files import write_matrix
+    from benchkit.studies.correlation.kept import write_matrix
 
     if every and columns is not None:
         raise InputError("--all and --columns exclude each other")

@@ -120,7 +120,7 @@ def read_correlations(folder: Path, name: str, split: str | None = None) -> Foun
     InputError : the study has not finished, has no such split, or a file is damaged.
     """
     from benchkit.base.frames import read_frame
-    from benchkit.studies.correlation.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
+    from benchkit.studies.correlation.kept import CEILING, CORRELATIONS, SCATTER, read_settings
     from benchkit.studies.correlation.truth import ANY_SPLIT
 
     settings, result = read_settings(folder)

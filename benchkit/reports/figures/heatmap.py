@@ -51,7 +51,7 @@ def heatmap(
     """
     from benchkit.analysis.figures.heatmap import draw_heatmap, heatmap_info
     from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
-    from benchkit.studies.correlation.matrix_files import holds_matrix, read_matrix
+    from benchkit.studies.correlation.kept import holds_matrix, read_matrix
 
     notes: tuple[str, ...] = ()
     if len(sources) == 1 and holds_matrix(Path(sources[0])):

@@ -28,7 +28,7 @@ from benchkit.reports.page.parts import (
     worded_cell,
 )
 from benchkit.reports.page.scatters import scatter_data
-from benchkit.studies.correlation.kept_study import CEILING, CORRELATIONS, SCATTER, read_settings
+from benchkit.studies.correlation.kept import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.studies.correlation.truth import ANY_SPLIT, truth_label
 
 __all__ = ["correlation_section", "share_text"]

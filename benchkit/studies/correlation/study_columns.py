@@ -1,7 +1,7 @@
 """What supernets predict, as columns: of finished studies of rank correlation, beside their table's columns.
 
 ``TRAINING`` is the last checkpoint of a training on as many images as the study gave it, ``TRAINING/EPOCH``
-any checkpoint on the number of images that all checkpoints have (`benchkit.studies.correlation.correlation`).
+any checkpoint on the number of images that all checkpoints have (`benchkit.studies.correlation.study`).
 Where several studies have a training of one name, the study's is put before it: ``STUDY:TRAINING``.
 
 Choices
@@ -26,7 +26,7 @@ from benchkit.base.errors import InputError, blamed_on, unknown
 from benchkit.base.frames import read_frame
 from benchkit.data.tables.catalogue import open_table
 from benchkit.data.tables.metric import QUANTITIES, Metric, Quantity
-from benchkit.studies.correlation.kept_study import SCATTER, SCORES, read_settings
+from benchkit.studies.correlation.kept import SCATTER, SCORES, read_settings
 from benchkit.studies.correlation.table_columns import Columns, TableColumns, Values, label_of
 from benchkit.studies.correlation.truth import ANY_SPLIT
 

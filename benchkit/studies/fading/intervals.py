@@ -54,7 +54,7 @@ from benchkit.base.version import __version__
 from benchkit.data.tables.table import Table
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
-from benchkit.studies.correlation.correlation import CheckpointScorer, CorrelationSettings, images_of
+from benchkit.studies.correlation.study import CheckpointScorer, CorrelationSettings, images_of
 from benchkit.studies.correlation.truth import Truth, read_truths, table_of
 from benchkit.studies.fading.kept import read_interval_result
 from benchkit.studies.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
@@ -91,7 +91,7 @@ class IntervalSettings:
     dataset: str | None = None
 
     def correlation(self) -> CorrelationSettings:
-        """Return what `benchkit.studies.correlation.correlation` asks for."""
+        """Return what `benchkit.studies.correlation.study` asks for."""
         return CorrelationSettings(self.searches, scoring_batch=self.scoring_batch)
 
 

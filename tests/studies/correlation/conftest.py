@@ -11,7 +11,7 @@ import pytest
 from benchkit.data.tables import Metric
 from benchkit.data.tables.write import Column, TableSource, write_table
 from benchkit.spaces import get_space
-from benchkit.studies.correlation.correlation import CorrelationSettings
+from benchkit.studies.correlation.study import CorrelationSettings
 from benchkit.training.search import SearchSettings, run_search
 
 SEARCH = SearchSettings(

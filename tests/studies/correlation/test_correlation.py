@@ -21,7 +21,7 @@ from benchkit.data.tables.write import Column, TableSource, write_table
 from benchkit.reports.figures import draw_figure
 from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
-from benchkit.studies.correlation.correlation import CorrelationSettings, run_correlation
+from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
 from benchkit.studies.correlation.study_columns import columns_of_studies
 from benchkit.training.trained import find_trainings, load_supernet
 

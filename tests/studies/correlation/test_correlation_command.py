@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from benchkit.base.errors import InputError
-from benchkit.studies.correlation.correlation import CorrelationSettings, run_correlation
+from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
 from benchkit.training.evaluate import settings_of
 from benchkit.training.search import run_search
 
@@ -171,7 +171,7 @@ def test_data_of_another_shape(
     ):
         about = {"classes": 10, "size": [8, 8, 1], **change}
         monkeypatch.setattr(
-            "benchkit.studies.correlation.correlation.about_image_set", lambda _, about=about: about
+            "benchkit.studies.correlation.study.about_image_set", lambda _, about=about: about
         )
         with pytest.raises(InputError, match=said):
             run_correlation(settings, tmp_path / "out", "cpu")

@@ -19,7 +19,7 @@ from benchkit.base.columnar import read_parquet
 from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, replacing
 from benchkit.base.npz_file import read_npy
-from benchkit.studies.correlation.kept_study import SCORES
+from benchkit.studies.correlation.kept import SCORES
 
 __all__ = ["ScoreStore", "digest"]
 

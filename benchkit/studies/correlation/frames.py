@@ -27,7 +27,7 @@ from benchkit.base.frames import as_records
 from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.reports.figure_files import write_figure, write_plot
-from benchkit.studies.correlation.correlation_scores import ScoreStore, digest
+from benchkit.studies.correlation.scores import ScoreStore, digest
 from benchkit.studies.correlation.truth import Truth, truth_label
 from benchkit.training.trained import Saved, Trained
 

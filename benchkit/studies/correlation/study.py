@@ -43,9 +43,9 @@ from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.strategies import get_weight_sharing
-from benchkit.studies.correlation.correlation_report import Scored, Study, write_report
-from benchkit.studies.correlation.correlation_scores import ScoreStore
-from benchkit.studies.correlation.kept_study import read_finished
+from benchkit.studies.correlation.frames import Scored, Study, write_report
+from benchkit.studies.correlation.kept import read_finished
+from benchkit.studies.correlation.scores import ScoreStore
 from benchkit.studies.correlation.truth import Truth, quantity_of, read_truths, table_of
 from benchkit.training.trained import Saved, Trained, find_trainings, load_supernet
 

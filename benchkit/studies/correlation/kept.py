@@ -1,14 +1,19 @@
-"""What the files of a finished correlation study have to hold: the doors for them."""
+"""Reads the folder of a finished correlation study; writes and reads a correlation matrix."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchkit.base.columnar import NUMBER_OR_MISSING, TEXT, WHOLE, Kind
 from benchkit.base.errors import InputError
-from benchkit.base.json_text import read_json
+from benchkit.base.files import write_text
+from benchkit.base.frames import as_records, read_frame
+from benchkit.base.json_text import read_json, to_json
 from benchkit.base.shapes import COUNT, Each, Maybe, check_shape
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CEILING",
@@ -16,9 +21,13 @@ __all__ = [
     "CORRELATIONS_MEAN",
     "SCATTER",
     "SCORES",
+    "checkpoint_figures",
+    "holds_matrix",
     "read_about",
     "read_finished",
+    "read_matrix",
     "read_settings",
+    "write_matrix",
 ]
 
 SCORES: dict[str, Kind] = {
@@ -75,6 +84,9 @@ _WHOLE_RESULT = {
     ],
 }
 
+_CHECKPOINT = ("training", "seed", "epoch", "images")
+_MATRIX = {"table": {"name": str, "sha256": str}, "n": COUNT, "sample_seed?": Maybe(COUNT)}
+
 
 def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return ``correlation.json`` and ``result.json`` of a finished study.
@@ -116,3 +128,71 @@ def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     except InputError:
         return None
     return manifest, result
+
+
+def checkpoint_figures(folder: Path) -> list[dict[str, Any]]:
+    """Return what a finished study found, an entry for each checkpoint and number of images.
+
+    Returns
+    -------
+    JSON-ready, in the order of ``correlations.csv`` (training by training, by ascending epochs): training,
+    seed (None where the training does not say its own), epoch, images, mean_supernet_accuracy and
+    best_supernet_accuracy in percent, and correlations: truth, fraction, measure, n, value, low, high.
+
+    Raises
+    ------
+    InputError : a table of the study is missing or damaged.
+    """
+    import pandas as pd
+
+    path = folder / "correlations.csv"
+    try:
+        correlations = pd.read_csv(path, dtype={"training": str}).astype({"seed": "Int64"})
+        path = folder / "scores.parquet"
+        scores = pd.read_parquet(path, columns=["training", "epoch", "images", "supernet_accuracy"])
+        by_checkpoint = scores.groupby(["training", "epoch", "images"], observed=True)["supernet_accuracy"]
+        accuracies = {key: (float(values.mean()), float(values.max())) for key, values in by_checkpoint}
+        found = []
+        for _, rows in correlations.groupby(["training", "epoch", "images"], sort=False):
+            about: dict[str, Any] = as_records(rows[list(_CHECKPOINT)].head(1))[0]
+            mean, best = accuracies[about["training"], about["epoch"], about["images"]]
+            about |= {"mean_supernet_accuracy": mean, "best_supernet_accuracy": best}
+            found.append({**about, "correlations": as_records(rows.drop(columns=list(_CHECKPOINT)))})
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    names = list(dict.fromkeys(each["training"] for each in found))
+    found.sort(key=lambda each: (names.index(each["training"]), each["epoch"], each["images"]))
+    return found
+
+
+def write_matrix(folder: Path, matrix: pd.DataFrame, about: dict[str, Any]) -> None:
+    """Write both files, each whole or not at all; ``matrix.json`` last.
+
+    Raises
+    ------
+    InputError : the place cannot be written to.
+    """
+    text = matrix.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    write_text(folder / "matrix.csv", text)
+    write_text(folder / "matrix.json", to_json(about))
+
+
+def holds_matrix(folder: Path) -> bool:
+    """Return whether a folder is one of `write_matrix`."""
+    return (folder / "matrix.json").is_file()
+
+
+def read_matrix(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a matrix and what it is of.
+
+    Raises
+    ------
+    InputError : a file is missing or damaged.
+    """
+    from benchkit.analysis.statistics.correlation_matrix import MATRIX_COLUMNS
+
+    kinds = {name: str if name in ("row", "column", "measure") else float for name in MATRIX_COLUMNS}
+    matrix = read_frame(folder / "matrix.csv", kinds, "matrix")[list(MATRIX_COLUMNS)]
+    path = folder / "matrix.json"
+    about: dict[str, Any] = check_shape(read_json(path, "matrix"), _MATRIX, f"matrix {path}")
+    return matrix, about
