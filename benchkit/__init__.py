@@ -10,10 +10,11 @@ from benchkit.base.version import __version__
 if TYPE_CHECKING:
     from benchkit.base.errors import InputError
     from benchkit.data.tables import Metric, Table, open_table, table_names
+    from benchkit.reports.api import run_study
     from benchkit.searching import TableEvaluator
     from benchkit.spaces import get_space, space_names
     from benchkit.strategies import get_strategy, strategy_names
-    from benchkit.studies.api import load_study, run_study
+    from benchkit.studies.api import load_study
     from benchkit.studies.store import StudyDirectory
 
 __all__ = [
@@ -43,7 +44,7 @@ _HOME = {
     "get_strategy": "benchkit.strategies",
     "load_study": "benchkit.studies.api",
     "open_table": "benchkit.data.tables",
-    "run_study": "benchkit.studies.api",
+    "run_study": "benchkit.reports.api",
     "space_names": "benchkit.spaces",
     "strategy_names": "benchkit.strategies",
     "table_names": "benchkit.data.tables",

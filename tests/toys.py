@@ -13,8 +13,8 @@ import pytest
 from benchkit.cli import main
 from benchkit.data.tables import Metric, Table
 from benchkit.data.tables.write import Column, TableSource, write_table
+from benchkit.reports.api import run_study as run
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, parse_spec
 from benchkit.studies.store import StudyDirectory
 

@@ -61,8 +61,8 @@ def run_study(
 ) -> None:
     """Run a study and write its traces, leaderboard, figures and manifest."""
     from benchkit.base.errors import InputError
+    from benchkit.reports.api import run_study as run
     from benchkit.studies.api import load_study
-    from benchkit.studies.runner import run
     from benchkit.studies.spec import StudySpec
 
     if (study is None) == (preset is None):
@@ -75,7 +75,7 @@ def run_study(
         return run_searches(replaced, out, jobs, backend, scheduler, device, as_json)
     spec = spec.replaced(words_or_none(strategies), words_or_none(datasets), seeds, queries)
     with progress_bar("trials") as update:
-        directory = run(spec, out, jobs, backend, scheduler, update)
+        directory: Any = run(spec, out, jobs, backend, scheduler, update)
     if as_json:
         return show_json(_document(directory.path))
     _show_table(directory, directory.read_manifest())

@@ -26,12 +26,11 @@ def run_searches(
     spec: Any, out: Path, jobs: int, backend: str, scheduler: str | None, device: str, as_json: bool
 ) -> None:
     """Run a study and print its table."""
-    from benchkit.studies.supernet_study import run_supernet_study
+    from benchkit.reports.api import run_study
 
     with progress_bar("searches") as update:
-        run_supernet_study(
-            spec, out, jobs, device, update, partial(progress_bar, "query-backed trials"), backend, scheduler
-        )
+        bar = partial(progress_bar, "query-backed trials")
+        run_study(spec, out, jobs, backend, scheduler, update, device, bar)
     show_searches(out, "json" if as_json else "table")
     if not as_json:
         typer.echo(f"\nresults: {out}")

@@ -25,87 +25,32 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.tables.best_of_k import Window, best_of_k_latex, best_of_k_summary, best_steps
-from benchkit.base.errors import InputError, shown
+from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.data.tables.table import Table
 from benchkit.reports.figure_files import write_plot
 from benchkit.spaces.base import Batch
-from benchkit.strategies import get_strategy
-from benchkit.strategies.protocol import make_hyperparameters
-from benchkit.studies.spec import BestOfKSpec, StudySpec
+from benchkit.studies.best_of_k import phases_of, wanted_best_of_k
+from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.studied import report_metrics, studied_entries
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 from benchkit.studies.wording import describe_table, numbers_of
 
-__all__ = ["best_of_k_values", "check_best_of_k", "sampled_accuracies", "windows", "write_best_of_k"]
+__all__ = ["best_of_k_values", "sampled_accuracies", "windows", "write_best_of_k"]
 
 _BOOTSTRAP_SEED = 0
 _FIGURE_SAMPLES = 5000  # section 5.3, Figure 2
 _TRIAL = ["strategy", "dataset", "seed"]
-_PHASES = ("initial", "samples", "population", "children")
-
-
-def _wanted(spec: StudySpec) -> BestOfKSpec:
-    if spec.best_of_k is None:
-        raise InputError(f"study {spec.name} has no best_of_k")
-    return spec.best_of_k
-
-
-def _phases(spec: StudySpec, label: str) -> dict[str, int]:
-    """Return a sampler's numbers of queries in each phase.
-
-    Raises
-    ------
-    InputError : the strategy has no such phases, or an open end.
-    """
-    described = next(s for s in spec.strategies if s.label == label)
-    chosen = make_hyperparameters(get_strategy(described.name), described.options)
-    phases: dict[str, Any] = {name: getattr(chosen, name, None) for name in _PHASES}
-    missing = [name for name, value in phases.items() if not value]
-    if missing:
-        raise InputError(
-            f"best_of_k: sampler {label} needs {', '.join(missing)} among its options: its trace is cut into "
-            f"{', '.join(_PHASES)}"
-        )
-    return {name: int(value) for name, value in phases.items()}
-
-
-def check_best_of_k(spec: StudySpec) -> None:
-    """Refuse a study whose traces could not fill the table.
-
-    Raises
-    ------
-    InputError : a label that is not the study's, a sampler without its phases, K above its samples, a budget
-        that does not pay for a cell, or a report without validation accuracy.
-    """
-    wanted = _wanted(spec)
-    labels = [strategy.label for strategy in spec.strategies]
-    for label in (wanted.random, wanted.evolution, *wanted.samplers):
-        if label not in labels:
-            raise InputError(
-                f"best_of_k: {shown(label)} is none of this study's strategies: {', '.join(labels)}"
-            )
-    if spec.report.valid is None or spec.report.datasets is not None:
-        raise InputError("best_of_k needs a reported validation column, of the data set searched on")
-    for label in wanted.samplers:
-        phases = _phases(spec, label)
-        if max(wanted.counts) > phases["samples"]:
-            raise InputError(
-                f"best_of_k: {label} draws {phases['samples']} samples, K goes to {max(wanted.counts)}"
-            )
-        needed = phases["initial"] + phases["samples"] + phases["children"]
-        if spec.budget.queries is None or spec.budget.queries < needed:
-            raise InputError(f"best_of_k: {label} makes {needed:,} queries: the budget must be as many")
 
 
 def windows(spec: StudySpec) -> tuple[list[Window], dict[str, tuple[str, str]]]:
     """Return the cells of the table, and each sampler's two baselines by their rows."""
-    wanted = _wanted(spec)
+    wanted = wanted_best_of_k(spec)
     cells: list[Window] = []
     baselines: dict[str, tuple[str, str]] = {}
-    phases = {label: _phases(spec, label) for label in wanted.samplers}
+    phases = {label: phases_of(spec, label) for label in wanted.samplers}
     starts = sorted({each["initial"] for each in phases.values()})
     first = phases[wanted.samplers[0]]
     bred = first["population"] + first["children"]
@@ -158,16 +103,16 @@ def sampled_accuracies(
     spec = directory.spec()
     (metrics,) = report_metrics(spec, table, dataset)
     kept = directory.read_kept(table.base_space)
-    drawn: dict[str, Batch] = {
-        _wanted(spec).random: studied_entries(spec, table, dataset).space.sample(np.random.default_rng(0), n)
-    }
-    for label in _wanted(spec).samplers:
+    wanted = wanted_best_of_k(spec)
+    space = studied_entries(spec, table, dataset).space
+    drawn: dict[str, Batch] = {wanted.random: space.sample(np.random.default_rng(0), n)}
+    for label in wanted.samplers:
         trial = Trial(label, dataset, 0)
         for_strategy, for_evaluator, _ = trial.streams(spec.table)
         described = next(s for s in spec.strategies if s.label == label)
         fidelities = build_evaluator(spec, table, dataset, for_evaluator).fidelities
         strategy: Any = build_strategy(spec, described, table, dataset, fidelities, for_strategy)
-        trace, phases, told = kept[trial], _phases(spec, label), 0
+        trace, phases, told = kept[trial], phases_of(spec, label), 0
         while told < phases["initial"] + phases["samples"]:
             batch = strategy.ask().batch
             if not np.array_equal(batch, trace.batch[told : told + len(batch)]):

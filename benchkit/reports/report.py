@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,26 +53,23 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
     )
 
 
-def write_report(directory: StudyDirectory, manifest: str) -> None:
-    """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``, and last the manifest.
+def write_report(directory: StudyDirectory, manifest: Mapping[str, Any]) -> None:
+    """Write ``leaderboard.csv``, ``leaderboard.tex`` and ``figures/``.
 
     A study with ``best_of_k`` has that table too, see `write_best_of_k`.
-
-    The manifest says that the study is complete, so it comes after everything else.
     """
     trials = directory.read_trials()
     board = leaderboard_of(trials)
     write_text(directory.leaderboard, board.to_csv(index=False, float_format="%.10g"))
-    write_text(directory.latex, latex_of(directory, json.loads(manifest)))
+    write_text(directory.latex, latex_of(directory, manifest))
     with _writing(directory.figures):
-        write_leaderboard_figures(directory, json.loads(manifest))
+        write_leaderboard_figures(directory, manifest)
         if directory.spec().best_of_k is not None:
             from benchkit.data.tables.catalogue import open_table
             from benchkit.reports.best_of_k import write_best_of_k
 
             table = open_table(directory.spec().table)
-            write_best_of_k(directory, table, study_measure(json.loads(manifest)))
-    write_text(directory.manifest, manifest)
+            write_best_of_k(directory, table, study_measure(manifest))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from benchkit.searching.constraints import COSTS, describe_constraint, feasible_
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
+from benchkit.studies.best_of_k import check_best_of_k
 from benchkit.studies.spec import BudgetSpec, StrategySpec, StudySpec
 from benchkit.studies.studied import (
     build_constraint,
@@ -114,8 +115,6 @@ def make_plan(spec: StudySpec, table: Table) -> Plan:
         if any(about):
             remarks[strategy.label] = "; ".join(part for part in about if part)
     if spec.best_of_k is not None:
-        from benchkit.reports.best_of_k import check_best_of_k
-
         check_best_of_k(spec)
     if not any(trials.values()):
         reasons_of = "; ".join(f"{label} {reason}" for label, reason in excluded.items())

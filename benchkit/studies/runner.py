@@ -6,13 +6,14 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchkit.base.errors import InputError, blamed_on
+from benchkit.base.files import write_text
 from benchkit.base.json_text import to_json
 from benchkit.base.limits import check_number
-from benchkit.base.processes import check_backend, in_processes
+from benchkit.base.processes import Progress, check_backend, in_processes
 from benchkit.data.tables.catalogue import open_table
-from benchkit.reports.report import write_report
 from benchkit.studies.cluster import on_cluster
 from benchkit.studies.manifest import make_manifest
 from benchkit.studies.plan import make_plan
@@ -20,10 +21,10 @@ from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, TrialResult, run_trial
 
-__all__ = ["Progress", "run", "run_trials"]
+__all__ = ["Draw", "run", "run_trials"]
 
-Progress = Callable[[int, int], None]
-"""Called with (trials done, trials in all)."""
+Draw = Callable[[StudyDirectory, dict[str, Any]], None]
+"""Draws the tables and figures of a study whose trials are all there, given its manifest."""
 
 
 def run(
@@ -33,6 +34,7 @@ def run(
     backend: str = "loky",
     scheduler: str | None = None,
     progress: Progress | None = None,
+    draw: Draw | None = None,
 ) -> StudyDirectory:
     """Run a study, or what is missing of it, and write its results into `out`.
 
@@ -40,7 +42,9 @@ def run(
     ----------
     jobs : processes on this machine; -1 for all cores. The results do not depend on it.
     backend : ``loky`` (local processes) or ``dask`` (the cluster at `scheduler`, with all its workers).
-    progress : told after every finished trial.
+    progress : called after every finished trial.
+    draw : what makes tables and figures of the numbers; `benchkit.reports.api.run_study` hands it in. The
+        manifest says that a study is complete, so it is written after them.
 
     Raises
     ------
@@ -69,17 +73,18 @@ def run(
                 if progress:
                     progress(done, len(trials))
         digests = directory.assemble(trials, table.base_space)
-        manifest = to_json(make_manifest(spec, table, digests, plan))
+        manifest = make_manifest(spec, table, digests, plan)
     else:
-        kept = directory.read_manifest()
-        if kept["table"]["sha256"] != table.sha256:
+        manifest = directory.read_manifest()
+        if manifest["table"]["sha256"] != table.sha256:
             raise InputError(
-                f"{out} was run on {spec.table} with SHA-256 {kept['table']['sha256'][:12]}..., this one has "
-                f"{table.sha256[:12]}...; choose another --out"
+                f"{out} was run on {spec.table} with SHA-256 {manifest['table']['sha256'][:12]}..., "
+                f"this one has {table.sha256[:12]}...; choose another --out"
             )
-        manifest = to_json(kept)
-    with blamed_on(f"the study in {out}"):  # of a finished one, the files may be anybody's
-        write_report(directory, manifest)
+    if draw:
+        with blamed_on(f"the study in {out}"):  # of a finished one, the files may be anybody's
+            draw(directory, manifest)
+    write_text(directory.manifest, to_json(manifest))
     directory.discard_parts()
     return directory
 

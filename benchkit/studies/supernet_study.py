@@ -35,13 +35,12 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
 from benchkit.base.json_text import to_json
 from benchkit.base.limits import check_number
-from benchkit.base.processes import check_backend, in_processes
+from benchkit.base.processes import Progress, check_backend, in_processes
 from benchkit.base.run_folder import claim
 from benchkit.data.tables.catalogue import open_table
-from benchkit.reports.supernet_report import write_tables
 from benchkit.strategies import get_weight_sharing
 from benchkit.studies.cluster import cancelled, on_cluster
-from benchkit.studies.runner import Progress, run
+from benchkit.studies.runner import Draw, run
 from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
@@ -92,6 +91,8 @@ def run_supernet_study(
     query_progress: Callable[[], Any] | None = None,
     backend: str = "loky",
     scheduler: str | None = None,
+    draw: Draw | None = None,
+    draw_tables: Callable[[SupernetStudySpec, Path], None] | None = None,
 ) -> Path:
     """Run a study, or what is missing of it, and return its folder.
 
@@ -101,7 +102,8 @@ def run_supernet_study(
     device : see `run_search`.
     progress : told after every finished search.
     query_progress : makes a context manager whose value is told of the trials of the query-backed block.
-    backend, scheduler : see `benchkit.studies.runner.run`.
+    backend, scheduler, draw : see `benchkit.studies.runner.run`; `draw` is for the query-backed block.
+    draw_tables : what makes tables of the numbers.
 
     Raises
     ------
@@ -127,11 +129,12 @@ def run_supernet_study(
                 progress(done, len(searches))
     if queries is not None:
         if query_progress is None:
-            run(queries, out / "queries", jobs, backend, scheduler)
+            run(queries, out / "queries", jobs, backend, scheduler, draw=draw)
         else:
             with query_progress() as update:
-                run(queries, out / "queries", jobs, backend, scheduler, update)
-    write_tables(spec, out)
+                run(queries, out / "queries", jobs, backend, scheduler, update, draw)
+    if draw_tables:
+        draw_tables(spec, out)
     write_text(out / "manifest.json", to_json(_manifest(spec, folders)))
     return out
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
+from benchkit.base.processes import Progress
 from benchkit.data.tables.catalogue import open_table
 from benchkit.searching.trace import Trace
 from benchkit.studies.plan import make_plan
-from benchkit.studies.runner import Progress, run_trials
+from benchkit.studies.runner import run_trials
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial
 

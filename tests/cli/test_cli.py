@@ -12,7 +12,7 @@ import pytest
 
 from benchkit.cli import output
 from benchkit.data.tables import Table
-from benchkit.studies.runner import run
+from benchkit.reports.api import run_study as run
 from benchkit.studies.spec import StudySpec, load_preset
 from benchkit.studies.store import StudyDirectory
 

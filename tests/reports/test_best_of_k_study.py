@@ -13,8 +13,8 @@ from scipy.integrate import trapezoid
 
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
+from benchkit.reports.api import run_study as run
 from benchkit.reports.best_of_k import best_of_k_values, sampled_accuracies, windows
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, load_preset, load_spec, parse_spec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial

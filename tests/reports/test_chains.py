@@ -14,10 +14,10 @@ import pytest
 from benchkit.analysis.statistics.chain_diagnostics import change_share, effective_sample_size
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Table
+from benchkit.reports.api import run_study as run
 from benchkit.reports.chains import FIGURES, chain_figures, replay, summarise_chains
 from benchkit.searching import Budget, TableEvaluator, search
 from benchkit.strategies.gibbsnas.queries import GibbsNASQueries
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 from tests.toys import make_small, make_toy

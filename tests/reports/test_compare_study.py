@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchkit.studies.runner import run
+from benchkit.reports.api import run_study as run
 from benchkit.studies.spec import load_preset
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -13,8 +13,8 @@ import pytest
 from benchkit.analysis.statistics.efficiency import ALL_DATASETS, curve_area
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Table
+from benchkit.reports.api import run_study as run
 from benchkit.reports.efficiency import SHARES, read_study_traces, study_efficiency
-from benchkit.studies.runner import run
 from benchkit.studies.store import StudyDirectory
 from tests.toys import make_small
 

@@ -13,10 +13,10 @@ import yaml
 
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, open_table
+from benchkit.reports.api import run_study as run
 from benchkit.strategies import get_strategy
 from benchkit.strategies.random_search import RandomSearch
 from benchkit.studies.plan import make_plan
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, load_spec, parse_spec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import build_strategy

@@ -17,12 +17,12 @@ import pytest
 
 import benchkit.studies.cluster as cluster_module
 from benchkit.base.errors import InputError
+from benchkit.reports.api import run_study
+from benchkit.reports.api import run_study as run
 from benchkit.studies.cluster import cancelled, on_cluster
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.supernet_spec import parse_supernet_study
-from benchkit.studies.supernet_study import run_supernet_study
 from tests.dask_cluster import SECONDS, Cluster, cluster_in, wait_until
 
 pytest.importorskip("distributed")
@@ -334,13 +334,11 @@ def test_a_search_goes_on_where_the_worker_that_died_left_it(cluster: Cluster, t
     thread = threading.Thread(target=replace)
     thread.start()
     try:
-        there = run_supernet_study(
-            spec, tmp_path / "dask", device="cpu", backend="dask", scheduler=cluster.address
-        )
+        there = run_study(spec, tmp_path / "dask", device="cpu", backend="dask", scheduler=cluster.address)
     finally:
         thread.join(60)
     assert started == ["spos-0"] or started == ["spos-1"]  # under way, and not finished
-    here = run_supernet_study(spec, tmp_path / "here", device="cpu")
+    here = run_study(spec, tmp_path / "here", device="cpu")
     for name in ("manifest.json", "table.csv", "queries/manifest.json"):
         assert (there / name).read_text() == (here / name).read_text()
 

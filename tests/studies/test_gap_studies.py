@@ -11,11 +11,11 @@ import pytest
 
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
+from benchkit.reports.api import run_study as run
 from benchkit.searching import TableEvaluator
 from benchkit.searching.entries import entries_with
 from benchkit.strategies import strategy_names
 from benchkit.studies.plan import make_plan
-from benchkit.studies.runner import run
 from benchkit.studies.studied import studied_entries
 from benchkit.studies.verify import verify
 from tests.measured import RANK, WITHOUT_TEST, WITHOUT_VALID, make_table, study

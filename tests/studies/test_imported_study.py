@@ -11,7 +11,7 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables import Table, open_table
 from benchkit.data.tables.catalogue import imported_path
 from benchkit.data.tables.csv_import import import_csv, load_mapping
-from benchkit.studies.api import run_study
+from benchkit.reports.api import run_study
 from benchkit.studies.spec import StudySpec, parse_spec
 
 pytestmark = pytest.mark.usefixtures("home")

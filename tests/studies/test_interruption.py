@@ -14,7 +14,8 @@ import pytest
 import benchkit.base.files as files
 import benchkit.studies.runner as runner
 from benchkit.base.errors import InputError
-from benchkit.studies.runner import run
+from benchkit.base.processes import Progress
+from benchkit.reports.api import run_study as run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial
@@ -51,7 +52,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
     return trials
 
 
-def stop_after(trials: int) -> runner.Progress:
+def stop_after(trials: int) -> Progress:
     def progress(done: int, _: int) -> None:
         if done == trials:
             raise KeyboardInterrupt

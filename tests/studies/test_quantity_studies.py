@@ -18,10 +18,10 @@ from benchkit.analysis.tables.best_of_k import best_of_k_layout, best_of_k_summa
 from benchkit.base.errors import InputError
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.data.tables import Metric, Table, open_table
+from benchkit.reports.api import run_study as run
 from benchkit.searching import TableEvaluator
 from benchkit.strategies import strategy_names
 from benchkit.studies.plan import make_plan
-from benchkit.studies.runner import run
 from benchkit.studies.spec import parse_spec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.verify import verify

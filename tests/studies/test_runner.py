@@ -18,10 +18,10 @@ import benchkit
 import benchkit.studies.runner as runner
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
+from benchkit.reports.api import run_study
+from benchkit.reports.api import run_study as run
 from benchkit.reports.report import leaderboard_of, write_report
 from benchkit.searching.trace import pack
-from benchkit.studies.api import run_study
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec, load_preset, load_spec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, run_trial
@@ -173,7 +173,7 @@ def test_a_report_is_made_again_byte_for_byte(done: StudyDirectory) -> None:
     before = {name: (done.path / name).read_bytes() for name in names(done.path)}
     done.leaderboard.write_text("damaged")
     (done.figures / "ranks.png").unlink()
-    write_report(done, done.manifest.read_text())
+    write_report(done, done.read_manifest())
     assert {name: (done.path / name).read_bytes() for name in names(done.path)} == before
 
 

@@ -15,6 +15,7 @@ import yaml
 import benchkit
 from benchkit.base.errors import InputError
 from benchkit.data.tables.metric import Metric
+from benchkit.reports.api import run_study
 from benchkit.spaces import get_space
 from benchkit.studies.api import load_study
 from benchkit.studies.supernet_spec import (
@@ -23,7 +24,7 @@ from benchkit.studies.supernet_spec import (
     parse_supernet_study,
     supernet_preset_names,
 )
-from benchkit.studies.supernet_study import run_supernet_study, searches_of, verify_supernet_study
+from benchkit.studies.supernet_study import searches_of, verify_supernet_study
 
 STUDY: dict[str, Any] = {
     "name": "tiny",
@@ -54,7 +55,7 @@ def spec(**changes: Any) -> SupernetStudySpec:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_supernet_study(spec(), tmp_path_factory.mktemp("study") / "out", device="cpu")
+    return run_study(spec(), tmp_path_factory.mktemp("study") / "out", device="cpu")
 
 
 def test_the_table_says_what_each_search_found(done: Path) -> None:
@@ -86,7 +87,7 @@ def test_what_is_finished_is_not_run_again(done: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "searches" / "spos-1")
     (copy / "table.csv").unlink()
     seen: list[tuple[int, int]] = []
-    run_supernet_study(spec(), copy, jobs=2, device="cpu", progress=lambda at, of: seen.append((at, of)))
+    run_study(spec(), copy, jobs=2, device="cpu", progress=lambda at, of: seen.append((at, of)))
     assert seen == [(3, 4), (4, 4)]
     for name in ("table.csv", "table.tex", "table.md"):
         assert (copy / name).read_text() == (done / name).read_text()
@@ -97,7 +98,7 @@ def test_what_is_finished_is_not_run_again(done: Path, tmp_path: Path) -> None:
 
 def test_another_study_is_refused(done: Path) -> None:
     with pytest.raises(InputError, match="holds another study"):
-        run_supernet_study(spec(title="another"), done)
+        run_study(spec(title="another"), done)
 
 
 def test_searches_are_verified(done: Path, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_wrong_study_is_one_line(changes: dict[str, Any], message: str) -> Non
 def test_a_wrong_strategy_is_found_before_anything_runs(strategy: Any, message: str, tmp_path: Path) -> None:
     wrong = spec(searches={**STUDY["searches"], "strategies": ["spos", strategy]})
     with pytest.raises(InputError, match=message):
-        run_supernet_study(wrong, tmp_path / "out")
+        run_study(wrong, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

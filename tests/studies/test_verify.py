@@ -13,9 +13,9 @@ import pytest
 
 import benchkit.studies.verify as verify_module
 from benchkit.base.errors import InputError
+from benchkit.reports.api import run_study as run
 from benchkit.strategies import Ask
 from benchkit.strategies.random_search import RandomSearch
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial

@@ -40,6 +40,7 @@ from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_fields
+from benchkit.base.processes import Progress
 from benchkit.data.latency.lookup import LatencyLookup
 from benchkit.data.latency.parts import Part, no_parts, parts_of
 from benchkit.data.latency.stopwatch import Stopwatch, Timing, Work
@@ -53,9 +54,6 @@ __all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]
 
 CUDA_CALLS = 10
 """Calls of a part in one repetition on CUDA."""
-
-Progress = Callable[[int, int], None]
-"""Called with (rounds done, all of them)."""
 
 
 @dataclass(frozen=True)

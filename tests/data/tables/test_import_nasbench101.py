@@ -27,8 +27,8 @@ from benchkit.data.tables.formats import import_official
 from benchkit.data.tables.formats.nasbench101 import NASBench101Reader
 from benchkit.data.tables.formats.nasbench101_record import parse_record
 from benchkit.data.tables.formats.tfrecord import frame, read_records
+from benchkit.reports.api import run_study
 from benchkit.spaces.nasbench101.encoding import NASBench101
-from benchkit.studies.api import run_study
 from benchkit.studies.spec import parse_spec
 from benchmarks.build_tfrecord import build, encode_metrics, encode_record, enumerate_space
 

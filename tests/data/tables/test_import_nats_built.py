@@ -23,8 +23,8 @@ from benchkit.data.tables.formats import import_official, recognise
 from benchkit.data.tables.formats.nats import bytes_needed, read_monolith
 from benchkit.data.tables.formats.nats_columns import ResultColumns
 from benchkit.data.tables.formats.nats_training import CLASSES, cell_parameters
+from benchkit.reports.api import run_study
 from benchkit.spaces import get_space
-from benchkit.studies.api import run_study
 from benchkit.studies.spec import parse_spec
 from benchmarks.build_nats import build_monolith, entries, like, names_of
 

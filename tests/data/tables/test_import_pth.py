@@ -22,7 +22,7 @@ from benchkit.base.pickles.reader import load_pickle
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.data.tables.catalogue import imported_path
 from benchkit.data.tables.formats import import_official, recognise
-from benchkit.studies.api import run_study
+from benchkit.reports.api import run_study
 from benchkit.studies.spec import parse_spec
 from benchmarks.build_nats import build_pth, entries, for_pth, names_of
 from tests.hostile import Hostile, refused

@@ -11,9 +11,9 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.data.tables.metric import QUANTITIES
 from benchkit.data.tables.write import Column, TableSource, write_table
+from benchkit.reports.api import run_study
 from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.studies.api import run_study
 from benchkit.studies.correlation.table_columns import TableColumns
 from benchkit.studies.spec import parse_spec
 

@@ -15,10 +15,10 @@ import pytest
 import benchkit
 from benchkit.base.errors import InputError
 from benchkit.data.tables.metric import Metric
+from benchkit.reports.api import run_study
 from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
 from benchkit.studies.supernet_spec import parse_supernet_study
-from benchkit.studies.supernet_study import run_supernet_study
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
 
@@ -52,7 +52,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "study",
     )
-    return run_supernet_study(spec, tmp_path_factory.mktemp("study") / "out", device="cpu")
+    return run_study(spec, tmp_path_factory.mktemp("study") / "out", device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from benchkit.analysis.statistics.curves import regret_curve
 from benchkit.analysis.statistics.ranking import average_ranks, regret_by_seed
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Table
+from benchkit.reports.api import run_study as run
 from benchkit.reports.figures import draw_figure
-from benchkit.studies.runner import run
 from benchkit.studies.store import StudyDirectory
 from tests.toys import make_small
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from benchkit.analysis.statistics.rank_correlation import correlate
+from benchkit.reports.api import run_study as run
 from benchkit.spaces import get_space
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.supernet_spec import parse_supernet_study
 

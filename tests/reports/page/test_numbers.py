@@ -15,6 +15,7 @@ import benchkit
 from benchkit.analysis.figures.style import method_look
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table
+from benchkit.reports.api import run_study as run
 from benchkit.reports.page.cells import cells_of
 from benchkit.reports.page.charts import (
     DARK,
@@ -34,7 +35,6 @@ from benchkit.reports.page.parts import choice, number_cell
 from benchkit.reports.page.scatters import scatter_data, shown_of
 from benchkit.reports.page.shares import study_table, trials_at
 from benchkit.reports.page.supernets import supernet_sections
-from benchkit.studies.runner import run
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 
