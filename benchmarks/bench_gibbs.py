@@ -25,7 +25,7 @@ from benchkit.strategies.weight_sharing import ImageBatch
 from benchkit.training.distributed import ALONE
 from benchkit.training.gradients import LossClosure
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.weights import SharedWeights
+from benchkit.training.weights import SgdWeights
 
 _CHANNELS, _CELLS, _BATCH, _PAPER_BATCH, _IMAGES = 16, 1, 64, 2048, 25_000
 _TURNS = 5
@@ -53,7 +53,7 @@ def step_of(name: str, options: dict[str, Any]) -> Callable[[ImageBatch, ImageBa
     recipe = TrainingRecipe(batch_size=_BATCH)
     if strategy.regularises_weights:
         recipe = replace(recipe, weight_decay=0.0)
-    weights = SharedWeights(supernet, recipe, _IMAGES, _IMAGES)
+    weights = SgdWeights(supernet, recipe, _IMAGES, _IMAGES)
     strategy.bind(supernet, weights)
     strategy.begin_epoch(0, 50)
     closure = LossClosure(strategy, weights, recipe, ALONE)

@@ -24,7 +24,7 @@ from benchkit.strategies.weight_sharing import ImageBatch
 from benchkit.training.distributed import ALONE
 from benchkit.training.gradients import LossClosure
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.weights import SharedWeights
+from benchkit.training.weights import SgdWeights
 
 _BATCH, _IMAGES, _TURNS, _LIMIT = 64, 25_000, 5, 1.3
 _SPACES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
@@ -55,7 +55,7 @@ def step_of(
     supernet.train()
     strategy = get_weight_sharing(name)(space, np.random.default_rng(0), **options)
     recipe = TrainingRecipe(batch_size=_BATCH)
-    weights = SharedWeights(supernet, recipe, _IMAGES, _IMAGES)
+    weights = SgdWeights(supernet, recipe, _IMAGES, _IMAGES)
     strategy.bind(supernet, weights)
     strategy.begin_epoch(20, 50)
     closure = LossClosure(strategy, weights, recipe, ALONE)

@@ -26,7 +26,7 @@ from benchkit.base.processes import in_processes
 from benchkit.spaces import get_space
 from benchkit.spaces.engine import CandidateNetwork, build_network
 from benchkit.studies.building.table_build import BuildSettings, train_one
-from benchkit.training.standalone_recipe import StandaloneRecipe
+from benchkit.training.recipe import STANDALONE
 
 _CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|"
 _SEEDS, _CHANNELS, _BATCH, _SIDE, _CLASSES = 3, 8, 64, 8, 10
@@ -49,8 +49,7 @@ def best_of(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
 def processes() -> dict[str, float]:
     """Train four times, one after the other and in two processes."""
     space = get_space("nasbench201-3")
-    recipe = StandaloneRecipe()
-    short = BuildSettings(space.name, "digits", replace(recipe, sgd=replace(recipe.sgd, epochs=4)))
+    short = BuildSettings(space.name, "digits", replace(STANDALONE, epochs=4))
     images, _, _ = short.images()
     calls = [(short, images.sha256, (_CELL, space.parse(_CELL), seed)) for seed in range(4)]
     return best_of(

@@ -54,7 +54,7 @@ def run_command(
     from benchkit.studies.building.table_build import BuildSettings
     from benchkit.studies.fading.settings import FadingSettings
     from benchkit.studies.fading.study import run_fading
-    from benchkit.training.standalone_recipe import StandaloneRecipe
+    from benchkit.training.recipe import STANDALONE
 
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -62,12 +62,11 @@ def run_command(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
     }
-    recipe = StandaloneRecipe()
-    sgd = replace(recipe.sgd, **{name: value for name, value in given.items() if value is not None})
+    changed = {name: value for name, value in given.items() if value is not None}
     build = BuildSettings(
         space=space,
         data=data,
-        recipe=replace(recipe, sgd=sgd),
+        recipe=replace(STANDALONE, **changed),
         size=tuple(assignments(size, "--size").items()),
         split=split,
         image_size=image_size,

@@ -51,14 +51,20 @@ def build_command(
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)
     from benchkit.studies.building.table_build import BuildSettings, build_table, chosen_rows
-    from benchkit.training.standalone_recipe import StandaloneRecipe
+    from benchkit.training.recipe import STANDALONE
 
-    sgd = _given(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay)
-    recipe = StandaloneRecipe(padding=padding, flip=flip)
+    changed = _given(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        padding=padding,
+        flip=flip,
+    )
     settings = BuildSettings(
         space=space,
         data=data,
-        recipe=replace(recipe, sgd=replace(recipe.sgd, **sgd)),
+        recipe=replace(STANDALONE, **changed),
         size=tuple(_given(channels=channels, cells=cells, stacks=stacks, features=features).items()),
         split=split,
         image_size=image_size,

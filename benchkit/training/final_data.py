@@ -33,8 +33,8 @@ from benchkit.data.images.stream_loader import IMAGENET_NORMALISATION, StreamBat
 from benchkit.data.images.streamed import USUAL_SIZE, StreamedSet
 from benchkit.training.batches import Batches
 from benchkit.training.data import DataSettings, opened, searched_images, test_images
-from benchkit.training.final_recipe import FinalRecipe
-from benchkit.training.training_loop import SCORING_BATCH
+from benchkit.training.recipe import TrainingRecipe
+from benchkit.training.standalone import SCORING_BATCH
 
 __all__ = ["IMAGES", "FinalData", "FinalDataSettings", "SeenImages", "open_test", "seen_images"]
 
@@ -109,7 +109,7 @@ class FinalData:
     Parameters
     ----------
     seen : see `seen_images`.
-    recipe : decided for these images, see `FinalRecipe.for_images`.
+    recipe : decided for these images, see `TrainingRecipe.for_images`.
     generator : source of order and augmentation, on the CPU.
     device : of the batches.
     workers : processes that read pictures on disk; no batch depends on their number.
@@ -127,7 +127,7 @@ class FinalData:
     def __init__(
         self,
         seen: SeenImages,
-        recipe: FinalRecipe,
+        recipe: TrainingRecipe,
         generator: torch.Generator,
         device: torch.device,
         workers: int = 0,
@@ -137,11 +137,11 @@ class FinalData:
         self.train: Batches
         if isinstance(seen.train, FileList):
             _check_streamed(recipe)
-            self.train = self._streamed(seen.train, recipe.sgd.batch_size, generator)
+            self.train = self._streamed(seen.train, recipe.batch_size, generator)
         else:
-            _check_cutout(recipe.sgd.cutout, seen.size)
+            _check_cutout(recipe.cutout, seen.size)
             images = DeviceImages(seen.train, seen.normalisation, device)
-            self.train = TrainingBatches(images, recipe.sgd.batch_size, recipe.augmentation, generator)
+            self.train = TrainingBatches(images, recipe.batch_size, recipe.augmentation, generator)
         self._valid = None if seen.valid is None else self.placed(seen.valid)
 
     @property
@@ -163,9 +163,9 @@ class FinalData:
         )
 
 
-def _check_streamed(recipe: FinalRecipe) -> None:
-    if recipe.sgd.cutout:
-        raise InputError(f"cutout {recipe.sgd.cutout} does not apply to pictures on disk; give --cutout 0")
+def _check_streamed(recipe: TrainingRecipe) -> None:
+    if recipe.cutout:
+        raise InputError(f"cutout {recipe.cutout} does not apply to pictures on disk; give --cutout 0")
 
 
 def _check_cutout(cutout: int, size: tuple[int, int, int]) -> None:

@@ -10,14 +10,16 @@ from benchkit.base.limits import check_fields
 from benchkit.spaces import get_space
 from benchkit.spaces.sizes import network_size
 from benchkit.training.evaluate import settings_of
-from benchkit.training.final_presets import get_final_preset
-from benchkit.training.final_recipe import FinalRecipe
 from benchkit.training.kept_search import read_result
+from benchkit.training.presets import get_preset
+from benchkit.training.recipe import TrainingRecipe
 
 __all__ = ["FinalSettings", "found_by"]
 
-_OF_SGD = ("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "cutout", "schedule")
-_OWN = ("auxiliary", "drop_path", "dropout", "mixup", "warmup_epochs")
+_OF_RECIPE = (
+    *("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "cutout", "schedule"),
+    *("auxiliary", "drop_path", "dropout", "mixup", "warmup_epochs", "bfloat16", "accumulate", "threads"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class FinalSettings:
     image_size, limit : make the data set smaller, see ``open_image_set``.
     epochs, batch_size, weight_decay, label_smoothing, cutout, schedule : see `TrainingRecipe`.
     learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
-    auxiliary, drop_path, dropout, mixup, warmup_epochs : see `FinalRecipe`.
+    auxiliary, drop_path, dropout, mixup, warmup_epochs : see `TrainingRecipe`.
     bfloat16, accumulate, threads : see `TrainingRecipe`.
     size : options of the network, over the preset's.
 
@@ -73,19 +75,18 @@ class FinalSettings:
     def __post_init__(self) -> None:
         check_fields(self, but=("images",))  # here the name of a part of the data
 
-    def recipe(self) -> FinalRecipe:
+    def recipe(self) -> TrainingRecipe:
         """Return the preset's recipe with what was given over it.
 
         Raises
         ------
         InputError : no such preset, or a number is out of its range.
         """
-        recipe = get_final_preset(self.preset).recipe
-        sgd = self._given(_OF_SGD)
+        recipe = get_preset(self.preset, "train").recipe
+        given = {name: value for name in _OF_RECIPE if (value := getattr(self, name)) is not None}
         if self.learning_rate is not None:
-            sgd["last_learning_rate"] = min(recipe.sgd.last_learning_rate, self.learning_rate)
-        sgd |= {"bfloat16": self.bfloat16, "accumulate": self.accumulate, "threads": self.threads}
-        return replace(recipe, sgd=replace(recipe.sgd, **sgd), **self._given(_OWN))
+            given["last_learning_rate"] = min(recipe.last_learning_rate, self.learning_rate)
+        return replace(recipe, **given)
 
     def network(self) -> dict[str, int]:
         """Return every option of the network's size; it has an auxiliary classifier where one is trained.
@@ -95,13 +96,10 @@ class FinalSettings:
         InputError : the space has no network, or no such option, or the preset is not for it.
         """
         space = get_space(self.space)
-        options: dict[str, Any] = dict(get_final_preset(self.preset).size_for(space))
+        options: dict[str, Any] = dict(get_preset(self.preset, "train").size_for(space))
         if "auxiliary" in network_size(space).options():
             options["auxiliary"] = int(self.recipe().auxiliary > 0)
         return network_size(space, **{**options, **self.size}).options()
-
-    def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def found_by(folder: Path) -> dict[str, Any]:

@@ -16,9 +16,8 @@ settings; a finished one is not run again. Test images are opened once, after th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def train_finally(
     last = checkpoints.latest(folder / "checkpoints")
     if last is not None:
         trainer.resume(last)
-        tell(f"going on after epoch {trainer.epoch} of {trainer.recipe.sgd.epochs}")
+        tell(f"going on after epoch {trainer.epoch} of {trainer.recipe.epochs}")
     trainer.fit()
     write_history(folder / "training.csv", trainer.history)
     weights = save_network(folder, trainer.network, row)
@@ -113,8 +112,13 @@ def _prepare(
     recipe = recipe.for_images(seen.size)
     streams = FinalStreams.of(row, settings.seed, device)
     network = build_network(space, row, seen.classes, seen.size[2], generator=streams.weights, **size)
-    with explain_memory(recipe.sgd.batch_size):
+    with explain_memory(recipe.batch_size):
         data = FinalData(seen, recipe, streams.batches, device, workers)
+
+    def keep_curves(row: Mapping[str, float]) -> None:
+        if row is trainer.history[-1]:
+            write_history(folder / "training.csv", trainer.history)
+
     trainer = FinalTrainer(
         network,
         data,
@@ -123,7 +127,7 @@ def _prepare(
         streams,
         folder=folder / "checkpoints",
         on_progress=on_progress,
-        on_epoch=partial(write_history, folder / "training.csv"),
+        on_epoch=keep_curves,
     )
     return trainer, data
 
@@ -167,7 +171,7 @@ def _manifest(
         "training": asdict(settings),
         "data": data.seen.identity,
         "network": trainer.network.recipe.describe(),
-        "recipe": trainer.recipe.describe(),
+        "recipe": trainer.recipe.describe_final(),
         "device": str(device),
         "processor": cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "weights": weights,

@@ -129,7 +129,7 @@ class SearchSettings:
 
     def options_of(self, preset: Preset) -> dict[str, Any]:
         """Return the strategy's hyperparameters: what was given over what the preset says."""
-        return {**preset.options_of.get(self.strategy, {}), **self.options}
+        return {**preset.options_for(self.strategy), **self.options}
 
     def planned_queries(self, preset: Preset) -> int | None:
         """Return how many architectures are scored at most, as far as user and preset say it."""

@@ -16,7 +16,8 @@ Deviations and choices
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
@@ -34,12 +35,24 @@ from benchkit.data.images.splits import SearchImages
 from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.engine import build_network
-from benchkit.training.standalone_recipe import StandaloneRecipe
+from benchkit.training.engine import exact, train_epoch
+from benchkit.training.losses import step_of
+from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.streams import torch_generator
-from benchkit.training.training_loop import SCORING_BATCH, accuracy, clock, cross_entropy, exact, train_epoch
-from benchkit.training.weights import sgd_of
+from benchkit.training.weights import SgdWeights
 
-__all__ = ["StandaloneRun", "StandaloneTrainer", "cpu_capability", "seeds_of", "sequences_of"]
+__all__ = [
+    "SCORING_BATCH",
+    "StandaloneRun",
+    "StandaloneTrainer",
+    "accuracy",
+    "cpu_capability",
+    "seeds_of",
+    "sequences_of",
+]
+
+SCORING_BATCH = 512
+"""Images a batch of scoring; with running averages it decides no result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +61,10 @@ class StandaloneRun:
 
     Attributes
     ----------
-    loss : float64[epochs], mean training cross-entropy of each epoch, in nats.
-    valid : float64[epochs], validation accuracy in percent after each epoch.
-    test : float64[epochs], test accuracy in percent; None where the trainer was given no test images.
-    train_seconds : of training, without scoring: seconds of one core, or of the clock on a GPU.
+    loss : Mean training cross-entropy of each epoch in nats, float64[epochs].
+    valid : Validation accuracy in percent after each epoch, float64[epochs].
+    test : Test accuracy in percent, float64[epochs]; None where the trainer was given no test images.
+    train_seconds : Seconds of training without scoring: of one core, or of the clock on a GPU.
     """
 
     loss: npt.NDArray[np.float64]
@@ -81,16 +94,16 @@ class StandaloneTrainer:
 
     Parameters
     ----------
-    space : of the architectures.
-    images : to train and to validate on.
-    recipe : the same for all.
-    size : width and depth of the networks, see `benchkit.spaces.sizes`; the published ones by default.
-    test : test images, for the maker of a table; a search must not have them.
-    device : where to train.
+    space : Space of the architectures.
+    images : Images to train and to validate on.
+    recipe : Recipe of all trainings; they run on one thread, in one piece.
+    size : Width and depth of the networks, see `benchkit.spaces.sizes`; the published ones by default.
+    test : Test images, for the maker of a table; a search must not have them.
+    device : Device to train on.
 
     Attributes
     ----------
-    epochs : length of the recipe's schedule.
+    epochs : Length of the recipe's schedule.
 
     Raises
     ------
@@ -101,7 +114,7 @@ class StandaloneTrainer:
         self,
         space: Space,
         images: SearchImages,
-        recipe: StandaloneRecipe,
+        recipe: TrainingRecipe,
         *,
         size: Mapping[str, Any] = MappingProxyType({}),
         test: LabelledImages | None = None,
@@ -109,7 +122,7 @@ class StandaloneTrainer:
     ) -> None:
         self.space = space
         self.recipe = recipe.for_images(images.size)
-        self.epochs = self.recipe.sgd.epochs
+        self.epochs = self.recipe.epochs
         self._size: dict[str, Any] = dict(size)
         self._shape = (images.classes, images.size[2])
         self._device = torch.device(device)
@@ -129,9 +142,9 @@ class StandaloneTrainer:
 
         Parameters
         ----------
-        architecture : int8[d], a member of the space.
-        seed : of its own streams, at least 0.
-        epochs : length of its schedule; None is the recipe's.
+        architecture : Member of the space, int8[d].
+        seed : Seed of its own streams, at least 0.
+        epochs : Length of its schedule; None is the recipe's.
 
         Raises
         ------
@@ -139,7 +152,7 @@ class StandaloneTrainer:
         """
         check_number("seed", seed)
         row = self.space.validate(architecture)[0]
-        sgd = replace(self.recipe.sgd, epochs=self.epochs if epochs is None else epochs)
+        length = self.epochs if epochs is None else epochs
         weights, order = seeds_of(row, seed)
         batches = self.batches(order)
         scored = [self._valid] if self._test is None else [self._valid, self._test]
@@ -148,16 +161,16 @@ class StandaloneTrainer:
         seconds = 0.0
         classes, channels = self._shape
         network = build_network(self.space, row, classes, channels, generator=weights, **self._size)
-        for loss, passed in self.fit(network.to(self._device), batches, sgd.epochs):
+        for loss, passed in self.fit(network.to(self._device), batches, length):
             losses.append(loss)
             seconds += passed
             if not np.isfinite(loss):
                 raise InputError(
                     f"the loss of {self.space.format(row)} became {loss} in epoch {len(losses)} of "
-                    f"{sgd.epochs} (seed {seed}): try a lower learning rate than {sgd.learning_rate}"
+                    f"{length} (seed {seed}): try a lower learning rate than {self.recipe.learning_rate}"
                 )
             accuracies.append(
-                [accuracy(network, part.batches(SCORING_BATCH), sgd.bfloat16) for part in scored]
+                [accuracy(network, part.batches(SCORING_BATCH), self.recipe.bfloat16) for part in scored]
             )
         curves = np.array(accuracies).T
         return StandaloneRun(np.array(losses), curves[0], curves[1] if len(curves) > 1 else None, seconds)
@@ -169,25 +182,45 @@ class StandaloneTrainer:
 
         Parameters
         ----------
-        network : on the trainer's device; gives logits for images.
-        batches : from `batches`.
-        epochs : length of the schedule; None is the recipe's.
+        network : Network on the trainer's device; gives logits for images.
+        batches : Batches from `batches`.
+        epochs : Length of the schedule; None is the recipe's.
         """
-        sgd = replace(self.recipe.sgd, epochs=self.epochs if epochs is None else epochs)
-        optimizer = sgd_of(network, sgd)
-        loss, steps = cross_entropy(network, sgd.label_smoothing, sgd.bfloat16), len(batches)
-
-        def rate_at(step: int) -> float:
-            return sgd.rate_at(step, sgd.epochs * steps)
-
+        recipe = replace(self.recipe, epochs=self.epochs if epochs is None else epochs, accumulate=1)
+        weights = SgdWeights(network, recipe)
+        step = step_of(network, weights, recipe)
         with exact():
-            for epoch in range(sgd.epochs):
-                began = clock(self._device)
-                mean = train_epoch(
-                    network, optimizer, batches, loss, rate_at, first=epoch * steps, clip=sgd.clip
-                )
-                yield mean, clock(self._device) - began
+            for epoch in range(recipe.epochs):
+                began = _clock(self._device)
+                mean = train_epoch(network, weights, batches, recipe, step, epoch)
+                yield mean, _clock(self._device) - began
 
     def batches(self, generator: torch.Generator) -> TrainingBatches:
         """Return augmented training batches in an order drawn from `generator`."""
-        return TrainingBatches(self._train, self.recipe.sgd.batch_size, self.recipe.augmentation, generator)
+        return TrainingBatches(self._train, self.recipe.batch_size, self.recipe.augmentation, generator)
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], bfloat16: bool = False) -> float:
+    """Return the percentage of images that the network gets right, by its running averages.
+
+    Parameters
+    ----------
+    batches : Batches of at least one image, on the network's device.
+    """
+    network.eval()
+    correct: Tensor = torch.zeros((), dtype=torch.int64, device=next(network.parameters()).device)
+    images = 0
+    with torch.autocast(correct.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        for x, y in batches:
+            correct += (network(x).argmax(dim=1) == y).sum()
+            images += len(y)
+    return 100 * int(correct) / images
+
+
+def _clock(device: torch.device) -> float:
+    """Return seconds: of this thread's core, which other work does not lengthen; of the clock on a GPU."""
+    if device.type == "cpu":
+        return time.thread_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,29 +1,23 @@
-"""The trainer: walks a weight-sharing strategy over the images, epoch by epoch.
+"""The trainer of supernets: runs a weight-sharing strategy on the engine of training.
 
-It owns data (`benchkit.training.batches`), device, precision and processes (`benchkit.training.gradients`),
-schedule, checkpoints and progress; every formula is the strategy's (`benchkit.strategies.weight_sharing`).
-All randomness comes from the `Streams` of one seed. A training that
-was stopped at any moment goes on from its last finished epoch and ends with the weights of one that was
-not, bit for bit on the same device and number of threads.
-
-Deviations and choices
-----------------------
-- The learning rate follows its schedule from step to step, as the published scripts of NAS-Bench-201 do.
-- The loss is looked at every 16 steps and at the end of an epoch, so that a GPU need not wait for it.
+It owns data (`benchkit.training.batches`), device, precision and processes (`benchkit.training.gradients`);
+every formula is the strategy's (`benchkit.strategies.weight_sharing`), and the walk over epochs, the schedule
+and the checkpoints are those of `benchkit.training.engine`. All randomness comes from the `Streams` of one
+seed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from benchkit.base.devices import explain_memory, intra_op_threads
+from benchkit.base.devices import explain_memory
 from benchkit.base.errors import InputError
 from benchkit.data.images.splits import SearchImages
 from benchkit.data.images.streamed import SearchStream
@@ -34,68 +28,48 @@ from benchkit.strategies.weight_sharing import ImageBatch, WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.batches import open_data
 from benchkit.training.checkpoint import Checkpoint
-from benchkit.training.checkpoint_check import check_group, history_of, loading
+from benchkit.training.checkpoint_check import check_group
 from benchkit.training.distributed import ALONE, Processes, SharedScoring
+from benchkit.training.engine import Engine, Progress
 from benchkit.training.gradients import LossClosure
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.streams import Streams, state_as_text, state_from_text
-from benchkit.training.weights import SharedWeights
+from benchkit.training.weights import SgdWeights
 
 __all__ = ["Progress", "Streams", "Trainer"]
 
-_LOOK_EVERY = 16
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training stands.
-
-    Attributes
-    ----------
-    step, steps : done, of the whole training.
-    epoch, epochs : the current one, from 1, of how many.
-    loss : mean of the epoch so far.
-    eta_seconds : until the end, at the mean speed so far.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
-    loss: float
-    eta_seconds: float
-
-
-class Trainer:
+class Trainer(Engine):
     """Trains the shared weights of one supernet.
 
     Parameters
     ----------
-    strategy : not bound yet.
-    supernet : from ``build_supernet``; moved to the device here.
-    images : what a search may see, on the device as a whole or streamed from disk.
-    recipe : of the training.
-    device : where to train.
-    streams : of the seed; `strategy` and `network` are what strategy and supernet were made with.
-    folder : for checkpoints, one an epoch; None keeps none.
-    scoring : options of the `SupernetEvaluator` that strategies may use inside training and that
-        `evaluator` is: images, batch_size, calibration_batches.
-    on_progress : called now and then.
-    on_epoch : called with every entry of `history`, those of a training that is resumed too.
-    processes : that train together (`benchkit.training.distributed`); only the first writes.
-    workers : that read streamed images.
+    strategy : Strategy that is not bound yet.
+    supernet : Network from ``build_supernet``; moved to the device here.
+    images : Images that a search may see, on the device as a whole or streamed from disk.
+    recipe : Recipe of the training.
+    device : Device to train on.
+    streams : Generators of the seed; `strategy` and `network` are what strategy and supernet were made with.
+    folder : Folder for checkpoints, one an epoch; None keeps none.
+    scoring : Options of the `SupernetEvaluator` that strategies may use inside training and that `evaluator`
+        is: images, batch_size, calibration_batches.
+    on_progress, on_epoch : see `Engine`.
+    processes : Processes that train together (`benchkit.training.distributed`); only the first writes.
+    workers : Number of workers that read streamed images.
 
     Attributes
     ----------
-    epoch : finished epochs.
-    history : one mapping an epoch: epoch, loss, learning_rate, seconds, images_per_second, and what the
+    history : One mapping an epoch: epoch, loss, learning_rate, seconds, images_per_second, and what the
         strategy reports of itself, as ``strategy/name``.
-    evaluator : scores architectures with the weights as they are.
+    evaluator : Scores architectures with the weights as they are.
 
     Raises
     ------
-    InputError : images and supernet do not fit each other, or a batch is larger than the data.
+    InputError : Images and supernet do not fit each other, or a batch is larger than the data.
     """
+
+    compared = ("strategy", "data", "training", "processes")
+    _valid: Iterator[ImageBatch]
 
     def __init__(
         self,
@@ -121,21 +95,29 @@ class Trainer:
             )
         if strategy.regularises_weights:
             recipe = replace(recipe, weight_decay=0.0)
-        self.strategy, self.recipe, self.streams = strategy, recipe, streams
-        self.epoch = 0
-        self.history: list[dict[str, float]] = []
-        self._folder, self._device, self._processes = folder, device, processes
-        self._on_progress, self._on_epoch = on_progress, on_epoch
+        self.strategy, self.streams = strategy, streams
+        self._checkpoints, self._processes = folder, processes
         self._identity, self._image_size = dict(images.identity), list(images.size[:2])
         with explain_memory(recipe.batch_size):
-            self.supernet = supernet.to(device)
+            supernet = supernet.to(device)
             self._data = open_data(images, recipe, device, streams, processes, workers)
         if recipe.compile_cells:
-            self._compile()
-        self.weights = SharedWeights(self.supernet, recipe, len(images.train), len(images.valid))
+            from benchkit.spaces.engine import compile_cells
+
+            compile_cells(supernet)
+        super().__init__(
+            supernet,
+            self._data.train,
+            recipe,
+            device,
+            SgdWeights(supernet, recipe, len(images.train), len(images.valid)),
+            folder=folder if processes.first else None,
+            on_progress=on_progress,
+            on_epoch=on_epoch,
+        )
         self._closure = LossClosure(strategy, self.weights, recipe, processes)
         evaluator = SupernetEvaluator(
-            self.supernet,
+            supernet,
             self.valid_images,
             streams.evaluator,
             calibration=self.train_images if network.policy.running else None,
@@ -143,12 +125,12 @@ class Trainer:
             **(scoring or {}),
         )
         self.evaluator = evaluator if processes.count == 1 else SharedScoring(evaluator, processes)
-        strategy.bind(self.supernet, self.weights)
+        strategy.bind(supernet, self.weights)
 
-    def _compile(self) -> None:
-        from benchkit.spaces.engine import compile_cells
-
-        compile_cells(self.supernet)
+    @property
+    def supernet(self) -> Any:
+        """The network that is trained."""
+        return self.network
 
     @property
     def train_images(self) -> ScoringImages:
@@ -160,67 +142,34 @@ class Trainer:
         """The validation images by index, without augmentation."""
         return self._data.valid_images
 
-    # -- training -----------------------------------------------------------------------------
-
     def fit(self) -> None:
-        """Train until the recipe's last epoch.
+        """Train until the recipe's last epoch; see `Engine.fit`."""
+        self._valid = self._endless_valid()
+        super().fit()
 
-        Raises
-        ------
-        InputError : the loss is not finite any more, or the device has no memory left; finished epochs
-            are kept.
-        """
-        began, first = time.monotonic(), self.epoch
-        valid = self._endless_valid()
-        # cuDNN must not choose other kernels in another run
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-        for row in self.history:
-            self._tell(row)
-        with explain_memory(self.recipe.batch_size), exact, intra_op_threads(self.recipe.threads):
-            while self.epoch < self.recipe.epochs:
-                self._run_epoch(valid, began, first)
-                self.epoch += 1
-                if self._folder is not None and self._processes.first:
-                    checkpoints.write(self._folder, self._state())
-                self._tell(self.history[-1])
+    def begin_epoch(self) -> None:
+        self.network.train()
+        self.strategy.begin_epoch(self.epoch, self.recipe.epochs)
 
-    def _run_epoch(self, valid: Iterator[ImageBatch], began: float, first: int) -> None:
-        epoch, recipe, steps = self.epoch, self.recipe, len(self._data.train)
-        self.supernet.train()
-        self.strategy.begin_epoch(epoch, recipe.epochs)
-        total = torch.zeros((), device=self._device)
-        started = time.monotonic()
-        for number, (x, y) in enumerate(self._data.train.epoch(), start=1):
-            done = epoch * steps + number
-            self.weights.learning_rate = recipe.rate_at(done - 1, recipe.epochs * steps)
-            batch = ImageBatch(x, y)
-            if self.strategy.uses_validation:
-                self.strategy.architecture_step(self._closure, batch, next(valid))
-            total += self.strategy.weight_step(self._closure, batch)
-            if number % _LOOK_EVERY == 0 or number == steps:
-                loss = float(total) / number
-                self._check(loss, number)
-                if self._on_progress is not None:
-                    speed = (time.monotonic() - began) / (done - first * steps)
-                    left = (recipe.epochs * steps - done) * speed
-                    self._on_progress(
-                        Progress(done, recipe.epochs * steps, epoch + 1, recipe.epochs, loss, left)
-                    )
-        self.strategy.end_epoch(epoch, self._evaluate)
+    def step(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        batch = ImageBatch(images, labels)
+        if self.strategy.uses_validation:
+            self.strategy.architecture_step(self._closure, batch, next(self._valid))
+        return [self.strategy.weight_step(self._closure, batch)]
+
+    def end_epoch(self, started: float) -> dict[str, float]:
+        self.strategy.end_epoch(self.epoch, self._evaluate)
         seconds = time.monotonic() - started
-        row = {
-            "epoch": epoch + 1,
-            "loss": float(total) / steps,
-            "learning_rate": self.weights.learning_rate,
+        return {
             "seconds": round(seconds, 3),
             "images_per_second": round(self._data.images_an_epoch / seconds, 1),
+            **{f"strategy/{name}": float(value) for name, value in self.strategy.report().items()},
         }
-        row |= {f"strategy/{name}": float(value) for name, value in self.strategy.report().items()}
-        self.history.append(row)
 
-    def _tell(self, row: Mapping[str, float]) -> None:
-        if self._on_epoch is not None:
-            self._on_epoch(row)
+    def advice(self) -> str:
+        kept = None if self._checkpoints is None else checkpoints.latest(self._checkpoints)
+        where = f"; the last good checkpoint is {kept}" if kept else ""
+        return f"try a lower learning rate than {self.recipe.learning_rate} or clipping{where}"
 
     def _endless_valid(self) -> Iterator[ImageBatch]:
         while True:
@@ -231,72 +180,33 @@ class Trainer:
         most = self.evaluator.full_fidelity
         return self.evaluator.evaluate(batch, None if images is None else min(images, most), part).scores
 
-    def _check(self, loss: float, step: int) -> None:
-        if np.isfinite(loss):
-            return
-        kept = checkpoints.latest(self._folder) if self._folder is not None else None
-        where = f"; the last good checkpoint is {kept}" if kept else ""
-        raise InputError(
-            f"the loss became {loss} in epoch {self.epoch + 1}, by step {step}: try a lower learning rate "
-            f"than {self.recipe.learning_rate} or clipping{where}"
-        )
-
     # -- interruption -------------------------------------------------------------------------
 
-    def _state(self) -> Checkpoint:
-        groups = {
-            "network": self.supernet.state_dict(),
-            "momentum": self.weights.state_tensors(),
-            "strategy": self.strategy.state_tensors(),
-        }
-        tensors = {
-            f"{group}.{name}": value for group, named in groups.items() for name, value in named.items()
-        }
-        facts = {
-            "epoch": self.epoch,
+    def learned_tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {"strategy": self.strategy.state_tensors()}
+
+    def facts(self) -> dict[str, Any]:
+        return {
             "strategy": self.strategy.name,
-            "network": self.supernet.recipe.describe(),
+            "network": self.network.recipe.describe(),
             "training": self.recipe.describe(),
             "data": self._identity,
             "image_size": self._image_size,
             "processes": self._processes.count,
             "scoring": self.evaluator.describe(),
-            "history": self.history,
-            "random": {
-                "strategy": self.streams.strategy.bit_generator.state,
-                "train": state_as_text(self._data.train.state_dict()),
-                "valid": state_as_text(self._data.valid.state_dict()),
-            },
         }
-        return Checkpoint(tensors, facts)
 
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same training.
+    def random_states(self) -> dict[str, Any]:
+        return {
+            "strategy": self.streams.strategy.bit_generator.state,
+            "train": state_as_text(self._data.train.state_dict()),
+            "valid": state_as_text(self._data.valid.state_dict()),
+        }
 
-        Raises
-        ------
-        InputError : the checkpoint cannot be read, or is of another network, strategy, image size, data set,
-            recipe or number of processes.
-        """
-        checkpoint = checkpoints.read(path)
-        facts = checkpoint.facts
-        checkpoints.check_same_network(facts, self.supernet.recipe.describe(), path)
-        checkpoints.check_same_images(facts, self._image_size, path)
-        for key, mine in (
-            ("strategy", self.strategy.name),
-            ("data", self._identity),
-            ("training", self.recipe.describe()),
-            ("processes", self._processes.count),
-        ):
-            checkpoints.check_same(facts, key, mine, path)
-        with loading(path):
-            checkpoints.load_weights(checkpoint, self.supernet)
-            self.weights.load_state_tensors(checkpoint.group("momentum"))
-            learned = checkpoint.group("strategy")
-            check_group(learned, self.strategy.state_tensors(), path)
-            self.strategy.load_state_tensors(learned)
-            self.streams.strategy.bit_generator.state = facts["random"]["strategy"]
-            for name, batches in (("train", self._data.train), ("valid", self._data.valid)):
-                batches.load_state_dict(state_from_text(facts["random"][name]))
-            self.history = history_of(facts)
-            self.epoch = int(facts["epoch"])
+    def restore(self, checkpoint: Checkpoint, path: Path) -> None:
+        learned, random = checkpoint.group("strategy"), checkpoint.facts["random"]
+        check_group(learned, self.strategy.state_tensors(), path)
+        self.strategy.load_state_tensors(learned)
+        self.streams.strategy.bit_generator.state = random["strategy"]
+        for name, batches in (("train", self._data.train), ("valid", self._data.valid)):
+            batches.load_state_dict(state_from_text(random[name]))

@@ -1,4 +1,4 @@
-"""The shared weights with their optimizer: what a strategy moves."""
+"""The weights of a network with their optimizer: what a training moves."""
 
 from __future__ import annotations
 
@@ -10,38 +10,32 @@ from torch import Tensor, nn
 from benchkit.strategies.weight_sharing import Unrolled, optimizer_tensors, restore_optimizer
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["SharedWeights", "sgd_of"]
+__all__ = ["SgdWeights"]
 
 
-def sgd_of(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.SGD:
-    """Return the recipe's optimizer of all parameters of a network."""
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
-
-
-class SharedWeights:
-    """The parameters of a supernet under SGD.
+class SgdWeights:
+    """The parameters of a network under SGD.
 
     Parameters
     ----------
-    supernet : on its device.
-    recipe : says the optimizer's numbers.
-    images : N, training images.
-    validation_images : the number of those.
+    network : Network on its device.
+    recipe : Recipe with the optimizer's numbers.
+    images, validation_images : Number of each, for strategies that need them.
     """
 
     def __init__(
-        self, supernet: nn.Module, recipe: TrainingRecipe, images: int, validation_images: int = 0
+        self, network: nn.Module, recipe: TrainingRecipe, images: int = 0, validation_images: int = 0
     ) -> None:
         self.images, self.validation_images = images, validation_images
-        self._named: dict[str, Tensor] = dict(supernet.named_parameters())
+        self._named: dict[str, Tensor] = dict(network.named_parameters())
         self._recipe = recipe
-        self._optimizer = sgd_of(supernet, recipe)
+        self._optimizer = torch.optim.SGD(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+        )
 
     @property
     def parameters(self) -> Sequence[Tensor]:
@@ -49,7 +43,7 @@ class SharedWeights:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         return float(self._optimizer.param_groups[0]["lr"])
 
     @learning_rate.setter

@@ -25,7 +25,6 @@ from benchkit.spaces.engine import build_network
 from benchkit.strategies import get_strategy
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import StandaloneTrainer, seeds_of
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 SPACE = get_space("nasbench201-3")
 SIZE = {"channels": 2, "cells": 1}
@@ -44,12 +43,8 @@ def digits() -> tuple[SearchImages, LabelledImages]:
 
 
 def trainer(digits: tuple[SearchImages, LabelledImages], **changes: Any) -> StandaloneTrainer:
-    from dataclasses import replace
-
     test = changes.pop("test", None)
-    return StandaloneTrainer(
-        SPACE, digits[0], StandaloneRecipe(replace(SGD, **changes)), size=SIZE, test=test
-    )
+    return StandaloneTrainer(SPACE, digits[0], replace(SGD, **changes), size=SIZE, test=test)
 
 
 # -- the training itself --------------------------------------------------------------------------
@@ -154,13 +149,13 @@ def test_what_cannot_be_trained_is_refused(digits: tuple[SearchImages, LabelledI
     with pytest.raises(InputError, match="seed"):
         trainer(digits).train(CELL, -1)
     with pytest.raises(InputError, match="padding"):
-        StandaloneRecipe(padding=-1)
+        TrainingRecipe(padding=-1)
 
 
 def test_only_colour_images_are_mirrored_unless_told() -> None:
-    assert StandaloneRecipe().for_images((8, 8, 1)) == StandaloneRecipe(padding=1, flip=False)
-    assert StandaloneRecipe().for_images((32, 32, 3)) == StandaloneRecipe(padding=4, flip=True)
-    assert StandaloneRecipe(padding=0, flip=True).for_images((32, 32, 1)).describe()["flip"] is True
+    assert TrainingRecipe().for_images((8, 8, 1)) == TrainingRecipe(padding=1, flip=False)
+    assert TrainingRecipe().for_images((32, 32, 3)) == TrainingRecipe(padding=4, flip=True)
+    assert TrainingRecipe(padding=0, flip=True).for_images((32, 32, 1)).describe_standalone()["flip"] is True
 
 
 # -- as an evaluator ------------------------------------------------------------------------------
@@ -252,5 +247,5 @@ def test_the_evaluator_alone_does_not_load_torch() -> None:
 
 
 def test_a_schedule_that_is_not_the_usual_one_is_part_of_the_recipe() -> None:
-    assert "schedule" not in StandaloneRecipe(SGD).describe()
-    assert StandaloneRecipe(replace(SGD, schedule="linear")).describe()["schedule"] == "linear"
+    assert "schedule" not in SGD.describe_standalone()
+    assert replace(SGD, schedule="linear").describe_standalone()["schedule"] == "linear"

@@ -77,7 +77,7 @@ def test_the_paper_preset_starts_at_full_size(strategy: str) -> None:
     assert weights == pytest.approx(1.93e6, rel=0.001)  # the published figure, in millions
     kind = get_weight_sharing(strategy)
     trainer = Trainer(
-        kind(space, streams.strategy, **preset.options_of.get(strategy, {})),
+        kind(space, streams.strategy, **preset.options_for(strategy)),
         supernet,
         made_up(32, 10, train=2, valid=2),
         replace(preset.recipe_for(strategy), epochs=1, batch_size=2),

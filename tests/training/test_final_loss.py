@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.engine import build_network
-from benchkit.training.final_loss import MixedBatches, has_auxiliary, mixed, with_auxiliary_loss
-from benchkit.training.final_recipe import FinalRecipe
+from benchkit.training.engine import train_epoch
+from benchkit.training.losses import MixedBatches, has_auxiliary, loss_of, mixed, step_of
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.training_loop import accuracy, cross_entropy, train_epoch
+from benchkit.training.standalone import accuracy
+from benchkit.training.weights import SgdWeights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,9 +43,11 @@ def test_the_loss_of_mixed_targets_is_the_mixture_of_two_losses() -> None:
         network.bias.copy_(torch.tensor([math.log(2), 0.0, 0.0]))
     target = torch.tensor([[0.75, 0.25, 0.0]])
     by_hand = 0.75 * math.log(2) + 0.25 * math.log(4)
-    assert cross_entropy(network)(torch.zeros(1, 1), target).item() == pytest.approx(by_hand)
+    assert loss_of(network, TrainingRecipe())(torch.zeros(1, 1), target).item() == pytest.approx(by_hand)
     smooth = 0.9 * by_hand + 0.1 * (math.log(2) + 2 * math.log(4)) / 3
-    assert cross_entropy(network, 0.1)(torch.zeros(1, 1), target).item() == pytest.approx(smooth)
+    assert loss_of(network, TrainingRecipe(label_smoothing=0.1))(
+        torch.zeros(1, 1), target
+    ).item() == pytest.approx(smooth)
 
 
 class Listed:
@@ -104,7 +108,7 @@ class TwoHeads(nn.Module):
 def test_auxiliary_loss_by_hand() -> None:
     network = TwoHeads()
     assert has_auxiliary(network)
-    loss = with_auxiliary_loss(network, 0.4)(torch.ones(1, 1), torch.tensor([0]))
+    loss = loss_of(network, TrainingRecipe(auxiliary=0.4))(torch.ones(1, 1), torch.tensor([0]))
     # softmax of (1, 0) and of (0, 2), both at class 0
     first, second = math.log(1 + math.exp(-1)), math.log(1 + math.exp(2))
     assert loss.item() == pytest.approx(first + 0.4 * second)
@@ -130,11 +134,9 @@ def test_which_networks_have_an_auxiliary_classifier() -> None:
 # -- schedules --------------------------------------------------------------------------------------
 
 
-def recipe(**changes: Any) -> FinalRecipe:
-    sgd = TrainingRecipe(
-        epochs=changes.pop("epochs", 4), learning_rate=0.8, last_learning_rate=0.0, schedule="linear"
-    )
-    return FinalRecipe(sgd, **changes)
+def recipe(**changes: Any) -> TrainingRecipe:
+    plain = TrainingRecipe(epochs=4, learning_rate=0.8, last_learning_rate=0.0, schedule="linear")
+    return replace(plain, **changes)
 
 
 def test_drop_path_rises_linearly_from_zero() -> None:
@@ -148,10 +150,10 @@ def test_drop_path_rises_linearly_from_zero() -> None:
 
 def test_the_rate_rises_in_warmup_then_follows_its_schedule() -> None:
     warm = recipe(warmup_epochs=2)
-    rates = [warm.rate_at(step, 2) for step in range(8)]  # two steps an epoch
+    rates = [warm.rate_at(step, 8) for step in range(8)]  # two steps an epoch
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.6, 0.4, 0.2])
     plain = recipe()
-    assert [plain.rate_at(step, 2) for step in range(8)] == [plain.sgd.rate_at(step, 8) for step in range(8)]
+    assert [plain.rate_at(step, 8) for step in range(8)] == pytest.approx([0.8 - 0.1 * n for n in range(8)])
 
 
 @pytest.mark.parametrize(
@@ -172,10 +174,10 @@ def test_parts_of_a_batch_have_the_gradient_of_the_whole() -> None:
         with torch.no_grad():
             network.weight.copy_(torch.tensor([[0.3], [-0.2], [0.1]]))
             network.bias.zero_()
-        optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
-        loss = train_epoch(
-            network, optimizer, Listed(), cross_entropy(network), lambda step: 0.1, parts=parts
-        )
+        recipe = TrainingRecipe(epochs=1, learning_rate=0.1, last_learning_rate=0.1, accumulate=parts)
+        weights = SgdWeights(network, recipe)
+        step = step_of(network, weights, recipe)
+        loss = train_epoch(network, weights, Listed(), recipe, step, 0)
         return loss, network.weight.flatten().tolist()
 
     (whole, weights), (split, others) = after(1), after(3)  # parts of 2 and 2: chunks may be fewer
@@ -185,24 +187,18 @@ def test_parts_of_a_batch_have_the_gradient_of_the_whole() -> None:
 
 def test_rates_are_asked_for_by_the_step_of_the_whole_training() -> None:
     network = nn.Linear(1, 3)
-    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
-    asked: list[int] = []
-
-    def rate_at(step: int) -> float:
-        asked.append(step)
-        return 0.0
-
+    rates: list[float] = []
     sums: list[tuple[int, float]] = []
-    mean = train_epoch(
-        network,
-        optimizer,
-        Listed(),
-        cross_entropy(network),
-        rate_at,
-        first=6,
-        look=lambda done, total: sums.append((done, float(total))),
-    )
-    assert asked == [6, 7]
+    plain = recipe(epochs=5)
+    weights = SgdWeights(network, plain)
+    step = step_of(network, weights, plain)
+
+    def look(done: int, total: Tensor) -> None:
+        rates.append(weights.learning_rate)
+        sums.append((done, float(total)))
+
+    mean = train_epoch(network, weights, Listed(), plain, step, 3, look)
+    assert rates == [plain.rate_at(6, 10), plain.rate_at(7, 10)] == pytest.approx([0.32, 0.24])
     assert [done for done, _ in sums] == [1, 2]
     assert mean == pytest.approx(sums[-1][1] / 2)
 

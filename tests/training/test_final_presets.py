@@ -16,9 +16,9 @@ from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
 from benchkit.spaces.engine import build_network
 from benchkit.training.final_data import FinalData, SeenImages
-from benchkit.training.final_presets import FINAL_PRESETS, get_final_preset
 from benchkit.training.final_settings import FinalSettings
 from benchkit.training.final_trainer import FinalStreams, FinalTrainer
+from benchkit.training.presets import get_preset, presets
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,7 +58,7 @@ def test_preset_starts(
     options, seen = settings.network(), made_up(size, classes)
     recipe = settings.recipe().for_images(seen.size)
     # drop path is on in the second epoch
-    recipe = replace(recipe, sgd=replace(recipe.sgd, epochs=2), warmup_epochs=min(recipe.warmup_epochs, 1))
+    recipe = replace(recipe, epochs=2, warmup_epochs=min(recipe.warmup_epochs, 1))
     streams = FinalStreams.of(row, 0, torch.device("cpu"))
     network = build_network(space, row, classes, 3, generator=streams.weights, **options)  # type: ignore[arg-type]
     counted = int(count(space, row[None], classes, size, **options).parameters[0])
@@ -77,7 +77,7 @@ def test_preset_starts(
 
 
 def test_every_preset_is_proven_to_start() -> None:
-    assert {name for name, *_ in PAPER} == set(FINAL_PRESETS)
+    assert {name for name, *_ in PAPER} == set(presets("train"))
 
 
 README = Path(benchkit.__file__).parents[1] / "README.md"
@@ -86,23 +86,23 @@ README = Path(benchkit.__file__).parents[1] / "README.md"
 @pytest.mark.skipif(not README.is_file(), reason="not a checkout")
 def test_every_preset_is_named_in_the_readme() -> None:
     text = README.read_text(encoding="utf-8")
-    assert [name for name in FINAL_PRESETS if f"`{name}`" not in text] == []
+    assert [name for name in presets("train") if f"`{name}`" not in text] == []
 
 
 def test_numbers_of_the_papers() -> None:
-    darts = get_final_preset("darts-cifar10")
-    sgd = darts.recipe.sgd
+    darts = get_preset("darts-cifar10", "train")
+    sgd = darts.recipe
     assert (sgd.epochs, sgd.batch_size, sgd.learning_rate, sgd.last_learning_rate) == (600, 96, 0.025, 0.0)
     assert (sgd.momentum, sgd.nesterov, sgd.weight_decay, sgd.clip, sgd.cutout) == (0.9, False, 3e-4, 5.0, 16)
     assert (darts.recipe.auxiliary, darts.recipe.drop_path) == (0.4, 0.2)
-    assert dict(darts.size) == {"cells": 20, "channels": 36}
-    assert get_final_preset("darts-cifar10-300").recipe.sgd == replace(sgd, epochs=300)
+    assert darts.size == {"all": {"cells": 20, "channels": 36}}
+    assert get_preset("darts-cifar10-300", "train").recipe == replace(sgd, epochs=300)
 
     cifar, imagenet, shuffle = (
-        get_final_preset(f"vaenas-{name}").recipe
+        get_preset(f"vaenas-{name}", "train").recipe
         for name in ("nasnet-cifar10", "nasnet-imagenet", "shufflenet")
     )
-    assert [(r.sgd.epochs, r.sgd.batch_size, r.sgd.label_smoothing) for r in (cifar, imagenet, shuffle)] == [
+    assert [(r.epochs, r.batch_size, r.label_smoothing) for r in (cifar, imagenet, shuffle)] == [
         (600, 48, 0.1),
         (300, 512, 0.1),
         (480, 1024, 0.1),
@@ -112,26 +112,26 @@ def test_numbers_of_the_papers() -> None:
         (0.4, 0.0, 0.0),
         (0.0, 0.0, 0.5),
     ]
-    assert cifar.sgd.cutout == 16
+    assert cifar.cutout == 16
 
-    pcnas = get_final_preset("pcnas")
-    sgd = pcnas.recipe.sgd
+    pcnas = get_preset("pcnas", "train")
+    sgd = pcnas.recipe
     assert (sgd.epochs, sgd.batch_size, sgd.nesterov, sgd.weight_decay) == (300, 512, True, 1e-4)
-    assert [pcnas.recipe.rate_at(step, 1) for step in (0, 150, 300)] == pytest.approx([0.1, 0.05025, 5e-4])
-    assert dict(pcnas.size) == {"squeeze": 1}
+    assert [pcnas.recipe.rate_at(step, 300) for step in (0, 150, 300)] == pytest.approx([0.1, 0.05025, 5e-4])
+    assert pcnas.size == {"all": {"squeeze": 1}}
 
-    sgd = get_final_preset("nasbench201").recipe.sgd
+    sgd = get_preset("nasbench201", "train").recipe
     assert (sgd.epochs, sgd.batch_size, sgd.nesterov, sgd.weight_decay) == (200, 256, True, 5e-4)
     assert (sgd.learning_rate, sgd.last_learning_rate, sgd.clip) == (0.1, 0.0, None)
 
 
 def test_a_preset_of_other_networks_is_refused() -> None:
     with pytest.raises(InputError, match=r"options cells, channels; that of shufflenet has divisor"):
-        get_final_preset("darts-cifar10").size_for(get_space("shufflenet"))
+        get_preset("darts-cifar10", "train").size_for(get_space("shufflenet"))
     with pytest.raises(InputError, match=r"options squeeze; that of nasbench201 has channels, cells"):
-        get_final_preset("pcnas").size_for(get_space("nasbench201"))
+        get_preset("pcnas", "train").size_for(get_space("nasbench201"))
     with pytest.raises(InputError, match=r"unknown training preset 'dart'"):
-        get_final_preset("dart")
+        get_preset("dart", "train")
 
 
 def test_the_auxiliary_classifier_is_built_where_it_is_trained() -> None:

@@ -26,14 +26,12 @@ from benchkit.spaces.counts import count
 from benchkit.spaces.engine import build_network
 from benchkit.training import final_training
 from benchkit.training.final_data import FinalData, open_test, seen_images
-from benchkit.training.final_recipe import FinalRecipe
 from benchkit.training.final_settings import FinalSettings
 from benchkit.training.final_trainer import FinalStreams, FinalTrainer
 from benchkit.training.final_training import train_finally
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.standalone import StandaloneTrainer
-from benchkit.training.standalone_recipe import StandaloneRecipe
 from benchkit.training.trainer import Progress
 from tests.data.images.layouts import make_loaded, picture_folder
 
@@ -194,14 +192,14 @@ def test_a_damaged_checkpoint_is_one_line_and_the_epoch_before_serves(tmp_path: 
 def test_with_nothing_added_it_is_the_training_of_a_table(tmp_path: Path) -> None:
     space = get_space("nasbench201-3")
     row = space.parse(DENSE)
-    sgd = TrainingRecipe(epochs=2, batch_size=32, learning_rate=0.1, last_learning_rate=0.0, clip=None)
+    recipe = TrainingRecipe(epochs=2, batch_size=32, learning_rate=0.1, last_learning_rate=0.0, clip=None)
     images, _ = divide(open_image_set("digits", limit=200), parse_split("100"))
     size = {"channels": 2, "cells": 1}
-    run = StandaloneTrainer(space, images, StandaloneRecipe(sgd), size=size).train(row, 4)
+    run = StandaloneTrainer(space, images, recipe, size=size).train(row, 4)
 
     settings = FinalSettings(DENSE, "nasbench201-3", "digits", images="train", split="100", limit=200)
     seen, device = seen_images(settings), torch.device("cpu")
-    recipe, streams = FinalRecipe(sgd).for_images(seen.size), FinalStreams.of(row, 4, device)
+    recipe, streams = recipe.for_images(seen.size), FinalStreams.of(row, 4, device)
     network = build_network(space, row, 10, 1, generator=streams.weights, **size)  # type: ignore[arg-type]
     trainer = FinalTrainer(network, FinalData(seen, recipe, streams.batches, device), recipe, device, streams)
     trainer.fit()

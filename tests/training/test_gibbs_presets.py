@@ -52,7 +52,7 @@ def test_paper_preset_starts_at_full_size(options: dict[str, Any]) -> None:
     assert weights == convolutions == 1_684_912
     before = [weight.detach().clone() for weight in supernet.parameters()]
     trainer = Trainer(
-        GibbsNAS(space, streams.strategy, **{**preset.options_of.get("gibbsnas", {}), **options}),
+        GibbsNAS(space, streams.strategy, **{**preset.options_for("gibbsnas"), **options}),
         supernet,
         made_up(),
         replace(preset.recipe_for("gibbsnas"), epochs=1, batch_size=2),

@@ -36,7 +36,7 @@ def test_paper_preset_starts(name: str, space_name: str, size: int, classes: int
     full = np.ones((1, space.length), dtype=np.int8)
     counted = count_parameters(space, full, classes=classes)[0] / 1e6
     assert counted == pytest.approx(millions, rel=0.03)
-    options = {**preset.options_of["nasas"], "samples": 1}
+    options = {**preset.options_for("nasas"), "samples": 1}
     trainer = Trainer(
         get_weight_sharing("nasas")(space, streams.strategy, **options),
         build_supernet(space, classes, 3, generator=streams.network),
@@ -58,6 +58,6 @@ def test_paper_preset_starts(name: str, space_name: str, size: int, classes: int
 
 def test_numbers_of_samples_are_the_papers() -> None:
     assert [
-        get_preset(name).options_of["nasas"]["samples"]
+        get_preset(name).options_for("nasas")["samples"]
         for name in ("paper-cifar10", "paper-cifar100", "paper-imagenet")
     ] == [1500, 5000, 1500]

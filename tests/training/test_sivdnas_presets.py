@@ -16,7 +16,6 @@ from benchkit.searching import Budget, search
 from benchkit.spaces import get_space
 from benchkit.spaces.engine import build_supernet
 from benchkit.strategies.sivdnas.supernet import SIVDNAS
-from benchkit.training.final_presets import get_final_preset
 from benchkit.training.presets import get_preset
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.streams import Streams
@@ -57,17 +56,17 @@ def test_paper_presets_start_at_full_size(name: str, epochs: int) -> None:
 
 
 def test_final_presets_have_the_numbers_of_section_43() -> None:
-    cifar, imagenet = (get_final_preset(f"sivdnas-{name}") for name in ("cifar", "imagenet"))
-    sgd = cifar.recipe.sgd
+    cifar, imagenet = (get_preset(f"sivdnas-{name}", "train") for name in ("cifar", "imagenet"))
+    sgd = cifar.recipe
     assert (sgd.epochs, sgd.batch_size, sgd.learning_rate, sgd.last_learning_rate) == (600, 96, 0.025, 0.0)
     assert (sgd.weight_decay, sgd.clip, sgd.cutout, cifar.recipe.drop_path) == (3e-4, 5.0, 16, 0.3)
-    assert dict(cifar.size) == {"cells": 20, "channels": 36}
-    recipe, sgd = imagenet.recipe, imagenet.recipe.sgd
+    assert cifar.size == {"all": {"cells": 20, "channels": 36}}
+    recipe = sgd = imagenet.recipe
     assert (sgd.epochs, sgd.batch_size, sgd.learning_rate, sgd.schedule) == (250, 1024, 0.5, "linear")
     assert (sgd.weight_decay, sgd.label_smoothing, recipe.warmup_epochs) == (3e-5, 0.1, 5)
-    assert [recipe.rate_at(step, 1) for step in (0, 4, 5, 250)] == pytest.approx([0.1, 0.5, 0.5, 0.0])
+    assert [recipe.rate_at(step, 250) for step in (0, 4, 5, 250)] == pytest.approx([0.1, 0.5, 0.5, 0.0])
     assert recipe.auxiliary > 0
-    assert dict(imagenet.size) == {"cells": 14, "channels": 48, "stem_stride": 8}
+    assert imagenet.size == {"all": {"cells": 14, "channels": 48, "stem_stride": 8}}
 
 
 @pytest.mark.parametrize("space", ["nasbench201-3", "darts-multi"])

@@ -20,7 +20,7 @@ from benchkit.strategies.spos import SPOS
 from benchkit.strategies.weight_sharing import Evaluate
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.trainer import Progress, Trainer
-from benchkit.training.weights import SharedWeights
+from benchkit.training.weights import SgdWeights
 
 Make = Callable[..., Trainer]
 STRATEGIES = tuple(weight_sharing_names())
@@ -243,7 +243,7 @@ def test_a_recipe_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_an_unrolled_step_is_the_step_that_follows(nesterov: bool) -> None:
     network = torch.nn.Linear(3, 2).double()
-    weights = SharedWeights(
+    weights = SgdWeights(
         network, TrainingRecipe(nesterov=nesterov, clip=None, weight_decay=0.1, learning_rate=0.2), images=1
     )
     generator = torch.Generator().manual_seed(0)
@@ -270,7 +270,7 @@ def test_gradients_are_clipped_together_and_weights_without_one_stay() -> None:
     recipe = TrainingRecipe(
         clip=1.0, momentum=0.0, nesterov=False, weight_decay=0.5, learning_rate=0.1, last_learning_rate=0
     )
-    weights = SharedWeights(network, recipe, images=1)
+    weights = SgdWeights(network, recipe, images=1)
     weights.step([torch.tensor([[30.0]]).double(), torch.tensor([40.0]).double()])
     # (30, 40) has norm 50 and becomes (.6, .8); decay adds .5 after clipping
     assert network.weight.item() == pytest.approx(1 - 0.1 * (0.6 + 0.5))

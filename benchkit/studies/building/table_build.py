@@ -19,7 +19,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -41,8 +41,8 @@ from benchkit.spaces.sizes import network_size
 from benchkit.studies.building.built_table import BuiltTable, write_built
 from benchkit.studies.building.run_journal import RunJournal
 from benchkit.training.presets import get_preset
+from benchkit.training.recipe import STANDALONE, TrainingRecipe
 from benchkit.training.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 __all__ = ["BuildSettings", "build_table", "chosen_rows", "train_one"]
 
@@ -65,7 +65,7 @@ class BuildSettings:
 
     space: str
     data: str
-    recipe: StandaloneRecipe = field(default_factory=StandaloneRecipe)
+    recipe: TrainingRecipe = STANDALONE
     size: tuple[tuple[str, int], ...] = ()
     split: str | None = None
     image_size: int | None = None
@@ -166,7 +166,7 @@ def build_table(
         "space": space.name,
         "data": dict(seen.identity),
         "images": {"train": len(seen.train), "valid": len(seen.valid), "test": len(test)},
-        "recipe": recipe.describe(),
+        "recipe": recipe.describe_standalone(),
         "network": settings.network(),
         "device": settings.device,
         "benchkit": __version__,
@@ -220,7 +220,7 @@ def train_one(settings: BuildSettings, sha256: str, task: Task) -> tuple[Task, S
     sha256 : of the data set that all trainings share.
     task : the architecture in its space's notation and as int8[d], and the seed.
     """
-    with explain_memory(settings.recipe.sgd.batch_size):
+    with explain_memory(settings.recipe.batch_size):
         return task, _trainer(settings, sha256).train(task[1], task[2])
 
 

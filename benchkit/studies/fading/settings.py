@@ -93,5 +93,5 @@ class FadingSettings:
 
     def epochs_of(self, models: int) -> int:
         """Return the epochs of a supernet of so many models."""
-        own = self.build.recipe.sgd.epochs * 5 if self.supernet_epochs is None else self.supernet_epochs
+        own = self.build.recipe.epochs * 5 if self.supernet_epochs is None else self.supernet_epochs
         return own * models if self.per_model else own

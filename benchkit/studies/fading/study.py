@@ -138,8 +138,8 @@ def _trained(
 
 
 def _frames(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts) -> dict[str, pd.DataFrame]:
-    sgd = laboratory.trainer.recipe.sgd
-    divergence = divergence_frame(settings, laboratory.groups, store, len(laboratory.train), sgd.weight_decay)
+    decay = laboratory.trainer.recipe.weight_decay
+    divergence = divergence_frame(settings, laboratory.groups, store, len(laboratory.train), decay)
     functions = function_frame(settings, store)
     distance = distance_frame(settings, laboratory, store)
     correlation = correlation_frame(settings, store, functions)
@@ -184,7 +184,7 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
         "data": laboratory.identity,
         "images": {"train": len(laboratory.train), "valid": len(laboratory.valid)},
         "network": laboratory.size,
-        "recipe": laboratory.trainer.recipe.describe(),
+        "recipe": laboratory.trainer.recipe.describe_standalone(),
         "models": list(settings.models),
         "architectures": len(settings.rows),
         "subspaces": settings.subspaces,

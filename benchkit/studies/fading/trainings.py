@@ -192,7 +192,7 @@ class Laboratory:
         network.train()
         for number, (loss, _) in enumerate(self.trainer.fit(network, batches, epochs), start=1):
             if not np.isfinite(loss):
-                rate = self.trainer.recipe.sgd.learning_rate
+                rate = self.trainer.recipe.learning_rate
                 raise InputError(
                     f"the loss of {what} became {loss} in epoch {number} of {epochs}: try a lower "
                     f"--learning-rate than {rate}"
@@ -239,7 +239,7 @@ def run_task(settings: FadingSettings, sha256: str, parts: ArrayParts, task: Tas
     ------
     InputError : the data set is not the one that the other trainings saw, or a loss is not finite.
     """
-    with intra_op_threads(1), explain_memory(settings.build.recipe.sgd.batch_size):
+    with intra_op_threads(1), explain_memory(settings.build.recipe.batch_size):
         laboratory = opened(settings)
         if laboratory.sha256 != sha256:
             raise InputError(f"{settings.build.data} is another data set by now: start the study again")

@@ -21,7 +21,6 @@ from benchkit.spaces.engine import build_network
 from benchkit.studies.building.table_build import BuildSettings, build_table, chosen_rows
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import StandaloneTrainer
-from benchkit.training.standalone_recipe import StandaloneRecipe
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -31,7 +30,7 @@ SGD = TrainingRecipe(epochs=2, batch_size=32, learning_rate=0.1, last_learning_r
 SETTINGS = BuildSettings(
     "nasbench201-3",
     "digits",
-    StandaloneRecipe(SGD),
+    SGD,
     size=(("channels", 2), ("cells", 1)),
     split="60",
     limit=160,
@@ -160,7 +159,7 @@ def test_a_journal_serves_no_other_build(tmp_path: Path) -> None:
 
     journal = interrupted(tmp_path / "t.arrow")
     kept = journal.read_bytes()
-    longer = replace(SETTINGS, recipe=StandaloneRecipe(replace(SGD, epochs=3)), size=(("channels", 4),))
+    longer = replace(SETTINGS, recipe=replace(SGD, epochs=3), size=(("channels", 4),))
     with pytest.raises(InputError, match=r"of another build \(other network, recipe\)"):
         build_table(longer, ROWS, 2, tmp_path / "t.arrow", "t")
     journal.write_bytes(kept.replace(b'"valid": [', b'"walid": ['))
@@ -366,6 +365,6 @@ def test_the_command_in_the_metadata_is_the_short_one(truth: Table) -> None:
     words = truth.metadata["build"]["command"].split()
     _, seen, _ = settings.images()
     assert f"{len(seen.valid)}" == words[words.index("--split") + 1]
-    assert f"{settings.recipe.sgd.epochs}" == words[words.index("--epochs") + 1]
+    assert f"{settings.recipe.epochs}" == words[words.index("--epochs") + 1]
     assert f"{settings.network()['channels']}" == words[words.index("--channels") + 1]
     assert words[words.index("--seeds") + 1] == "3"

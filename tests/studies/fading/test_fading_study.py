@@ -29,7 +29,7 @@ TABLES = ("divergence", "divergence-mean", "function_space", "function_space-mea
 
 def tiny(**changes: object) -> FadingSettings:
     build = BuildSettings("nasbench201-3", "digits", limit=120, size=(("channels", 4),))
-    recipe = replace(build.recipe, sgd=replace(build.recipe.sgd, epochs=1, batch_size=32))
+    recipe = replace(build.recipe, epochs=1, batch_size=32)
     given = {"models": (1, 2, 10), "subspaces": 2, "seeds": 2, "supernet_epochs": 2, **changes}
     return FadingSettings(replace(build, recipe=recipe), **given)  # type: ignore[arg-type]
 
