@@ -1,15 +1,19 @@
-"""What is searched: encodings, validity, canonical forms, and the embedded tables.
+"""What is searched: a folder for each space, and the engine of their networks.
 
-Adding a space is one new file and one line in `_SPACES`, or in `_FAMILIES` where its name has parameters.
+Adding a space is its folder, whose ``__init__`` holds a `benchkit.spaces.record.SpaceRecord`, and one line in
+`_SPACES`, or in `_FAMILIES` where its name always has parameters.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchkit.base.errors import ArchitectureError, InputError, unknown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
+
+if TYPE_CHECKING:
+    from benchkit.spaces.record import SpaceRecord
 
 __all__ = [
     "Architecture",
@@ -19,37 +23,33 @@ __all__ = [
     "ProductSpace",
     "Space",
     "get_space",
+    "record_of",
+    "records",
     "space_names",
     "unknown",
 ]
 
-# name -> module:class; imported when first asked for, so that listing costs nothing
+# name of a space, or of a family whose spaces have parameters -> its folder, which is imported when first
+# asked for, so that listing costs nothing
 _SPACES = {
-    "nasbench101": "nasbench101.encoding:NASBench101",
-    "nasbench201": "nasbench201.encoding:NASBench201",
-    "nasbench201-3": "nasbench201.encoding:NASBench201Three",
-    "nasbench-macro": "nasbench_macro.encoding:NASBenchMacro",
-    "natsbench-size": "natsbench_size.encoding:NATSBenchSize",
-    "darts": "darts.encoding:DARTS",
-    "darts-multi": "darts_multi.encoding:DARTSMulti",
-    "nasnet": "nasnet.encoding:NASNet",
-    "shufflenet": "shufflenet.encoding:ShuffleNet",
-    "mobile-small": "mobile.encoding:MobileSmall",
-    "mobile-large": "mobile.encoding:MobileLarge",
+    "nasbench101": "nasbench101",
+    "nasbench201": "nasbench201",
+    "nasbench201-3": "nasbench201",
+    "nasbench-macro": "nasbench_macro",
+    "natsbench-size": "natsbench_size",
+    "darts": "darts",
+    "darts-multi": "darts_multi",
+    "nasnet": "nasnet",
+    "shufflenet": "shufflenet",
+    "mobile-small": "mobile",
+    "mobile-large": "mobile",
 }
-
-# what stands before the colon -> module:(function of what stands behind it), module:(its usual names);
-# a family that is a space without parameters, too, has no further ones
-_FAMILIES: dict[str, tuple[str, str | None]] = {
-    "branches": ("branches.encoding:branches_space", "branches.encoding:full_names"),
-    "mobile-small": ("mobile.encoding:small", None),
-    "mobile-large": ("mobile.encoding:large", None),
-}
+_FAMILIES = {"branches": "branches"}
 
 
 def space_names() -> list[str]:
     """Return the names of the built-in spaces; of those with parameters, the usual ones."""
-    return [*_SPACES, *(name for _, listed in _FAMILIES.values() if listed for name in _load(listed)())]
+    return [*_SPACES, *(name for family in _FAMILIES for name in record_of(family).usual)]
 
 
 def get_space(name: str) -> Space:
@@ -64,16 +64,27 @@ def get_space(name: str) -> Space:
     InputError : there is no such space; it lists those there are.
     """
     family, _, parameters = name.partition(":")
-    space: Space
-    if name in _SPACES:
-        space = _load(_SPACES[name])()
-    elif family in _FAMILIES:
-        space = _load(_FAMILIES[family][0])(parameters)
-    else:
-        raise unknown("space", name, space_names())
-    return space
+    if family in _SPACES or family in _FAMILIES:
+        record = record_of(family)
+        if name in record.spaces:
+            return record.spaces[name]()
+        if family in record.families:
+            return record.families[family](parameters)
+    raise unknown("space", name, space_names())
 
 
-def _load(place: str) -> Any:
-    module, attribute = place.split(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+def record_of(name: str) -> SpaceRecord:
+    """Return the record of a built-in space, or of a family of spaces.
+
+    Raises
+    ------
+    KeyError : there is none of that name.
+    """
+    folder = {**_SPACES, **_FAMILIES}[name.partition(":")[0]]
+    record: SpaceRecord = import_module(f"{__name__}.{folder}").RECORD
+    return record
+
+
+def records() -> dict[str, SpaceRecord]:
+    """Return the record of every built-in space and family, by name."""
+    return {name: record_of(name) for name in (*_SPACES, *_FAMILIES)}

@@ -187,6 +187,14 @@ class Space(ABC):
         """
         return np.asarray(weights.argmax(axis=-1), dtype=np.int8)
 
+    def holds(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return bool[..., positions, choices]: the candidates of a supernet that rows select.
+
+        One candidate a position, the row's choice, unless a space says otherwise.
+        """
+        selected: npt.NDArray[np.bool_] = np.asarray(batch)[..., None] == np.arange(max(self.arity))
+        return selected
+
     # -- identity -----------------------------------------------------------------------------
 
     @abstractmethod

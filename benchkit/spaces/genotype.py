@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, shown
+from benchkit.spaces import records
 from benchkit.spaces.genotype_text import TITLES, Genotype, Pair, read_text
 
 __all__ = ["EDGES", "INPUTS", "NODES", "NONE", "CellRules", "is_genotype", "read_genotype", "write_genotype"]
@@ -24,9 +25,6 @@ EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in 
 """(source, target) of the edge at each of the 14 positions of a cell."""
 NONE = "none"
 """The operation of an edge that carries nothing."""
-
-_HOLDERS = ("darts", "darts-multi", "nasnet")
-"""Spaces that read genotypes."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +120,14 @@ def read_genotype(text: str, rules: CellRules, form: str = "normal=[('sep_conv_3
     try:
         return rules.place(genotype)
     except ValueError as error:
-        able = [name for name in _HOLDERS if name != rules.space and _holds(name, genotype)]
+        others = (record.rules for name, record in records().items() if name != rules.space)
+        able = [other.space for other in others if other and _holds(other, genotype)]
         raise ArchitectureError(
             f"{rules.space} cannot hold this genotype: {error}; {' and '.join(able) or 'no other space'} can"
         ) from error
 
 
-def _holds(name: str, genotype: Genotype) -> bool:
-    from benchkit.spaces import get_space
-
-    rules: CellRules = getattr(get_space(name), "rules")  # noqa: B009 (not of every space)
+def _holds(rules: CellRules, genotype: Genotype) -> bool:
     try:
         rules.place(genotype)
     except ValueError:

@@ -29,7 +29,7 @@ from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.row_index import RowIndex
 
-__all__ = ["RestrictedSpace"]
+__all__ = ["RestrictedSpace", "whole_space"]
 
 _CROSSOVER_TRIES = 16
 _REMEMBERED = 65_536  # rows whose neighbours are kept
@@ -181,6 +181,9 @@ class RestrictedSpace(Space):
         drawn: Batch = self._rows[np.minimum(chosen, self.size - 1)]
         return drawn
 
+    def holds(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        return self.space.holds(batch)
+
     # -- identity -----------------------------------------------------------------------------
 
     def canonical(self, batch: Batch) -> npt.NDArray[np.bytes_]:
@@ -230,6 +233,13 @@ class RestrictedSpace(Space):
             "restricted_from": self.space.name,
             "whole_size": self.space.size,
         }
+
+
+def whole_space(space: Space) -> Space:
+    """Return the space that decides what a row means: of a restricted space, the one it restricts."""
+    while isinstance(space, RestrictedSpace):
+        space = space.space
+    return space
 
 
 def _rank(ascending: Keys, values: Keys) -> npt.NDArray[np.int64]:

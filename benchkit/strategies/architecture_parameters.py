@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Space
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.derived import DerivingStrategy, relative_entropy
 from benchkit.strategies.relaxed_sampling import gumbel_noise, gumbel_softmax, linear_temperature
 from benchkit.strategies.weight_sharing import Weights, optimizer_tensors, restore_optimizer

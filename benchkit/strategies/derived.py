@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
-from benchkit.spaces.nasnet.encoding import NONE, TwoCells
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.nasnet.encoding import NONE
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.weight_sharing import Evaluate, WeightSharingStrategy
 
@@ -50,7 +50,7 @@ def skip_shares(space: Space, batch: Batch) -> npt.NDArray[np.float64] | None:
     names = list(whole.describe().get("operations", ()))
     if _SKIP not in names:
         return None
-    held = whole.holds(batch) if isinstance(whole, TwoCells) else batch[..., None] == np.arange(len(names))
+    held = whole.holds(batch)
     counted = [number for number, name in enumerate(names) if name != NONE]
     skips = held[..., names.index(_SKIP)].sum(axis=-1)
     shares: npt.NDArray[np.float64] = skips / np.maximum(held[..., counted].sum(axis=(-2, -1)), 1)

@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.rejection import draw_feasible

@@ -40,7 +40,7 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.architecture_parameters import AlphaHyperparameters, DifferentiableStrategy
 from benchkit.strategies.protocol import Ask, SearchStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights

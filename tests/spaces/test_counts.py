@@ -16,7 +16,8 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
 from benchkit.spaces.categorical import CategoricalSpace
-from benchkit.spaces.counts import count, count_flops, count_parameters, vertex_channels
+from benchkit.spaces.counts import count, count_flops, count_parameters
+from benchkit.spaces.nasbench101.counts import vertex_channels
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.restricted import RestrictedSpace
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from benchkit.base.errors import InputError
 from benchkit.data.tables import open_table
-from benchkit.spaces import ArchitectureError, nasbench101
+from benchkit.spaces import ArchitectureError
+from benchkit.spaces.nasbench101 import encoding as nasbench101
 from benchkit.spaces.nasbench101.encoding import OPERATIONS, NASBench101, is_connected, top_nine
 from benchkit.spaces.nasbench101.hash import module_hash, pack, signature
 

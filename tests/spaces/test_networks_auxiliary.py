@@ -12,17 +12,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
-from benchkit.spaces.engine import (
-    SHARED,
-    BatchNormPolicy,
-    TwoCellsNetwork,
-    build_network,
-    build_supernet,
-    set_dropout,
-)
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, build_network, build_supernet, set_dropout
 from benchkit.spaces.engine.dropout import DropPath
 from benchkit.spaces.nasnet.encoding import TwoCells
-from benchkit.spaces.nasnet.network import AuxiliaryHead
+from benchkit.spaces.nasnet.network import AuxiliaryHead, TwoCellsNetwork
 
 SPACE = get_space("nasnet")
 assert isinstance(SPACE, TwoCells)

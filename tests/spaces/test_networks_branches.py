@@ -14,12 +14,11 @@ from benchkit.base.errors import InputError
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.branches.encoding import Branches
 from benchkit.spaces.branches.layers import ConvolutionLayer
+from benchkit.spaces.branches.network import BranchNetwork, BranchSubnet
 from benchkit.spaces.counts import count, count_parameters
 from benchkit.spaces.engine import (
     SHARED,
     BatchNormPolicy,
-    BranchNetwork,
-    BranchSubnet,
     build_network,
     build_supernet,
     compile_cells,
@@ -27,7 +26,7 @@ from benchkit.spaces.engine import (
     recalibrate,
 )
 from benchkit.spaces.engine.network import Recipe
-from benchkit.spaces.sizes import BranchesSize
+from benchkit.spaces.sizes import NetworkSize
 
 torch.set_num_threads(1)
 NAMES = ["m@2", "e@2", "r50@2", "d121@2"]
@@ -279,7 +278,7 @@ def test_networks_of_full_width_hold_what_is_counted(name: str, classes: int) ->
     space = get_space(f"branches:{name}")
     assert isinstance(space, Branches)
     with torch.device("meta"):
-        network = BranchNetwork(Recipe(space, classes, 3, AFFINE, BranchesSize()))
+        network = BranchNetwork(Recipe(space, classes, 3, AFFINE, NetworkSize()))
     full = np.ones((1, space.length), dtype=np.int8)
     held = sum(p.numel() for p in network.parameters())
     assert held == count_parameters(space, full, classes)[0]

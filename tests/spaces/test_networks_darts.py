@@ -10,15 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.spaces import ArchitectureError, get_space
 from benchkit.spaces.counts import count
 from benchkit.spaces.darts.encoding import OPERATIONS
-from benchkit.spaces.engine import (
-    SHARED,
-    BatchNormPolicy,
-    TwoCellsNetwork,
-    build_network,
-    build_supernet,
-    set_dropout,
-)
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, build_network, build_supernet, set_dropout
 from benchkit.spaces.engine.dropout import DropPath
+from benchkit.spaces.nasnet.network import TwoCellsNetwork
 from tests.spaces.genotypes import DARTS_V1, DARTS_V2
 from tests.spaces.network_checks import (
     assert_counts_are_those_built,

@@ -10,8 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, open_table
 from benchkit.spaces import get_space
-from benchkit.spaces.counts import count_flops, vertex_channels
+from benchkit.spaces.counts import count_flops
 from benchkit.spaces.engine import SHARED, BatchNormPolicy, build_network, build_supernet, inherit
+from benchkit.spaces.nasbench101.counts import vertex_channels
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.nasbench101.network import NASBench101Supernet, SlicedConvBN
 from tests.spaces.network_checks import multiply_adds, seeded

@@ -13,15 +13,10 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count
-from benchkit.spaces.engine import (
-    SHARED,
-    BatchNormPolicy,
-    TwoCellsNetwork,
-    build_network,
-    build_supernet,
-)
+from benchkit.spaces.engine import SHARED, BatchNormPolicy, build_network, build_supernet
 from benchkit.spaces.engine.dropout import DropPath
 from benchkit.spaces.nasnet.encoding import TwoCells
+from benchkit.spaces.nasnet.network import TwoCellsNetwork
 from benchkit.spaces.nasnet.operations import Pool, cell_operation
 from tests.spaces.network_checks import (
     assert_counts_are_those_built,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from benchkit.spaces.engine import TwoCellsNetwork
 from benchkit.spaces.nasnet.encoding import EDGES, TwoCells
+from benchkit.spaces.nasnet.network import TwoCellsNetwork
 
 __all__ = ["plainly"]
 

@@ -25,7 +25,7 @@ from benchkit.base.files import MEGABYTE, write_text
 from benchkit.base.json_text import read_json
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 
 __all__ = ["Check", "Conditions", "FixedPart", "LatencyLookup", "Layer", "Measure", "read_latency"]
 

@@ -48,7 +48,7 @@ from benchkit.spaces import get_space
 from benchkit.spaces.engine import build_network, build_supernet
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.network import CandidateNetwork
-from benchkit.spaces.sizes import StagesSize, network_size
+from benchkit.spaces.sizes import network_size
 
 __all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]
 
@@ -116,9 +116,8 @@ def measure_latency(
     space = get_space(settings.space)
     size = network_size(space, **settings.size)
     options: dict[str, Any] = size.options()
-    chain = isinstance(size, StagesSize)
-    image_size = settings.image_size or (224 if chain else 32)
-    classes = settings.classes or (1000 if chain else 10)
+    image_size = settings.image_size or size.usual_image_size
+    classes = settings.classes or size.usual_classes
     channels = settings.image_channels
     where = parse_device(device)
     cuda = where.type == "cuda"

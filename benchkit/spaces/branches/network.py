@@ -48,12 +48,14 @@ from benchkit.spaces.branches.layers import (
 )
 from benchkit.spaces.branches.layout import Convolution, Layout, Node
 from benchkit.spaces.engine.layers import Source
-from benchkit.spaces.engine.network import Recipe, check_images, single_row
+from benchkit.spaces.engine.network import Network, Recipe, Supernet, check_images, single_row
+from benchkit.spaces.engine.networks import Networks
+from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["BranchNetwork", "BranchSubnet"]
+__all__ = ["NETWORKS", "BranchNetwork", "BranchSubnet"]
 
 
-class _LayoutNetwork(nn.Module):
+class _LayoutNetwork(Network):
     """The layers of a layout, and its classifier.
 
     Parameters
@@ -63,9 +65,8 @@ class _LayoutNetwork(nn.Module):
     """
 
     def __init__(self, recipe: Recipe, row: Architecture | None) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self._layout = layout = _branches_of(recipe).layout
+        super().__init__(recipe)
+        self._layout = layout = recipe.of(Branches, NetworkSize)[0].layout
         self.layers = nn.ModuleDict()
         for node in layout.nodes:
             self.layers[node.name] = layer_of(
@@ -93,7 +94,7 @@ class _LayoutNetwork(nn.Module):
         ]
 
 
-class BranchNetwork(_LayoutNetwork):
+class BranchNetwork(_LayoutNetwork, Supernet):
     """The network with all kernel slices; a path is the mask of those in use.
 
     Parameters
@@ -103,7 +104,7 @@ class BranchNetwork(_LayoutNetwork):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe, None)
-        gated = _branches_of(recipe).layout.gated
+        gated = recipe.of(Branches, NetworkSize)[0].layout.gated
         self._slice_weights = np.repeat(
             [layer.slice_weights for layer in gated], [layer.inputs for layer in gated]
         )
@@ -199,11 +200,7 @@ class BranchSubnet(_LayoutNetwork):
         return self._compute(images, kept)
 
 
-def _branches_of(recipe: Recipe) -> Branches:
-    """Return the recipe's space, a `Branches`."""
-    if not isinstance(recipe.space, Branches):
-        raise TypeError(f"no multi-branch network for {recipe.space.name}")
-    return recipe.space
+NETWORKS = Networks(BranchNetwork, BranchSubnet, BranchNetwork.copy_into)
 
 
 def _with_inputs(node: Node, image_channels: int) -> Node:

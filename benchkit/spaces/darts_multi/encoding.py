@@ -35,19 +35,12 @@ from benchkit.spaces.darts.encoding import DARTS, OPERATIONS
 from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet.encoding import CELLS, EDGES, INPUTS, NODES, ORDERS, TwoCells
 
-__all__ = ["DARTSMulti", "held_by"]
+__all__ = ["DARTSMulti"]
 
 _CHOICES = len(OPERATIONS) - 1
 _EDGES = len(EDGES)
 _CELL = _EDGES * (1 + _CHOICES)  # bits
 _HALF = _EDGES // 2
-
-
-def held_by(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Return bool[..., 28, 8]: the operations on every edge of int8[..., 224], ``none`` (0) never."""
-    cells = np.asarray(batch).reshape(*np.shape(batch)[:-1], len(CELLS), _CELL)
-    bits = cells[..., _EDGES:].reshape(*np.shape(batch)[:-1], len(CELLS) * _EDGES, _CHOICES)
-    return np.concatenate([np.zeros_like(bits[..., :1]), bits], axis=-1).astype(np.bool_)
 
 
 class DARTSMulti(TwoCells):
@@ -69,8 +62,10 @@ class DARTSMulti(TwoCells):
     # -- from and to gates --------------------------------------------------------------------
 
     def holds(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n, 28, 8]: which operations the edges of int8[n, 224] carry."""
-        return held_by(batch)
+        """Return bool[..., 28, 8]: the operations on every edge of int8[..., 224], ``none`` (0) never."""
+        cells = np.asarray(batch).reshape(*np.shape(batch)[:-1], len(CELLS), _CELL)
+        bits = cells[..., _EDGES:].reshape(*np.shape(batch)[:-1], len(CELLS) * _EDGES, _CHOICES)
+        return np.concatenate([np.zeros_like(bits[..., :1]), bits], axis=-1).astype(np.bool_)
 
     def rows(self, held: npt.NDArray[np.bool_]) -> Batch:
         """Return int8[..., 224]: the members whose edges carry these operations.

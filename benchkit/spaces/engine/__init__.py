@@ -1,4 +1,4 @@
-"""Networks (torch): one supernet a space, and the stand-alone network of any row with the same layers.
+"""The engine of networks: one supernet a space, and the stand-alone network of any row with the same layers.
 
 Import this package where a network is built, and nowhere else: it loads torch.
 
@@ -44,12 +44,10 @@ Images of any memory format are accepted; inside, everything is channels-last. N
 
 from __future__ import annotations
 
-from benchkit.spaces.branches.network import BranchNetwork, BranchSubnet
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy, recalibrate
 from benchkit.spaces.engine.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.engine.build import (
     SHARED,
-    Supernet,
     build_network,
     build_supernet,
     compile_cells,
@@ -59,17 +57,13 @@ from benchkit.spaces.engine.cell import Cell, CellGraph
 from benchkit.spaces.engine.chain import ChoiceLayer
 from benchkit.spaces.engine.dropout import set_dropout
 from benchkit.spaces.engine.layers import AveragePool, Candidate, ReluConvBN, Skip, Source, Whole
-from benchkit.spaces.engine.network import CandidateNetwork, Recipe
-from benchkit.spaces.nasbench101.network import NASBench101Network, NASBench101Supernet
-from benchkit.spaces.nasnet.network import TwoCellsNetwork
+from benchkit.spaces.engine.network import CandidateNetwork, Network, Recipe, Supernet
 
 __all__ = [
     "SHARED",
     "AveragePool",
     "BatchNormPolicy",
     "Block",
-    "BranchNetwork",
-    "BranchSubnet",
     "Candidate",
     "CandidateNetwork",
     "Cell",
@@ -78,14 +72,12 @@ __all__ = [
     "Fixed",
     "Gates",
     "Mask",
-    "NASBench101Network",
-    "NASBench101Supernet",
+    "Network",
     "Recipe",
     "ReluConvBN",
     "Skip",
     "Source",
     "Supernet",
-    "TwoCellsNetwork",
     "Whole",
     "build_network",
     "build_supernet",

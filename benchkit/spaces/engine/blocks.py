@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from benchkit.spaces.base import Architecture
-
-__all__ = ["Block", "Fixed", "Gates", "Key", "Mask", "choices_mask"]
+__all__ = ["Block", "Fixed", "Gates", "Key", "Mask"]
 
 Key = tuple[Any, ...]
 """Operations that run at each position of a block, hashable and in the order of the positions."""
@@ -95,9 +93,3 @@ class Fixed(Block):
 
     def key(self, gates: Gates) -> Key:
         return ()
-
-
-def choices_mask(row: Architecture, operations: int) -> Mask:
-    """Return the mask of a row that names one operation a position."""
-    mask: Mask = np.asarray(row)[:, None] == np.arange(operations)
-    return mask

@@ -14,9 +14,10 @@ Deviations and choices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,11 @@ from benchkit.spaces.engine.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.engine.prefixes import run_with_prefixes
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["CandidateNetwork", "Recipe", "check_images", "single_row"]
+__all__ = ["CandidateNetwork", "Network", "Recipe", "Supernet", "check_images", "single_row"]
+
+
+SpaceT = TypeVar("SpaceT", bound=Space)
+SizeT = TypeVar("SizeT", bound=NetworkSize)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,17 @@ class Recipe:
     policy: BatchNormPolicy
     size: NetworkSize
 
+    def of(self, space: type[SpaceT], size: type[SizeT]) -> tuple[SpaceT, SizeT]:
+        """Return the space and the size, which are of these kinds.
+
+        Raises
+        ------
+        TypeError : the recipe is for other networks.
+        """
+        if not isinstance(self.space, space) or not isinstance(self.size, size):
+            raise TypeError(f"no network of {space.__name__} for {self.space.name}")
+        return self.space, self.size
+
     def describe(self) -> dict[str, Any]:
         """Return the recipe, JSON-ready."""
         return {
@@ -72,7 +88,28 @@ def check_images(images: Tensor, channels: int) -> None:
         )
 
 
-class CandidateNetwork(nn.Module):
+class Network(nn.Module):
+    """A network that knows what it was built from.
+
+    Parameters
+    ----------
+    recipe : what the network is built from.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+
+
+class Supernet(Network, ABC):
+    """The shared weights of a whole space; those of candidates (`CandidateNetwork`) can do more."""
+
+    @abstractmethod
+    def path(self, images: Tensor, architecture: npt.ArrayLike) -> Tensor:
+        """Return float[batch, classes]: the logits of one architecture (uniform single path, SPOS)."""
+
+
+class CandidateNetwork(Supernet):
     """A supernet of candidate operations, or one of its architectures alone.
 
     Parameters
@@ -80,23 +117,14 @@ class CandidateNetwork(nn.Module):
     recipe : what the network is built from.
     stem, body, head : its parts; the body's candidates are those of `present`.
     present : bool[positions, operations], the candidates that exist.
-    mask_of : from a valid row to the candidates that it selects.
     """
 
     def __init__(
-        self,
-        recipe: Recipe,
-        stem: nn.Module,
-        body: Sequence[Block],
-        head: nn.Module,
-        present: Mask,
-        mask_of: Callable[[Architecture], Mask],
+        self, recipe: Recipe, stem: nn.Module, body: Sequence[Block], head: nn.Module, present: Mask
     ) -> None:
-        super().__init__()
-        self.recipe = recipe
+        super().__init__(recipe)
         self.present = present
         self.stem, self.body, self.head = stem, nn.ModuleList(body), head
-        self._mask_of = mask_of
         self._compiled: list[Any] = []  # in a list, so that no parameter is listed twice
 
     def forward(self, images: Tensor, mask: Mask | None = None, weights: Tensor | None = None) -> Tensor:
@@ -144,10 +172,9 @@ class CandidateNetwork(nn.Module):
         ------
         ArchitectureError : it is not one valid row.
         """
-        return self._mask_of(single_row(self.recipe.space, architecture))
+        return self.recipe.space.holds(single_row(self.recipe.space, architecture))
 
     def path(self, images: Tensor, architecture: npt.ArrayLike) -> Tensor:
-        """Return the logits of one architecture (uniform single path, SPOS)."""
         return self._run(images, self.mask_of(architecture))
 
     def paths(self, images: Tensor, architectures: npt.ArrayLike) -> Iterator[tuple[list[int], Tensor]]:
@@ -165,7 +192,7 @@ class CandidateNetwork(nn.Module):
         """
         check_images(images, self.recipe.image_channels)
         rows = self.recipe.space.validate(architectures)
-        gates = [Gates.of(self._mask_of(row)) for row in rows]
+        gates = [Gates.of(mask) for mask in self.recipe.space.holds(rows)]
         entered = self.stem(images.contiguous(memory_format=torch.channels_last))
         for numbers, current in run_with_prefixes(list(self.body), entered, gates):  # type: ignore[arg-type]
             yield numbers, self.head(current)
@@ -197,7 +224,7 @@ class CandidateNetwork(nn.Module):
         rows = self.recipe.space.shaped(architecture)
         if len(rows) != 1 or not ((rows >= 0) & (rows < self.recipe.space.arity)).all():
             return self.path(images, architecture)  # which says what is wrong
-        return self._run(images, self._mask_of(rows[0]), weights)
+        return self._run(images, self.recipe.space.holds(rows[0]), weights)
 
     def _run(self, images: Tensor, mask: Mask | None, weights: Tensor | None = None) -> Tensor:
         # through __call__, so that hooks, compilation and wrappers see every pass

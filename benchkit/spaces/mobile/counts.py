@@ -29,7 +29,7 @@ from benchkit.spaces.counts_layers import (
     squeeze_excitation,
 )
 from benchkit.spaces.mobile.encoding import Mobile, Operator, mb_conv
-from benchkit.spaces.sizes import MobileSize
+from benchkit.spaces.sizes import StagesSize, check_choice
 
 __all__ = [
     "BETWEEN",
@@ -37,6 +37,7 @@ __all__ = [
     "FIRST",
     "FIRST_BLOCK",
     "STEM",
+    "MobileSize",
     "PlannedStage",
     "count_mobile_chain",
     "planned_stages",
@@ -48,6 +49,25 @@ FIRST_BLOCK, BETWEEN = mb_conv(1, 3), mb_conv(3, 3)
 """What stands before all stages, and at the start of each, where width and resolution change."""
 _WIDTHS = (24, 40, 80, 96, 192, 320)
 _STRIDES = (2, 2, 2, 1, 2, 1)
+
+
+@dataclass(frozen=True)
+class MobileSize(StagesSize):
+    """A chain of mobile operators (PC-NAS, section 3.2), in six stages of which four start with stride 2.
+
+    Widths: 32 and 16 of the stem, 24, 40, 80, 96, 192 and 320 of the stages, 1,280 at the end.
+
+    Attributes
+    ----------
+    squeeze : 1 puts squeeze-and-excitation at the end of every operator, as section 4.1 does in the network
+        that is trained in the end; 0 leaves it out.
+    """
+
+    squeeze: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("squeeze", self.squeeze, (0, 1))
 
 
 @dataclass(frozen=True)

@@ -27,21 +27,27 @@ Deviations and choices
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import nn
 
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
-from benchkit.spaces.engine.blocks import Block, Fixed, Mask, choices_mask
+from benchkit.spaces.engine.blocks import Block, Fixed, Mask
 from benchkit.spaces.engine.bottleneck import Bottleneck
 from benchkit.spaces.engine.chain import ChoiceLayer, chain_head
 from benchkit.spaces.engine.layers import Candidate, Skip, Whole, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
-from benchkit.spaces.mobile.counts import BETWEEN, FEATURES, FIRST, FIRST_BLOCK, STEM, planned_stages
+from benchkit.spaces.engine.networks import candidate_networks
+from benchkit.spaces.mobile.counts import (
+    BETWEEN,
+    FEATURES,
+    FIRST,
+    FIRST_BLOCK,
+    STEM,
+    MobileSize,
+    planned_stages,
+)
 from benchkit.spaces.mobile.encoding import Mobile, Operator
-from benchkit.spaces.sizes import MobileSize
 
-__all__ = ["describe"]
+__all__ = ["NETWORKS", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
@@ -52,9 +58,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     recipe : of ``mobile-small`` or ``mobile-large``, of any depth.
     present : bool[depth, operators].
     """
-    space, size, policy = recipe.space, recipe.size, recipe.policy
-    if not isinstance(size, MobileSize) or not isinstance(space, Mobile):
-        raise TypeError(f"no chain of mobile operators for {space.name}")
+    (space, size), policy = recipe.of(Mobile, MobileSize), recipe.policy
     stem, first, features = (channels // size.divisor for channels in (STEM, FIRST, FEATURES))
     squeeze = bool(size.squeeze)
 
@@ -78,8 +82,10 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
         _bottleneck(FIRST_BLOCK, stem, first, 1, policy),
     )
     head = chain_head(last, features, recipe.classes, policy)
-    mask_of = partial(choices_mask, operations=len(space.operators))
-    return CandidateNetwork(recipe, start, body, head, present, mask_of)
+    return CandidateNetwork(recipe, start, body, head, present)
+
+
+NETWORKS = candidate_networks(describe)
 
 
 def _bottleneck(

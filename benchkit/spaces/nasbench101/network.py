@@ -31,15 +31,15 @@ from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.counts import vertex_channels
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.layers import conv_bn, normalise
-from benchkit.spaces.engine.network import Recipe, check_images, single_row
+from benchkit.spaces.engine.network import Network, Recipe, Supernet, check_images, single_row
+from benchkit.spaces.engine.networks import Networks
+from benchkit.spaces.nasbench101.counts import NASBench101Size, vertex_channels
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.nasbench101.hash import SOURCES, TARGETS, VERTICES, prune
-from benchkit.spaces.sizes import NASBench101Size
 
-__all__ = ["NASBench101Network", "NASBench101Supernet", "SharedCell", "SlicedConvBN"]
+__all__ = ["NETWORKS", "NASBench101Network", "NASBench101Supernet", "SharedCell", "SlicedConvBN"]
 
 _CONV3X3, _CONV1X1, _MAXPOOL = range(3)
 _KERNEL = {_CONV3X3: 3, _CONV1X1: 1}
@@ -152,15 +152,12 @@ class SharedCell(nn.Module):
         return output
 
 
-class NASBench101Supernet(nn.Module):
+class NASBench101Supernet(Supernet):
     """One network whose weights serve every cell; a path is one cell."""
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__()
-        size = recipe.size
-        if not isinstance(size, NASBench101Size):
-            raise TypeError(f"no NAS-Bench-101 supernet for {recipe.space.name}")
-        self.recipe = recipe
+        super().__init__(recipe)
+        _, size = recipe.of(NASBench101, NASBench101Size)
         self.stem = conv_bn(recipe.image_channels, size.channels, 3, recipe.policy, relu=True)
         self.stacks = nn.ModuleList()
         inputs = outputs = size.channels
@@ -202,7 +199,6 @@ class NASBench101Supernet(nn.Module):
         return logits
 
     def path(self, images: Tensor, architecture: npt.ArrayLike) -> Tensor:
-        """Return the logits of one cell (uniform single path)."""
         logits: Tensor = self(images, architecture)
         return logits
 
@@ -228,7 +224,7 @@ class NASBench101Supernet(nn.Module):
         alone.network.classifier.load_state_dict(self.classifier.state_dict())
 
 
-class NASBench101Network(nn.Module):
+class NASBench101Network(Network):
     """The stand-alone network of one cell, as the package ``nasbench-pytorch`` builds it.
 
     Raises
@@ -237,11 +233,8 @@ class NASBench101Network(nn.Module):
     """
 
     def __init__(self, recipe: Recipe, architecture: Architecture) -> None:
-        super().__init__()
-        space, size = recipe.space, recipe.size
-        if not isinstance(space, NASBench101) or not isinstance(size, NASBench101Size):
-            raise TypeError(f"no NAS-Bench-101 network for {space.name}")
-        self.recipe = recipe
+        super().__init__(recipe)
+        space, size = recipe.of(NASBench101, NASBench101Size)
         self.architecture = architecture
         self.network = _nasbench_pytorch(space, architecture, recipe, size)
 
@@ -250,6 +243,9 @@ class NASBench101Network(nn.Module):
         check_images(images, self.recipe.image_channels)
         logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits
+
+
+NETWORKS = Networks(NASBench101Supernet, NASBench101Network, NASBench101Supernet.copy_into)
 
 
 def _nasbench_pytorch(

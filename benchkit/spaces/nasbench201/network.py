@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from benchkit.spaces.base import Architecture
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
-from benchkit.spaces.engine.blocks import Block, Fixed, Mask, choices_mask
+from benchkit.spaces.engine.blocks import Block, Fixed, Mask
 from benchkit.spaces.engine.cell import Cell, CellGraph
 from benchkit.spaces.engine.layers import AveragePool, Candidate, ReluConvBN, Skip, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
+from benchkit.spaces.engine.networks import candidate_networks
+from benchkit.spaces.nasbench201.counts import DenseCellsSize
 from benchkit.spaces.nasbench201.encoding import OPERATIONS, DenseCells
-from benchkit.spaces.sizes import DenseCellsSize
 
-__all__ = ["ResidualBlock", "describe", "mask_of"]
+__all__ = ["NETWORKS", "ResidualBlock", "describe"]
 
 _STAGES = 3
 
@@ -38,9 +38,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     recipe : of a `DenseCells` space.
     present : bool[edges, 5].
     """
-    space, size, policy = recipe.space, recipe.size, recipe.policy
-    if not isinstance(space, DenseCells) or not isinstance(size, DenseCellsSize):
-        raise TypeError(f"no NAS-Bench-201 network for {space.name}")
+    (space, size), policy = recipe.of(DenseCells, DenseCellsSize), recipe.policy
     graph = CellGraph(1, space.edges, (space.nodes - 1,))
     body: list[Block] = []
     channels = size.channels
@@ -57,12 +55,10 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
         nn.Linear(channels, recipe.classes),
     )
     stem = conv_bn(recipe.image_channels, size.channels, 3, policy)
-    return CandidateNetwork(recipe, stem, body, head, present, mask_of)
+    return CandidateNetwork(recipe, stem, body, head, present)
 
 
-def mask_of(row: Architecture) -> Mask:
-    """Return the candidates that a row selects: one a position."""
-    return choices_mask(row, len(OPERATIONS))
+NETWORKS = candidate_networks(describe)
 
 
 def _candidates(present: Mask, channels: int, policy: BatchNormPolicy) -> dict[tuple[int, int], Candidate]:

@@ -13,17 +13,17 @@ Deviations and choices
 
 from __future__ import annotations
 
-from benchkit.spaces.base import Architecture
-from benchkit.spaces.counts import MACRO_BLOCKS, macro_layers
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
-from benchkit.spaces.engine.blocks import Mask, choices_mask
+from benchkit.spaces.engine.blocks import Mask
 from benchkit.spaces.engine.bottleneck import Bottleneck
 from benchkit.spaces.engine.chain import ChoiceLayer, chain_head
 from benchkit.spaces.engine.layers import Candidate, Skip, Whole, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
-from benchkit.spaces.sizes import NASBenchMacroSize
+from benchkit.spaces.engine.networks import candidate_networks
+from benchkit.spaces.nasbench_macro.counts import BLOCKS, NASBenchMacroSize, planned_layers
+from benchkit.spaces.nasbench_macro.encoding import NASBenchMacro
 
-__all__ = ["describe", "mask_of"]
+__all__ = ["NETWORKS", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
@@ -34,12 +34,10 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     recipe : of the space ``nasbench-macro``.
     present : bool[8, 3].
     """
-    size, policy = recipe.size, recipe.policy
-    if not isinstance(size, NASBenchMacroSize):
-        raise TypeError(f"no NAS-Bench-Macro network for {recipe.space.name}")
+    (_, size), policy = recipe.of(NASBenchMacro, NASBenchMacroSize), recipe.policy
     body = []
     channels = size.channels
-    for position, (inputs, outputs, stride) in enumerate(macro_layers(size)):
+    for position, (inputs, outputs, stride) in enumerate(planned_layers(size)):
         chosen = present[position].nonzero()[0].tolist()
         body.append(
             ChoiceLayer(position, {op: _candidate(op, inputs, outputs, stride, policy) for op in chosen})
@@ -47,16 +45,14 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
         channels = outputs
     head = chain_head(channels, size.features, recipe.classes, policy)
     stem = conv_bn(recipe.image_channels, size.channels, 3, policy, relu=True)
-    return CandidateNetwork(recipe, stem, body, head, present, mask_of)
+    return CandidateNetwork(recipe, stem, body, head, present)
 
 
-def mask_of(row: Architecture) -> Mask:
-    """Return the candidates that a row selects: one a position."""
-    return choices_mask(row, len(MACRO_BLOCKS))
+NETWORKS = candidate_networks(describe)
 
 
 def _candidate(operation: int, inputs: int, outputs: int, stride: int, policy: BatchNormPolicy) -> Candidate:
-    block = MACRO_BLOCKS[operation]
+    block = BLOCKS[operation]
     if block is not None:
         expansion, kernel = block
         return Whole(Bottleneck(inputs, outputs, stride, expansion, (kernel,), policy, depthwise=True))

@@ -14,16 +14,67 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.errors import InputError
+from benchkit.base.limits import check_number
 from benchkit.spaces.base import Batch
 from benchkit.spaces.counts_layers import Counts, classifier, conv_bn, convolution, depthwise, halved
 from benchkit.spaces.counts_layers import normalisation as norm
 from benchkit.spaces.nasnet.encoding import CELLS, CONVOLUTIONS, EDGES, INPUTS, NODES, TwoCells
-from benchkit.spaces.sizes import TwoCellsSize
+from benchkit.spaces.sizes import NetworkSize, check_choice
 
-__all__ = ["STEM_CHANNELS", "PlannedCell", "count_two_cells", "planned_cells"]
+__all__ = [
+    "STEM_CHANNELS",
+    "PlannedCell",
+    "TwoCellsSize",
+    "count_two_cells",
+    "planned_cells",
+]
 
 STEM_CHANNELS = 3
 """Channels of the stem of stride 1, in multiples of C."""
+
+
+@dataclass(frozen=True)
+class TwoCellsSize(NetworkSize):
+    """A normal and a reduction cell, stacked as DARTS does (Liu et al., 2019, section 3; appendix A).
+
+    Search has 8 cells and 16 channels; evaluation 20 and 36 on CIFAR-10, 14 and 48 on ImageNet.
+
+    Attributes
+    ----------
+    channels : C of the first cells; each of the two reduction cells doubles them.
+    cells : all of them; those at one and at two thirds of the depth are reduction cells.
+    stem_stride : 1 is one convolution (CIFAR-10), 8 is three of stride 2 (ImageNet, 224 pixels).
+    auxiliary : 1 adds the auxiliary classifier after the second reduction cell, which only training uses and
+        no count includes; 0 leaves it out.
+
+    Raises
+    ------
+    InputError : fewer than 3 cells (both kinds would not occur), another stride, or an odd number of channels
+        where the stem has stride 8 (its first half gets half of them).
+    """
+
+    channels: int = 16
+    cells: int = 8
+    stem_stride: int = 1
+    auxiliary: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("channels", self.channels)
+        check_number("cells", self.cells)
+        check_choice("stem_stride", self.stem_stride, (1, 8))
+        check_choice("auxiliary", self.auxiliary, (0, 1))
+        if self.cells < 3:
+            raise InputError(
+                f"cells must be at least 3, for a normal cell and two reduction cells; got {self.cells}"
+            )
+        if self.stem_stride == 8 and self.channels % 2:
+            raise InputError(f"channels must be even where stem_stride is 8; got {self.channels}")
+
+    @property
+    def reductions(self) -> tuple[int, int]:
+        """The numbers of the two reduction cells, counted from 0."""
+        return self.cells // 3, 2 * self.cells // 3
 
 
 @dataclass(frozen=True)

@@ -113,11 +113,6 @@ class TwoCells(Space):
         rows = least[:, None] // place % base
         return row_bytes(rows.astype(np.int8).reshape(-1, self.length))
 
-    def holds(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n, 28, operations]: which operations the edges of int8[n, d] carry."""
-        carried: npt.NDArray[np.bool_] = np.asarray(batch)[..., None] == np.arange(len(self.operations))
-        return carried
-
     def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
         """Return both cells as DARTS draws them: operations on edges, nodes concatenated into the output.
 

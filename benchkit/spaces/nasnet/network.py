@@ -20,26 +20,24 @@ Deviations and choices
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
-from benchkit.spaces.base import Architecture
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.blocks import Block, Fixed, Mask
 from benchkit.spaces.engine.cell import Cell, CellGraph
 from benchkit.spaces.engine.dropout import DropPath
 from benchkit.spaces.engine.layers import Candidate, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
-from benchkit.spaces.nasnet.counts import STEM_CHANNELS, PlannedCell, planned_cells
+from benchkit.spaces.engine.networks import candidate_networks
+from benchkit.spaces.nasnet.counts import STEM_CHANNELS, PlannedCell, TwoCellsSize, planned_cells
 from benchkit.spaces.nasnet.encoding import EDGES, INPUTS, NODES, TwoCells
 from benchkit.spaces.nasnet.operations import cell_operation, preprocessing
-from benchkit.spaces.sizes import TwoCellsSize
 
-__all__ = ["AuxiliaryHead", "TwoCellsNetwork", "describe"]
+__all__ = ["NETWORKS", "AuxiliaryHead", "TwoCellsNetwork", "describe"]
 
 _WINDOW = 5
 
@@ -112,9 +110,7 @@ def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
     recipe : of a `TwoCells` space.
     present : bool[28, operations of the space].
     """
-    space, size, policy = recipe.space, recipe.size, recipe.policy
-    if not isinstance(space, TwoCells) or not isinstance(size, TwoCellsSize):
-        raise TypeError(f"no network of two cells for {space.name}")
+    (space, size), policy = recipe.of(TwoCells, TwoCellsSize), recipe.policy  # type: ignore[type-abstract]
     stem, body = _stem(size, recipe.image_channels, policy)
     drop = DropPath()
     plan = list(planned_cells(size))
@@ -124,14 +120,10 @@ def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
     auxiliary = None
     if size.auxiliary:
         auxiliary = AuxiliaryHead(plan[size.reductions[1]].outputs, recipe.classes, policy)
-    return TwoCellsNetwork(
-        recipe, stem, body, head, present, partial(_mask_of, space), tapped=tapped, auxiliary=auxiliary
-    )
+    return TwoCellsNetwork(recipe, stem, body, head, present, tapped=tapped, auxiliary=auxiliary)
 
 
-def _mask_of(space: TwoCells, row: Architecture) -> Mask:
-    mask: Mask = space.holds(row[None])[0]
-    return mask
+NETWORKS = candidate_networks(describe)
 
 
 def _stem(size: TwoCellsSize, images: int, policy: BatchNormPolicy) -> tuple[nn.Module, list[Block]]:

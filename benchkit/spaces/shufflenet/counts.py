@@ -21,12 +21,27 @@ from benchkit.spaces.counts_layers import (
     squeeze_excitation,
 )
 from benchkit.spaces.shufflenet.encoding import BLOCKS, STAGES, ShuffleBlock
-from benchkit.spaces.sizes import ShuffleNetSize
+from benchkit.spaces.sizes import StagesSize
 
-__all__ = ["FEATURES", "STEM", "PlannedLayer", "count_shuffle_chain", "planned_layers"]
+__all__ = [
+    "FEATURES",
+    "STEM",
+    "PlannedLayer",
+    "ShuffleNetSize",
+    "count_shuffle_chain",
+    "planned_layers",
+]
 
 STEM, WIDTHS, FEATURES = 16, (64, 160, 320, 640), 1024
 """Channels of the stem, of the four stages, and before the classifier."""
+
+
+@dataclass(frozen=True)
+class ShuffleNetSize(StagesSize):
+    """A chain of ShuffleNetV2 blocks (Guo et al., 2020), in four stages that all start with stride 2.
+
+    Widths: 16 of the stem, 64, 160, 320 and 640 of the stages, 1,024 at the end.
+    """
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchkit.spaces.base import Architecture
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
-from benchkit.spaces.engine.blocks import Mask, choices_mask
+from benchkit.spaces.engine.blocks import Mask
 from benchkit.spaces.engine.chain import ChoiceLayer, chain_head
 from benchkit.spaces.engine.dropout import Dropout
 from benchkit.spaces.engine.layers import Whole, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
+from benchkit.spaces.engine.networks import candidate_networks
 from benchkit.spaces.engine.squeeze import SqueezeExcitation
-from benchkit.spaces.shufflenet.counts import FEATURES, STEM, PlannedLayer, planned_layers
-from benchkit.spaces.shufflenet.encoding import BLOCKS, ShuffleBlock
-from benchkit.spaces.sizes import ShuffleNetSize
+from benchkit.spaces.shufflenet.counts import FEATURES, STEM, PlannedLayer, ShuffleNetSize, planned_layers
+from benchkit.spaces.shufflenet.encoding import BLOCKS, ShuffleBlock, ShuffleNet
 
-__all__ = ["ShuffleUnit", "describe", "mask_of"]
+__all__ = ["NETWORKS", "ShuffleUnit", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
@@ -46,9 +45,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     recipe : of the space ``shufflenet``.
     present : bool[20, 4].
     """
-    size, policy = recipe.size, recipe.policy
-    if not isinstance(size, ShuffleNetSize):
-        raise TypeError(f"no ShuffleNet chain for {recipe.space.name}")
+    (_, size), policy = recipe.of(ShuffleNet, ShuffleNetSize), recipe.policy
     body, last = [], 0
     for position, layer in enumerate(planned_layers(size)):
         chosen = present[position].nonzero()[0].tolist()
@@ -59,12 +56,10 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     head = chain_head(last, features, recipe.classes, policy, Dropout())
     channels = STEM // size.divisor
     stem = conv_bn(recipe.image_channels, channels, 3, policy, stride=size.stem_stride, relu=True)
-    return CandidateNetwork(recipe, stem, body, head, present, mask_of)
+    return CandidateNetwork(recipe, stem, body, head, present)
 
 
-def mask_of(row: Architecture) -> Mask:
-    """Return the candidates that a row selects: one a position."""
-    return choices_mask(row, len(BLOCKS))
+NETWORKS = candidate_networks(describe)
 
 
 class ShuffleUnit(nn.Module):

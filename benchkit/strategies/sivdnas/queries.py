@@ -49,7 +49,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Space
 from benchkit.spaces.nasbench101.encoding import NASBench101
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.posterior_queries import PosteriorHyperparameters, PosteriorQueries
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.score_function import Adam, Matrix, padded, signal_gradient, softmax

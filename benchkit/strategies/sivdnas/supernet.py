@@ -64,7 +64,7 @@ import numpy.typing as npt
 from benchkit.base.errors import InputError, shown
 from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.darts_multi.encoding import DARTSMulti
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.derived import DerivingStrategy, relative_entropy
 from benchkit.strategies.sivdnas.unit_posterior import Draw, UnitPosterior
 from benchkit.strategies.sivdnas.variational_dropout import annealed_gap

@@ -61,7 +61,7 @@ from torch import Tensor
 from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.nasbench101.encoding import NASBench101, top_nine
-from benchkit.spaces.sizes import whole_space
+from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.predictor_ensemble import one_torch_thread
 from benchkit.strategies.vaenas.architecture_lstms import EncoderDecoder
 
