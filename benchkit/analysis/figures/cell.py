@@ -1,4 +1,4 @@
-"""An architecture's cells as graphs: black on white, operations on edges or in vertices.
+"""Draws an architecture's cells as graphs: black on white, operations on edges or in vertices.
 
 `cell_info` measures the texts and lays every cell out, `draw_cells` draws what it is given.
 """
@@ -28,6 +28,10 @@ _MARGIN = 0.04
 _TITLE_HEIGHT = 0.22
 _ARROW = (0.065, 0.05)  # length and width
 _LINE = 0.7
+_BOX: dict[str, Any] = {
+    **{"boxstyle": "round,pad=0,rounding_size=0.05", "linewidth": _LINE},
+    **{"facecolor": "white", "edgecolor": "black"},
+}
 
 
 class Diagram(Protocol):
@@ -57,7 +61,7 @@ def cell_info(diagrams: Sequence[Diagram], venue: str = "neurips") -> list[CellI
 
     Parameters
     ----------
-    venue : whose page they are for: layers stand further apart where it has room.
+    venue : Venue of the page; layers stand further apart where it has room.
 
     Raises
     ------
@@ -67,9 +71,10 @@ def cell_info(diagrams: Sequence[Diagram], venue: str = "neurips") -> list[CellI
         canvas: Any = FigureCanvasAgg(Figure(figsize=(1, 1), dpi=300))
         found = []
         for diagram in diagrams:
-            sizes = [_padded(_measured(canvas, text, _NODE)) for text in diagram.nodes]
+            sizes = [_padded(*_measured(canvas, text, _NODE)) for text in diagram.nodes]
             texts = [text for *_, text in diagram.edges]
-            labels = [_airy(_measured(canvas, text, _LABEL)) if text else None for text in texts]
+            measured = [_measured(canvas, text, _LABEL) if text else None for text in texts]
+            labels = [size and (size[0] + 2 * _AIR, size[1]) for size in measured]
             edges = [(source, target) for source, target, _ in diagram.edges]
             layout = lay_out(sizes, edges, labels, diagram.inputs, _GAP)
             layers = len({round(box.x, 6) for route in layout.routes for box in route.points})
@@ -90,13 +95,9 @@ def _measured(canvas: Any, text: str, size: float) -> tuple[float, float]:
     return float(width), size / 72
 
 
-def _padded(size: tuple[float, float]) -> tuple[float, float]:
-    height = size[1] + 2 * _PADDING[1]
-    return max(size[0] + 2 * _PADDING[0], height), height
-
-
-def _airy(size: tuple[float, float]) -> tuple[float, float]:
-    return size[0] + 2 * _AIR, size[1]
+def _padded(width: float, height: float) -> tuple[float, float]:
+    height += 2 * _PADDING[1]
+    return max(width + 2 * _PADDING[0], height), height
 
 
 def draw_cells(cells: Sequence[CellInfo], venue: str = "neurips") -> Figure:
@@ -136,31 +137,14 @@ def _draw(ax: Axes, cell: CellInfo, width: float, height: float, scale: float) -
     for route, label in zip(layout.routes, cell.labels, strict=True):
         _draw_route(ax, route)
         if route.label is not None:
-            box = route.points[route.label]
-            _write(ax, box, label, _LABEL * scale)
+            _write(ax, route.points[route.label], label, _LABEL * scale)
     for box, text in zip(layout.vertices, cell.nodes, strict=True):
-        ax.add_patch(
-            FancyBboxPatch(
-                (box.x - box.width / 2, box.y - box.height / 2),
-                box.width,
-                box.height,
-                boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor="white",
-                edgecolor="black",
-                linewidth=_LINE,
-            )
-        )
+        corner = (box.x - box.width / 2, box.y - box.height / 2)
+        ax.add_patch(FancyBboxPatch(corner, box.width, box.height, **_BOX))
         _write(ax, box, text, _NODE * scale)
     if cell.title:
-        ax.text(
-            layout.width / 2,
-            height / scale - _MARGIN - 0.06 / scale,
-            cell.title,
-            fontsize=_TITLE,
-            color="black",
-            ha="center",
-            va="top",
-        )
+        place = (layout.width / 2, height / scale - _MARGIN - 0.06 / scale)
+        ax.text(*place, cell.title, fontsize=_TITLE, color="black", ha="center", va="top")
 
 
 def _write(ax: Axes, box: Box, text: str, size: float) -> None:

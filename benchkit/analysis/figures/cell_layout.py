@@ -1,4 +1,4 @@
-"""Where the parts of a small directed graph stand: layers from left to right, with room for every label.
+"""Lays out a small directed graph: layers from left to right, with room for every label.
 
 The method is that of Sugiyama, Tagawa and Toda (IEEE Transactions on Systems, Man, and Cybernetics, 1981) as
 Gansner, Koutsofios, North and Vo use it (IEEE Transactions on Software Engineering, 1993): layers by the
@@ -39,9 +39,9 @@ class Box(NamedTuple):
 
     Attributes
     ----------
-    x, y : its centre.
-    width, height : its size.
-    room : width of its layer, in the middle of which it stands. An edge crosses a layer straight, and bends
+    x, y : Centre.
+    width, height : Size.
+    room : Width of its layer, in the middle of which it stands. An edge crosses a layer straight, and bends
         between layers only: then it runs through no label.
     """
 
@@ -57,9 +57,9 @@ class Route(NamedTuple):
 
     Attributes
     ----------
-    points : boxes from its source to its target, both included; those between have a size where they are its
+    points : Boxes from its source to its target, both included; those between have a size where they are its
         label, and no height where the edge passes a layer.
-    label : the place of its label among them; None without one.
+    label : Place of its label among them; None without one.
     """
 
     points: tuple[Box, ...]
@@ -81,9 +81,9 @@ class _Graph:
 
     Attributes
     ----------
-    layer, width, height : of each vertex, in and beyond the given ones.
-    segments : (left vertex, right vertex).
-    chains : the vertices of each edge, from its source to its target, and the place of its label.
+    layer, width, height : Place and size of each vertex, in and beyond the given ones.
+    segments : Pairs (left vertex, right vertex).
+    chains : Vertices of each edge, from its source to its target, and the place of its label.
     """
 
     layer: list[int]
@@ -100,8 +100,8 @@ def longest_paths(vertices: int, edges: Sequence[tuple[int, int]], inputs: int) 
 
     Parameters
     ----------
-    edges : (source, target), sources before targets.
-    inputs : the first so many vertices stand in layer 0.
+    edges : Pairs (source, target), sources before targets.
+    inputs : Number of first vertices, which stand in layer 0.
     """
     layers = [0 if vertex < inputs else 1 for vertex in range(vertices)]
     for source, target in sorted(edges, key=lambda edge: edge[1]):
@@ -128,11 +128,11 @@ def lay_out(
 
     Parameters
     ----------
-    sizes : (width, height) of each vertex; the last one is the output.
-    edges : (source, target), sources before targets.
-    labels : (width, height) of each edge's label, None without one.
-    inputs : the first so many vertices are inputs.
-    gap : least distances between layers, and between neighbours in a layer.
+    sizes : Sizes (width, height) of each vertex; the last one is the output.
+    edges : Pairs (source, target), sources before targets.
+    labels : Sizes (width, height) of each edge's label, None without one.
+    inputs : Number of first vertices that are inputs.
+    gap : Least distances between layers, and between neighbours in a layer.
     """
     graph = _subdivided(sizes, edges, labels, longest_paths(len(sizes), edges, inputs))
     order = _ordered(graph)

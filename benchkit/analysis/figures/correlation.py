@@ -1,4 +1,4 @@
-"""The correlation figures: predicted against true accuracy, and correlation over the epochs of a training.
+"""Draws predicted against true accuracy, and correlation over the epochs of a training.
 
 `scatter_info` and `curve_info` compute, `draw_scatter` and `draw_curves` draw what they are given.
 """
@@ -19,8 +19,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchkit.analysis.figures.style import Look, legend_below, method_look, method_looks, venue_style
-from benchkit.analysis.figures.text import method_texts, name_text
+from benchkit.analysis.figures.style import (
+    Look,
+    finish_axes,
+    legend_below,
+    line_handle,
+    line_style,
+    method_look,
+    method_looks,
+    venue_style,
+)
+from benchkit.analysis.figures.text import MEASURES, method_texts, name_text, range_text, share_text
 from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.analysis.statistics.resolution import (
     CORRELATION,
@@ -34,12 +43,6 @@ from benchkit.analysis.statistics.training_mean import mean_over_trainings
 __all__ = ["CurveInfo", "ScatterInfo", "curve_info", "draw_curves", "draw_scatter", "scatter_info"]
 
 _TAU = r"$\tau_b$"
-_NAMES = {
-    "kendall_tau": r"Kendall's $\tau_b$",
-    "spearman": r"Spearman's $\rho$",
-    "pearson": "Pearson's $r$",
-    "weighted_tau": r"weighted $\tau$",
-}
 _CURVE = ("strategy", "training", "epoch", "n", "value", "low", "high")
 _MARKERS = 8
 _TITLE = 32  # characters a line of a title, over the narrowest panel
@@ -53,11 +56,11 @@ class ScatterInfo(NamedTuple):
 
     Attributes
     ----------
-    title : over the panel; empty for none.
-    predicted, truth : float64[n], in percent.
-    correlations : what `correlate` returns.
-    ceiling : what `noise_ceiling` returns, or None where the truth has no runs to compare.
-    level : coverage of the intervals.
+    title : Text over the panel; empty for none.
+    predicted, truth : Accuracies, float64[n], in percent.
+    correlations : Frame that `correlate` returns.
+    ceiling : Frame that `noise_ceiling` returns, or None where the truth has no runs to compare.
+    level : Coverage of the intervals.
     """
 
     title: str
@@ -73,13 +76,13 @@ class CurveInfo(NamedTuple):
 
     Attributes
     ----------
-    curves : a row a training and checkpoint: strategy, training, epoch, n, value, low, high.
-    means : a row a strategy and checkpoint that all its trainings have, of strategies with several:
+    curves : Row a training and checkpoint: strategy, training, epoch, n, value, low, high.
+    means : Row a strategy and checkpoint that all its trainings have, of strategies with several:
         strategy, epoch, trainings, mean, sd, low, high, values.
-    measure : the measure that they are of.
-    fraction : the share of the truth's best within which it is; 1 is overall.
-    ceiling : n, value, low, high of the noise ceiling, or None.
-    level : coverage of the bands.
+    measure : Measure of the correlations.
+    fraction : Share of the truth's best within which it is; 1 is overall.
+    ceiling : Noise ceiling: n, value, low, high; or None.
+    level : Coverage of the bands.
     """
 
     curves: pd.DataFrame
@@ -117,9 +120,9 @@ def curve_info(
 
     Parameters
     ----------
-    curves : what `correlation_curve` returns, with two more columns: strategy and training.
-    ceiling : what `noise_ceiling` returns.
-    level : coverage that the frame was made with.
+    curves : Frame that `correlation_curve` returns, with two more columns: strategy and training.
+    ceiling : Frame that `noise_ceiling` returns.
+    level : Coverage that the frame was made with.
 
     Raises
     ------
@@ -157,7 +160,7 @@ def draw_scatter(
 
     Parameters
     ----------
-    columns : panels a row; None is up to three.
+    columns : Number of panels a row; None is up to three.
 
     Raises
     ------
@@ -224,8 +227,7 @@ def _caption(panel: ScatterInfo) -> str:
     rows = panel.correlations[panel.correlations["measure"] == "kendall_tau"]
     columns = (rows[name].tolist() for name in ("fraction", "n", "value", "low", "high"))
     for fraction, n, value, low, high in zip(*columns, strict=True):
-        where = "all" if fraction == 1 else f"best {100 * fraction:g} %"
-        lines += [f"{where}, $n$ = {n:,}", f"{_TAU} = {figure_text(value, low, high)}"]
+        lines += [f"{share_text(fraction)}, $n$ = {n:,}", f"{_TAU} = {figure_text(value, low, high)}"]
         if panel.ceiling is not None:
             top = _rows_of(panel.ceiling, "kendall_tau", fraction).iloc[0]
             said = ceiling_text(top["value"], top["low"], top["high"])
@@ -265,19 +267,17 @@ def draw_curves(info: CurveInfo, venue: str = "neurips") -> Figure:
             if not drawn["low"].notna().any():
                 thin = "a dot" if len(drawn) == 1 else "as a thin line"
                 what = f"interval {UNRESOLVED}" if single else f"mean of {over}, each {thin}"
-            label = f"{texts[strategy]} ($n$ = {_range(curves['n'])}), {what}"
+            label = f"{texts[strategy]} ($n$ = {range_text(curves['n'], ',')}), {what}"
             handles.append(_draw_curve(ax, drawn, look, textwrap.fill(label, int(_LEGEND * page.column))))
             lowest = float(np.nanmin([lowest, curves["value"].min(), drawn["low"].min()]))
         if info.ceiling is not None:
             handles.append(_draw_ceiling(ax, info.ceiling))
         ax.set_xlabel("epochs")
-        share = "" if info.fraction == 1 else f", best {100 * info.fraction:g} %"
-        ax.set_ylabel(f"{_NAMES[info.measure]}{share}")
+        share = "" if info.fraction == 1 else f", {share_text(info.fraction)}"
+        ax.set_ylabel(f"{MEASURES[info.measure]}{share}")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         ax.set_ylim(max(1.1 * lowest, -1.0), 1.0)
-        ax.grid(axis="y", which="major", color="0.9")
-        ax.set_axisbelow(True)
-        seaborn.despine(ax=ax)
+        finish_axes(ax)
         lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
         figure.set_figheight(figure.get_figheight() + 0.15 * max(0, lines - 2))  # the legend squeezes nothing
         legend_below(figure, handles, int(page.column / 2.7))
@@ -289,29 +289,14 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, label: str) -> Line2D
     if len(curve) == 1 and curve["low"].notna().all():
         ax.vlines(curve["epoch"], curve["low"], curve["high"], color=look.color, lw=0.8)
     ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=look.color, alpha=0.15, linewidth=0)
-    (line,) = ax.plot(
-        curve["epoch"],
-        curve["mean"],
-        color=look.color,
-        linestyle=look.linestyle,
-        marker=look.marker,
-        markevery=max(1, len(curve) // _MARKERS),
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-        label=label,
-    )
-    return line
+    every = max(1, len(curve) // _MARKERS)
+    return ax.plot(curve["epoch"], curve["mean"], markevery=every, label=label, **line_style(look))[0]
 
 
 def _draw_ceiling(ax: Axes, ceiling: pd.Series[float]) -> Line2D:
     if not told_from_zero(ceiling["low"]):
         said = f"noise ceiling {UNRESOLVED} ($n$ = {int(ceiling['n']):,})"
-        return Line2D([], [], linestyle="", label=said)
+        return line_handle(said, linestyle="")
     ax.axhspan(ceiling["low"], ceiling["high"], color="0.3", alpha=0.15, linewidth=0)
     label = f"noise ceiling {ceiling['value']:.2f} ($n$ = {int(ceiling['n']):,})"
     return ax.axhline(ceiling["value"], color="0.3", linestyle=(0, (1.0, 1.2)), label=label)
-
-
-def _range(n: pd.Series[int]) -> str:
-    fewest, most = int(n.min()), int(n.max())
-    return f"{most:,}" if fewest == most else f"{fewest:,}–{most:,}"

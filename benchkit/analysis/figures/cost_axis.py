@@ -1,27 +1,35 @@
-"""What figures against a cost have in common: the axis of the cost, and where a curve bears its markers."""
+"""Draws panels of curves against a cost: their layout, the axis of the cost, markers and legend."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchkit.analysis.figures.style import method_looks
-from benchkit.analysis.figures.text import method_texts, name_text
+from benchkit.analysis.figures.style import (
+    band_handle,
+    legend_below,
+    line_handle,
+    line_style,
+    method_looks,
+    venue_style,
+)
+from benchkit.analysis.figures.text import method_texts, name_text, range_text
 from benchkit.base.measure import Measure
 
 __all__ = [
-    "axis_label",
     "counted_title",
+    "draw_cost_panels",
     "first_shown",
     "from_cost",
-    "legend_columns",
+    "logarithmic_axis",
     "logarithmic_ticks",
     "marker_places",
     "method_handles",
@@ -32,12 +40,61 @@ __all__ = [
 
 _LABELS = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
 _MARKERS = 4
+_PANELS_A_ROW = 3
 _FINEST = 0.01  # percent points: one image of ten thousand
 
 
-def axis_label(axis: str) -> str:
-    """Return what an axis is called: a column of traces in words."""
-    return _LABELS.get(axis, axis.replace("_", " "))
+def draw_cost_panels(
+    curves: pd.DataFrame,
+    axis: str,
+    venue: str,
+    draw: Callable[[Axes, str, list[str]], None],
+    ylabel: str,
+    band: str,
+    entries: Iterable[Artist] = (),
+    one_scale: bool = False,
+) -> Figure:
+    """Draw a panel for each data set, with one legend below.
+
+    Parameters
+    ----------
+    curves : Frame with the columns strategy, dataset and n.
+    axis : Cost on the x axis, a column of traces.
+    draw : Function that draws a data set with the strategies of all panels.
+    band : Text of what line and band are.
+    entries : Further entries of the legend.
+    one_scale : Whether all panels have the same y, which then only the first of a row says; their legend
+        has room for one more entry.
+
+    Raises
+    ------
+    ValueError : an unknown venue, or no curves.
+    """
+    datasets, strategies = (list(dict.fromkeys(curves[column])) for column in ("dataset", "strategy"))
+    if not datasets:
+        raise ValueError("there are no curves to draw")
+    with venue_style(venue) as page:
+        columns = min(len(datasets), _PANELS_A_ROW)
+        rows = -(-len(datasets) // columns)
+        width = page.column if columns == 1 else page.text
+        across = max(2, int(width / 1.35))
+        legend_rows = -(-(len(strategies) + 1 + one_scale) // across)
+        figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for number, (ax, dataset) in enumerate(zip(axes, datasets, strict=False)):
+            draw(ax, dataset, strategies)
+            ax.set_title(counted_title(dataset, curves), linespacing=1.1)
+            if one_scale and number % columns:
+                ax.tick_params(labelleft=False)
+        for ax in axes[len(datasets) :]:
+            ax.remove()
+        for ax in axes[: len(datasets) : columns]:
+            ax.set_ylabel(ylabel)
+        for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
+            ax.set_xlabel(_LABELS.get(axis, axis.replace("_", " ")))
+        handles = [*method_handles(curves, strategies, band), *entries]
+        legend_below(figure, handles, across, handlelength=2.6)
+    return figure
 
 
 def first_shown(axis: str, smallest: float) -> float:
@@ -54,8 +111,8 @@ def from_cost(curve: pd.DataFrame, start: float) -> pd.DataFrame:
 
     Parameters
     ----------
-    curve : one curve, ascending in the column x.
-    start : in the unit of x; a curve that begins later is returned as it is.
+    curve : Frame of one curve, ascending in the column x.
+    start : Cost in the unit of x; a curve that begins later is returned as it is.
     """
     before = int((curve["x"] <= start).sum())
     if before == 0:
@@ -77,11 +134,16 @@ def scale_cost(ax: Axes, smallest: float, largest: float) -> None:
     """Set the limits of the axis of costs; it is logarithmic where they are far enough apart."""
     if smallest > 0 and largest > 5 * smallest:
         ax.set_xscale("log")
-        ax.set_xticks(logarithmic_ticks(smallest, largest))
-        ax.xaxis.set_major_formatter(FuncFormatter(plain_number))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        logarithmic_axis(ax.xaxis, logarithmic_ticks(smallest, largest))
     if largest > smallest:
         ax.set_xlim(smallest, largest)
+
+
+def logarithmic_axis(axis: Axis, ticks: Sequence[float]) -> None:
+    """Write plain numbers at some ticks of an axis, and nothing between them."""
+    axis.set_ticks(ticks)
+    axis.set_major_formatter(FuncFormatter(plain_number))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def logarithmic_ticks(low: float, high: float) -> list[float]:
@@ -119,40 +181,24 @@ def regret_floor(smallest: float, highest: float, measure: Measure | None) -> fl
     return float(max(finest, 10.0 ** np.floor(np.log10(smallest))))
 
 
-def legend_columns(width: float) -> int:
-    """Return how many entries fit beside each other in a figure of that width in inches."""
-    return max(2, int(width / 1.35))
-
-
-def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -> list[Line2D | Patch]:
+def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -> list[Artist]:
     """Return a legend's line for each strategy, and one entry that says what line, band and n are.
 
     Parameters
     ----------
-    curves : a frame with the columns strategy, dataset and n.
-    band : what line and band are; n is added where all curves have the same. Where those of each panel have,
-        `counted_title` says it, else each strategy's entry.
+    curves : Frame with the columns strategy, dataset and n.
+    band : Text of what line and band are; n is added where all curves have the same. Where those of each
+        panel have, `counted_title` says it, else each strategy's entry.
     """
     same = curves["n"].nunique() == 1
     common = same or _same_within_panels(curves)
-    handles: list[Line2D | Patch] = []
+    handles: list[Artist] = []
     texts = method_texts(strategies)
     for strategy, look in method_looks(strategies).items():
-        n = _range(curves.loc[curves["strategy"] == strategy, "n"])
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=look.color,
-                linestyle=look.linestyle,
-                marker=look.marker,
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-                label=texts[strategy] if common else f"{texts[strategy]} ($n$ = {n})",
-            )
-        )
-    text = rf"{band}, $n$ = {_range(curves['n'])}" if same else band
-    return [*handles, Patch(color="0.5", alpha=0.3, linewidth=0, label=text)]
+        n = range_text(curves.loc[curves["strategy"] == strategy, "n"])
+        label = texts[strategy] if common else f"{texts[strategy]} ($n$ = {n})"
+        handles.append(line_handle(label, **line_style(look)))
+    return [*handles, band_handle(rf"{band}, $n$ = {range_text(curves['n'])}" if same else band)]
 
 
 def counted_title(panel: str, curves: pd.DataFrame) -> str:
@@ -160,18 +206,13 @@ def counted_title(panel: str, curves: pd.DataFrame) -> str:
 
     Parameters
     ----------
-    panel : a data set of the curves.
-    curves : a frame with the columns dataset and n.
+    panel : Data set of the curves.
+    curves : Frame with the columns dataset and n.
     """
     if curves["n"].nunique() == 1 or not _same_within_panels(curves):
         return name_text(panel)
-    return f"{name_text(panel)}, $n$ = {_range(curves.loc[curves['dataset'] == panel, 'n'])}"
+    return f"{name_text(panel)}, $n$ = {range_text(curves.loc[curves['dataset'] == panel, 'n'])}"
 
 
 def _same_within_panels(curves: pd.DataFrame) -> bool:
     return bool((curves.groupby("dataset")["n"].nunique() == 1).all())
-
-
-def _range(n: pd.Series[int]) -> str:
-    fewest, most = int(n.min()), int(n.max())
-    return f"{most}" if fewest == most else f"{fewest}–{most}"

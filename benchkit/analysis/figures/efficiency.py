@@ -1,4 +1,4 @@
-"""The sample-efficiency figure: regret of the incumbent against what was spent, a panel a data set.
+"""Draws sample efficiency: regret of the incumbent against what was spent, a panel a data set.
 
 `efficiency_info` computes, `draw_efficiency` draws what it is given.
 """
@@ -11,32 +11,25 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchkit.analysis.figures.cost_axis import (
-    axis_label,
-    counted_title,
+    draw_cost_panels,
     first_shown,
     from_cost,
-    legend_columns,
+    logarithmic_axis,
     logarithmic_ticks,
     marker_places,
-    method_handles,
-    plain_number,
     regret_floor,
     scale_cost,
 )
-from benchkit.analysis.figures.style import legend_below, method_looks, venue_style
+from benchkit.analysis.figures.style import finish_axes, line_style, method_looks
 from benchkit.analysis.statistics.curves import CostlyTrial, few_trials, regret_curve
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
-
-_PANELS_A_ROW = 3
 
 
 class EfficiencyInfo(NamedTuple):
@@ -44,10 +37,10 @@ class EfficiencyInfo(NamedTuple):
 
     Attributes
     ----------
-    curves : what `regret_curve` returns.
-    axis : what x is, a cost column of traces.
-    level : coverage of the band.
-    split : the split that the regret is of, such as ``"validation"``; empty to leave it out.
+    curves : Frame that `regret_curve` returns.
+    axis : Cost on the x axis, a column of traces.
+    level : Coverage of the band.
+    split : Split that the regret is of, such as ``"validation"``; empty to leave it out.
     measure : Quantity of the regret; None for several, whose units differ.
     single : Trials of each (strategy, dataset) that has too few for a band.
     """
@@ -85,40 +78,18 @@ def draw_efficiency(info: EfficiencyInfo, venue: str = "neurips") -> Figure:
     ------
     ValueError : an unknown venue, or no curves.
     """
-    curves = info.curves
-    datasets = list(dict.fromkeys(curves["dataset"]))
-    strategies = list(dict.fromkeys(curves["strategy"]))
-    if not datasets:
-        raise ValueError("there are no curves to draw")
-    with venue_style(venue) as page:
-        columns = min(len(datasets), _PANELS_A_ROW)
-        rows = -(-len(datasets) // columns)
-        width = page.column if columns == 1 else page.text
-        legend_rows = -(-(len(strategies) + 1) // legend_columns(width))
-        figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, dataset in zip(axes, datasets, strict=False):
-            _draw_panel(ax, curves[curves["dataset"] == dataset], strategies, info)
-            for (strategy, other), trials in info.single.items():
-                if other == dataset:
-                    _draw_trials(ax, trials, method_looks(strategies)[strategy].color)
-            ax.set_title(counted_title(dataset, curves), linespacing=1.1)
-        for ax in axes[len(datasets) :]:
-            ax.remove()
-        what = _regret_label(info)
-        for ax in axes[: len(datasets) : columns]:
-            ax.set_ylabel(what)
-        for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
-            ax.set_xlabel(axis_label(info.axis))
-        band = f"mean, {100 * info.level:g} % band"
-        if info.single:
-            whole = not curves["low"].notna().any()
-            band = (
-                "mean; single trials are thin" if whole else f"{band}; fewer than {FEWEST} trials: each thin"
-            )
-        handles = method_handles(curves, strategies, band)
-        legend_below(figure, handles, legend_columns(width), handlelength=2.6)
-    return figure
+    band = f"mean, {100 * info.level:g} % band"
+    if info.single:
+        whole = not info.curves["low"].notna().any()
+        band = "mean; single trials are thin" if whole else f"{band}; fewer than {FEWEST} trials: each thin"
+
+    def draw(ax: Axes, dataset: str, strategies: list[str]) -> None:
+        _draw_panel(ax, info.curves[info.curves["dataset"] == dataset], strategies, info)
+        for (strategy, other), trials in info.single.items():
+            if other == dataset:
+                _draw_trials(ax, trials, method_looks(strategies)[strategy].color)
+
+    return draw_cost_panels(info.curves, info.axis, venue, draw, _regret_label(info), band)
 
 
 def _regret_label(info: EfficiencyInfo) -> str:
@@ -144,23 +115,12 @@ def _draw_panel(ax: Axes, curves: pd.DataFrame, strategies: list[str], info: Eff
         if curve["low"].notna().any():  # where all trials are equal the band has no width
             low, high = (curve[end].fillna(curve["mean"]).to_numpy(np.float64) for end in ("low", "high"))
             ax.fill_between(x, low, high, step="post", color=look.color, alpha=0.13, linewidth=0)
-        ax.plot(
-            x,
-            curve["mean"],
-            drawstyle="steps-post",
-            color=look.color,
-            linestyle=look.linestyle,
-            marker=look.marker,
-            markevery=marker_places(x, number / len(strategies)),
-            markeredgecolor="white",
-            markeredgewidth=0.3,
-        )
+        places = marker_places(x, number / len(strategies))
+        ax.plot(x, curve["mean"], drawstyle="steps-post", markevery=places, **line_style(look))
     visible = pd.concat(shown)
     scale_cost(ax, float(visible["x"].min()), float(visible["x"].max()))
     _scale_regret(ax, visible, info.measure)
-    ax.grid(axis="y", which="major", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax)
 
 
 def _draw_trials(ax: Axes, trials: list[CostlyTrial], color: str) -> None:
@@ -190,6 +150,4 @@ def _scale_regret(ax: Axes, curves: pd.DataFrame, measure: Measure | None) -> No
         ax.set_yscale("log")
         ax.set_ylim(lowest / 1.15, top)
         ticks = logarithmic_ticks(lowest / 1.15, top)
-    ax.set_yticks(ticks)
-    ax.yaxis.set_major_formatter(FuncFormatter(plain_number))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    logarithmic_axis(ax.yaxis, ticks)

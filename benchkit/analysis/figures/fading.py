@@ -1,4 +1,4 @@
-"""The figure of posterior fading against the number of models that share weights.
+"""Draws posterior fading against the number of models that share weights.
 
 `study_info` computes, `draw_study` draws what it is given. `benchkit.analysis.figures.intervals` has the
 figure along a search that shrinks its space.
@@ -12,20 +12,23 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from benchkit.analysis.figures.style import Look, legend_below, method_look, venue_style
+from benchkit.analysis.figures.style import (
+    Look,
+    band_handle,
+    finish_axes,
+    legend_below,
+    method_look,
+    venue_style,
+)
+from benchkit.analysis.figures.text import MEASURES, range_text
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.analysis.statistics.training_mean import values_of
 
-__all__ = ["MEASURES", "Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
-
-MEASURES = {"kendall_tau": r"Kendall's $\tau_b$", "pearson": "Pearson's $r$"}
-"""Of rank correlation, and what they are called."""
+__all__ = ["Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
 
 _SIDE = 1.75  # inches, of one panel
 _MANY_DECADES = 50.0
@@ -37,11 +40,11 @@ class Line(NamedTuple):
 
     Attributes
     ----------
-    label : in the legend.
-    x, mean, low, high : float64[points]; low and high are NaN where there is no interval.
-    look : None takes the next of the palette.
-    n : float64[points], how many random sets of models a mean is over; None where it is something else.
-    single : (x, y) of single values, of means that are over too few for an interval.
+    label : Text in the legend.
+    x, mean, low, high : Curve and band, float64[points]; low and high are NaN without an interval.
+    look : Look of the line; None takes the next of the palette.
+    n : Number of random sets of models a mean is over, float64[points]; None where it is something else.
+    single : Points (x, y) of single values, where means are over too few for an interval.
     """
 
     label: str
@@ -59,11 +62,11 @@ class Panel(NamedTuple):
 
     Attributes
     ----------
-    title, xlabel, ylabel : of the axes.
-    lines : that it shows; may be none, and says so then.
-    level : a horizontal line with its label, or None.
-    models : whether x is a number of models, on a logarithmic axis.
-    signed : whether y may be negative over many decades.
+    title, xlabel, ylabel : Texts of the axes.
+    lines : Lines of the panel; where there are none, the panel says so.
+    level : Horizontal line with its label, or None.
+    models : Whether x is a number of models, on a logarithmic axis.
+    signed : Whether y may be negative over many decades.
     least, most : Smallest and largest y, which the axis does not pass. None is no bound.
     """
 
@@ -83,45 +86,41 @@ def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> lis
 
     Parameters
     ----------
-    frames : its tables by name: divergence-mean, function_space-mean, correlation-mean and floor.
-    start : of the stand-alone trainings that are shown.
+    frames : Tables of the study by name: divergence-mean, function_space-mean, correlation-mean and floor.
+    start : First weights of the stand-alone trainings that are shown.
     """
     divergence, functions, correlation, floor = (
-        frame[frame["start"] == start]
-        for frame in (frames[f"{name}"] for name in
-                      ("divergence-mean", "function_space-mean", "correlation-mean", "floor"))
-    )  # fmt: skip
+        frames[name][frames[name]["start"] == start]
+        for name in ("divergence-mean", "function_space-mean", "correlation-mean", "floor")
+    )
     models = "models that share weights, $K$"
     per = "nats a parameter"
     searched = divergence[divergence["layer"] == "searched"]
 
-    def posterior(label: str, approximation: str, law: str, measure: str) -> Line | None:
-        rows = searched[
-            (searched["approximation"] == approximation)
-            & (searched["law"] == law)
-            & (searched["measure"] == measure)
-        ]
-        return _line(label, rows, "models", rows["parameters"])
+    def chosen(frame: pd.DataFrame, *wanted: str) -> pd.DataFrame:
+        return frame[(frame[["approximation", "law", "measure"]] == wanted).all(axis=1)]
 
-    paper = [
-        posterior("Laplace, prior $K$ times", "laplace", "product", "paper"),
-        posterior("Laplace, prior once", "laplace", "prior-once", "paper"),
-        posterior("over seeds", "seeds", "product", "paper"),
-    ]
-    exact = [
-        posterior("Laplace, Eq. 5", "laplace", "product", "exact"),
-        posterior("concentration", "laplace", "product", "concentration"),
-        posterior("displacement", "laplace", "product", "displacement"),
-        posterior("Laplace, prior once", "laplace", "prior-once", "exact"),
-        posterior("Laplace, Eq. 4", "laplace", "mean", "exact"),
-        posterior("over seeds, Eq. 5", "seeds", "product", "exact"),
-    ]
-    operators = divergence[
-        (divergence["approximation"] == "laplace")
-        & (divergence["law"] == "product")
-        & (divergence["measure"] == "exact")
-        & ~divergence["layer"].isin(["searched", "all"])
-        & ((divergence["layer"] != "fixed") | divergence["operator"].fillna("").eq(""))  # the sum alone
+    def posteriors(*wanted: tuple[str, str, str, str]) -> list[Line]:
+        rows = {label: chosen(searched, *which) for label, *which in wanted}
+        return _known(_line(label, each, "models", each["parameters"]) for label, each in rows.items())
+
+    paper = posteriors(
+        ("Laplace, prior $K$ times", "laplace", "product", "paper"),
+        ("Laplace, prior once", "laplace", "prior-once", "paper"),
+        ("over seeds", "seeds", "product", "paper"),
+    )
+    exact = posteriors(
+        ("Laplace, Eq. 5", "laplace", "product", "exact"),
+        ("concentration", "laplace", "product", "concentration"),
+        ("displacement", "laplace", "product", "displacement"),
+        ("Laplace, prior once", "laplace", "prior-once", "exact"),
+        ("Laplace, Eq. 4", "laplace", "mean", "exact"),
+        ("over seeds, Eq. 5", "seeds", "product", "exact"),
+    )
+    operators = chosen(divergence, "laplace", "product", "exact")
+    operators = operators[
+        ~operators["layer"].isin(["searched", "all"])
+        & ((operators["layer"] != "fixed") | operators["operator"].fillna("").eq(""))  # the sum alone
     ]
     layers = [
         _line(_group(layer, operator), rows, "models", rows["parameters"])
@@ -137,8 +136,8 @@ def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> lis
         for (of, measure), rows in correlation.groupby(["of", "measure"], sort=False)
     ]
     return [
-        Panel("Eq. 10 as printed", models, per, _known(paper), signed=True),
-        Panel("exact, with the normaliser", models, per, _known(exact)),
+        Panel("Eq. 10 as printed", models, per, paper, signed=True),
+        Panel("exact, with the normaliser", models, per, exact),
         Panel("exact, by layer and operator", models, per, _known(layers)),
         Panel(
             "predictions",
@@ -185,15 +184,11 @@ def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
         ]
         known = np.concatenate(counts) if counts else np.empty(0)
         if len(known):
-            text = f"mean over $n$ random sets of $K$ models, 95 % interval; $n$ = {_range(known)}"
+            text = f"mean over $n$ random sets of $K$ models, 95 % interval; $n$ = {range_text(known, 'g')}"
             if any(line.single for panel in panels for line in panel.lines):
                 text += f"; dots: each set of fewer than {FEWEST}"
-            legend_below(figure, [Patch(color="0.5", alpha=0.3, linewidth=0, label=text)], 1, fontsize=7)
+            legend_below(figure, [band_handle(text)], 1, fontsize=7)
     return figure
-
-
-def _range(n: npt.NDArray[np.float64]) -> str:
-    return f"{n.min():g}" if n.min() == n.max() else f"{n.min():g}–{n.max():g}"
 
 
 def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
@@ -231,9 +226,7 @@ def draw_panel(ax: Axes, panel: Panel, legend: bool = True) -> None:
         ax.set_ylim(bottom=max(bottom, panel.least))
     if panel.most is not None:
         ax.set_ylim(top=min(top, panel.most))
-    ax.grid(axis="y", which="major", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax)
     if not panel.lines:
         ax.text(0.5, 0.5, "no such figures", ha="center", va="center", transform=ax.transAxes, color="0.4")
         return

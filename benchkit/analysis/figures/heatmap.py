@@ -1,4 +1,4 @@
-"""A matrix of rank correlations as a heat map; on the diagonal what two trainings of one column agree in.
+"""Draws a matrix of rank correlations as a heat map; its diagonal is the agreement of two trainings.
 
 `heatmap_info` chooses the rows, `draw_heatmap` draws them. One hue from light to dark, with the figures
 printed in the cells, so that it can be read in grey; they are black or white, whichever stands out more
@@ -19,18 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchkit.analysis.figures.style import venue_style
-from benchkit.analysis.figures.text import name_text
+from benchkit.analysis.figures.style import luminance, venue_style
+from benchkit.analysis.figures.text import MEASURES, name_text, range_text
 from benchkit.analysis.statistics.resolution import UNDEFINED, UNRESOLVED, figure_text, told_from_zero
 
 __all__ = ["HeatmapInfo", "draw_heatmap", "heatmap_info"]
 
-_NAMES = {
-    "kendall_tau": r"Kendall's $\tau_b$",
-    "spearman": r"Spearman's $\rho$",
-    "pearson": "Pearson's $r$",
-    "weighted_tau": r"weighted $\tau$",
-}
 _INTERVAL_SIDE = 0.46
 """Least width of a cell that has its interval printed, in inches."""
 _FIGURE_SIDE = 0.16
@@ -46,11 +40,11 @@ class HeatmapInfo(NamedTuple):
 
     Attributes
     ----------
-    names : of the columns, in their order.
-    value, low, high : float64[names, names]; the diagonal is the ceiling, NaN where there is none.
-    n : smallest and largest number of architectures of a pair.
-    measure, fraction : of the figures.
-    level : coverage of the intervals.
+    names : Names of the columns, in their order.
+    value, low, high : Correlations, float64[names, names]; the diagonal is the ceiling, or NaN.
+    n : Smallest and largest number of architectures of a pair.
+    measure, fraction : Measure of the figures, and the share of the best within which it is.
+    level : Coverage of the intervals.
     unresolved : Names of the columns whose ceiling is not resolvable, and so has no value.
     """
 
@@ -72,8 +66,8 @@ def heatmap_info(
 
     Parameters
     ----------
-    matrix : see `benchkit.analysis.statistics.correlation_matrix.correlation_matrix`.
-    level : with which it was made.
+    matrix : Frame of pairs, see `benchkit.analysis.statistics.correlation_matrix.correlation_matrix`.
+    level : Coverage of its intervals.
 
     Raises
     ------
@@ -133,7 +127,7 @@ def draw_heatmap(info: HeatmapInfo, venue: str = "neurips") -> Figure:
         left = (beside + side * cells + _GAP) / width
         bar = figure.colorbar(image, cax=figure.add_axes((left, square[1], _BAR / width, square[3])))
         within = "" if info.fraction == 1 else f", best {100 * info.fraction:g} % of the row"
-        bar.set_label(f"{_NAMES.get(info.measure, info.measure)}{within}")
+        bar.set_label(f"{MEASURES.get(info.measure, info.measure)}{within}")
         bar.outline.set_visible(False)
         figure.text(0.5, 1 - 0.04 / height, title, ha="center", va="top")
     return figure
@@ -151,8 +145,7 @@ def _room(names: list[str]) -> tuple[float, float]:
 
 
 def _title(info: HeatmapInfo, intervals: bool, width: float) -> str:
-    low, high = info.n
-    said = [f"$n$ = {low:,} architectures" if low == high else f"$n$ = {low:,} to {high:,} architectures"]
+    said = [f"$n$ = {range_text(info.n, ',', ' to ')} architectures"]
     if intervals:
         said.append(f"[{100 * info.level:g} % interval]")
     if not np.isnan(np.diag(info.value)).all():
@@ -180,16 +173,9 @@ def _print_figures(ax: Axes, info: HeatmapInfo, side: float, lowest: float) -> N
             va="center",
             fontsize=size,
             fontstyle="italic" if i == j else "normal",
-            color="white" if _luminance((value - lowest) / (1 - lowest)) < 0.18 else "black",
+            color="white" if luminance(_PALETTE((value - lowest) / (1 - lowest))) < 0.18 else "black",
             linespacing=1.15,
         )
-
-
-def _luminance(share: float) -> float:
-    """Return the relative luminance of the palette at a share of its range, 0 (black) to 1 (white)."""
-    channels = np.array(_PALETTE(share)[:3])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def _wrapped(name: str) -> str:

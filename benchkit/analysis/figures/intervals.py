@@ -1,4 +1,4 @@
-"""The figure of posterior fading along searches that shrink their space, PC-NAS, beside those that do not.
+"""Draws posterior fading along searches that shrink their space, PC-NAS, beside those that do not.
 
 `interval_info` computes, `draw_intervals` draws what it is given. Several seeds are their mean: from five on
 with its interval, of fewer with a dot for each seed.
@@ -17,8 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchkit.analysis.figures.fading import MEASURES, Line, Panel, draw_panel
+from benchkit.analysis.figures.fading import Line, Panel, draw_panel
 from benchkit.analysis.figures.style import Look, method_look, venue_style
+from benchkit.analysis.figures.text import MEASURES
 from benchkit.analysis.statistics.resolution import CORRELATION, figure_text
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
 
@@ -26,6 +27,7 @@ __all__ = ["IntervalInfo", "Scatter", "draw_intervals", "interval_info"]
 
 _SEEDS_A_ROW = 3
 _CURVE = 1.45  # inches of a row of curves
+_MEASURES = ("kendall_tau", "pearson")
 _LEGEND = 0.25
 _SCATTER = 1.95  # inches of a row of scatters
 
@@ -35,10 +37,10 @@ class Scatter(NamedTuple):
 
     Attributes
     ----------
-    title : over the panel.
-    training : ``pcnas`` or ``one-shot``.
-    inherited, alone : float64[n].
-    caption : under the panel.
+    title : Text over the panel.
+    training : Name, ``pcnas`` or ``one-shot``.
+    inherited, alone : Accuracies, float64[n].
+    caption : Text under the panel.
     """
 
     title: str
@@ -62,14 +64,14 @@ def interval_info(
 
     Parameters
     ----------
-    correlations : a row for each seed, training (``pcnas`` or ``one-shot``), epoch, sample (``candidates`` or
+    correlations : Row for each seed, training (``pcnas`` or ``one-shot``), epoch, sample (``candidates`` or
         ``uniform``) and measure: n, value, low, high.
-    scatter : the candidates at the end of training: seed, training, inherited_accuracy, standalone_accuracy.
-    measure : on the curves of every panel's caption; the curves show both.
+    scatter : Candidates at the end of training: seed, training, inherited_accuracy, standalone_accuracy.
+    measure : Measure in the captions of the scatters; the curves show both.
     """
     panels = []
     samples = {"candidates": "final candidates", "uniform": "uniform sample"}
-    for name in MEASURES:
+    for name in _MEASURES:
         for sample, title in samples.items():
             rows = correlations[(correlations["measure"] == name) & (correlations["sample"] == sample)]
             lines = [

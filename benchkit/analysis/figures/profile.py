@@ -1,4 +1,4 @@
-"""Performance profiles: the share of runs above each score, and the aggregates beside them.
+"""Draws performance profiles: the share of runs above each score, and the aggregates beside them.
 
 Source: Agarwal et al. (2021), section 4.2 and figure 4; see `benchkit.analysis.statistics.aggregates`.
 `profile_info` computes, `draw_profiles` draws what it is given.
@@ -10,15 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from benchkit.analysis.figures.style import legend_below, method_looks, venue_style
-from benchkit.analysis.figures.text import method_texts, name_text
+from benchkit.analysis.figures.style import (
+    band_handle,
+    finish_axes,
+    legend_below,
+    line_handle,
+    line_style,
+    method_looks,
+    venue_style,
+)
+from benchkit.analysis.figures.text import method_texts, name_text, range_text
 from benchkit.analysis.statistics.aggregates import aggregate, performance_profiles, task_scores
 
 __all__ = ["ProfileInfo", "draw_profiles", "profile_info"]
@@ -31,12 +36,12 @@ class ProfileInfo(NamedTuple):
 
     Attributes
     ----------
-    profiles : see `benchkit.analysis.statistics.aggregates.performance_profiles`.
-    aggregates : see `benchkit.analysis.statistics.aggregates.aggregate`.
-    strategies : in the order of their interquartile means, the best first.
-    tasks : number of data sets.
-    baseline : the strategy whose mean regret is the unit.
-    level : coverage of the bands.
+    profiles : Frame, see `benchkit.analysis.statistics.aggregates.performance_profiles`.
+    aggregates : Frame, see `benchkit.analysis.statistics.aggregates.aggregate`.
+    strategies : Names in the order of their interquartile means, the best first.
+    tasks : Number of data sets.
+    baseline : Strategy whose mean regret is the unit.
+    level : Coverage of the bands.
     """
 
     profiles: pd.DataFrame
@@ -54,8 +59,8 @@ def profile_info(
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
-    baseline : see `benchkit.analysis.statistics.aggregates.task_scores`.
+    trials : Row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
+    baseline : Strategy, see `benchkit.analysis.statistics.aggregates.task_scores`.
 
     Raises
     ------
@@ -96,24 +101,14 @@ def _draw_profiles(ax: Axes, info: ProfileInfo) -> None:
         low, high = (rows[end].fillna(rows["share"]) for end in ("low", "high"))
         ax.fill_between(rows["threshold"], low, high, color=look.color, alpha=0.12, linewidth=0)
         every = max(1, len(rows) // 6)
-        ax.plot(
-            rows["threshold"],
-            rows["share"],
-            color=look.color,
-            linestyle=look.linestyle,
-            marker=look.marker,
-            markevery=(number * every // max(1, len(info.strategies)), every),
-            markeredgecolor="white",
-            markeredgewidth=0.3,
-        )
+        marked = (number * every // max(1, len(info.strategies)), every)
+        ax.plot(rows["threshold"], rows["share"], markevery=marked, **line_style(look))
     ax.axvline(0, color="0.5", linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
     ax.set_xlabel(f"score $s$ (0: mean of {name_text(info.baseline)}, 1: best)")
     ax.set_ylabel("share of runs above $s$")
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlim(info.profiles["threshold"].min(), 1)
-    ax.grid(axis="y", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax)
 
 
 def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
@@ -126,30 +121,14 @@ def _draw_aggregates(ax: Axes, info: ProfileInfo) -> None:
     ax.set_yticks(range(len(info.strategies)), list(method_texts(info.strategies).values()))
     ax.set_ylim(len(info.strategies) - 0.5, -0.5)
     ax.set_xlabel(f"{_SHOWN} of the score")
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax, "x")
 
 
 def _handles(info: ProfileInfo) -> list[Artist]:
-    handles: list[Artist] = []
     texts = method_texts(info.strategies)
-    for strategy, look in method_looks(info.strategies).items():
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=look.color,
-                linestyle=look.linestyle,
-                marker=look.marker,
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-                label=texts[strategy],
-            )
-        )
-    runs = sorted(set(info.profiles["n"]))
-    n = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    looks = method_looks(info.strategies)
+    handles: list[Artist] = [line_handle(texts[each], **line_style(look)) for each, look in looks.items()]
     plural = "" if info.tasks == 1 else "s"
+    n = range_text(info.profiles["n"], to=" to ")
     label = f"{100 * info.level:g} % interval, $n$ = {n} runs on {info.tasks} data set{plural}"
-    handles.append(Patch(color="0.5", alpha=0.3, linewidth=0, label=label))
-    return handles
+    return [*handles, band_handle(label)]

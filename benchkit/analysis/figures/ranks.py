@@ -1,4 +1,4 @@
-"""The critical-difference diagram (Demsar 2006, figure 1): average ranks, a panel a data set.
+"""Draws the critical-difference diagram (Demsar 2006, figure 1): average ranks, a panel a data set.
 
 A panel's blocks are the seeds that all strategies of the data set share; what follows from such blocks,
 and what does not, is said in `benchkit.analysis.statistics.ranking`. `rank_info` computes, `draw_ranks` draws
@@ -44,12 +44,12 @@ class RankPanel(NamedTuple):
 
     Attributes
     ----------
-    dataset : its name.
-    blocks : number of seeds that all strategies share.
-    strategies, ranks : from the best average rank to the worst.
-    friedman : the test of all strategies at once.
-    critical_difference : Nemenyi's.
-    groups : (first, last) positions of strategies that Nemenyi's test does not tell apart.
+    dataset : Name of the data set.
+    blocks : Number of seeds that all strategies share.
+    strategies, ranks : Names and average ranks, from the best average rank to the worst.
+    friedman : Test of all strategies at once.
+    critical_difference : Critical difference of Nemenyi's test.
+    groups : Positions (first, last) of strategies that Nemenyi's test does not tell apart.
     """
 
     dataset: str
@@ -75,7 +75,7 @@ def rank_info(trials: pd.DataFrame, alpha: float = 0.05) -> RankInfo:
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
+    trials : Row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The figure of reached shares: how many trials reached a target regret by a cost, a panel a data set.
+"""Draws reached shares: how many trials reached a target regret by a cost, a panel a data set.
 
 One minus the Kaplan-Meier estimate (`benchkit.analysis.statistics.kaplan_meier`). `reaching_info` computes,
 `draw_reaching` draws what it is given.
@@ -12,26 +12,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from benchkit.analysis.figures.cost_axis import (
-    axis_label,
-    counted_title,
-    legend_columns,
-    method_handles,
-    scale_cost,
-)
-from benchkit.analysis.figures.style import legend_below, method_looks, venue_style
+from benchkit.analysis.figures.cost_axis import draw_cost_panels, scale_cost
+from benchkit.analysis.figures.style import finish_axes, line_handle, line_style, method_looks
 from benchkit.analysis.statistics.kaplan_meier import reached_share
 from benchkit.analysis.statistics.reaching import follow_up, reaching_costs
 
 __all__ = ["ReachingInfo", "draw_reaching", "reaching_info"]
 
-_PANELS_A_ROW = 3
 _MARKERS = 4
 _ORDERS = 1_000
 
@@ -41,12 +32,12 @@ class ReachingInfo(NamedTuple):
 
     Attributes
     ----------
-    curves : columns strategy, dataset, x (cost), n (trials), share, low, high (0 to 1), at_risk (trials).
-    censored : columns strategy, dataset, x, share: a row for each trial that was censored before the horizon.
-    target : regret, in percent points or in `unit`.
-    axis : what x is, a cost column of traces.
-    level : coverage of the band.
-    unit : unit of the target; empty for percent points, and for pure numbers.
+    curves : Columns strategy, dataset, x (cost), n (trials), share, low, high (0 to 1), at_risk (trials).
+    censored : Columns strategy, dataset, x, share: a row for each trial that was censored before the horizon.
+    target : Regret, in percent points or in `unit`.
+    axis : Cost on the x axis, a column of traces.
+    level : Coverage of the band.
+    unit : Unit of the target; empty for percent points, and for pure numbers.
     """
 
     curves: pd.DataFrame
@@ -72,8 +63,8 @@ def reaching_info(
     ----------
     traces, target, axis, budgets : see `benchkit.analysis.statistics.reaching.reaching_costs`.
     own_ends : see `benchkit.analysis.statistics.reaching.follow_up`.
-    level : coverage of the band (pointwise, see `benchkit.analysis.statistics.kaplan_meier`).
-    unit : unit of the target, see `ReachingInfo`.
+    level : Coverage of the band (pointwise, see `benchkit.analysis.statistics.kaplan_meier`).
+    unit : Unit of the target, see `ReachingInfo`.
 
     Raises
     ------
@@ -112,36 +103,18 @@ def draw_reaching(info: ReachingInfo, venue: str = "neurips") -> Figure:
     ------
     ValueError : an unknown venue, or no curves.
     """
-    curves = info.curves
-    datasets = list(dict.fromkeys(curves["dataset"]))
-    strategies = list(dict.fromkeys(curves["strategy"]))
-    if not datasets:
-        raise ValueError("there are no curves to draw")
-    with venue_style(venue) as page:
-        columns = min(len(datasets), _PANELS_A_ROW)
-        rows = -(-len(datasets) // columns)
-        width = page.column if columns == 1 else page.text
-        legend_rows = -(-(len(strategies) + 2) // legend_columns(width))
-        figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for number, (ax, dataset) in enumerate(zip(axes, datasets, strict=False)):
-            _draw_panel(ax, info, dataset, strategies)
-            ax.set_title(counted_title(dataset, curves), linespacing=1.1)
-            if number % columns:
-                ax.tick_params(labelleft=False)
-        for ax in axes[len(datasets) :]:
-            ax.remove()
-        for ax in axes[: len(datasets) : columns]:
-            ax.set_ylabel(f"trials that reached a\nregret of {f'{info.target:g} {info.unit}'.strip()} (%)")
-        for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
-            ax.set_xlabel(axis_label(info.axis))
-        band = f"Kaplan–Meier, {100 * info.level:g} % band"
-        handles = method_handles(curves, strategies, band)
-        if len(info.censored):
-            tick = Line2D([], [], color="0.3", marker="|", linestyle="", label="trial ended (censored)")
-            handles.append(tick)
-        legend_below(figure, handles, legend_columns(width), handlelength=2.6)
-    return figure
+    target = f"{info.target:g} {info.unit}".strip()
+    censored = line_handle("trial ended (censored)", color="0.3", marker="|", linestyle="")
+    return draw_cost_panels(
+        info.curves,
+        info.axis,
+        venue,
+        lambda ax, dataset, strategies: _draw_panel(ax, info, dataset, strategies),
+        f"trials that reached a\nregret of {target} (%)",
+        f"Kaplan–Meier, {100 * info.level:g} % band",
+        [censored] if len(info.censored) else [],
+        one_scale=True,
+    )
 
 
 def _draw_panel(ax: Axes, info: ReachingInfo, dataset: str, strategies: list[str]) -> None:
@@ -154,17 +127,8 @@ def _draw_panel(ax: Axes, info: ReachingInfo, dataset: str, strategies: list[str
         ax.fill_between(
             x, 100 * curve["low"], 100 * curve["high"], step="post", color=look.color, alpha=0.1, linewidth=0
         )
-        ax.plot(
-            x,
-            100 * curve["share"],
-            drawstyle="steps-post",
-            color=look.color,
-            linestyle=look.linestyle,
-            marker=look.marker,
-            markevery=_marker_places(x, number / len(strategies)),
-            markeredgecolor="white",
-            markeredgewidth=0.3,
-        )
+        places = _marker_places(x, number / len(strategies))
+        ax.plot(x, 100 * curve["share"], drawstyle="steps-post", markevery=places, **line_style(look))
         cut = info.censored[(info.censored["dataset"] == dataset) & (info.censored["strategy"] == strategy)]
         ax.plot(
             cut["x"], 100 * cut["share"], color=look.color, marker="|", markersize=3, mew=0.4, linestyle=""
@@ -180,9 +144,7 @@ def _draw_panel(ax: Axes, info: ReachingInfo, dataset: str, strategies: list[str
         ax.xaxis.set_major_formatter(numbers)
     ax.set_ylim(-2, 102)
     ax.set_yticks([0, 25, 50, 75, 100])
-    ax.grid(axis="y", which="major", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax)
 
 
 def _marker_places(x: npt.NDArray[np.float64], offset: float) -> list[int]:

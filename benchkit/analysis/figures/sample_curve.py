@@ -1,4 +1,4 @@
-"""How good the best of n ranked samples is: NASAS's Table 3(d), as a curve and at single n.
+"""Draws how good the best of n ranked samples is: NASAS's Table 3(d), as a curve and at single n.
 
 Zhou et al., "One-Shot Neural Architecture Search Through A Posteriori Distribution Guided Sampling", Table
 3(d) gives one error for each number of samples. A search that scored C samples says more: every n of them are
@@ -17,19 +17,25 @@ shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy.special import gammaln
 
-from benchkit.analysis.figures.style import Look, legend_below, method_looks, venue_style
+from benchkit.analysis.figures.style import (
+    Look,
+    finish_axes,
+    legend_below,
+    line_handle,
+    method_looks,
+    venue_style,
+)
 from benchkit.analysis.statistics.resolution import PERCENT
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
 
@@ -44,9 +50,9 @@ class FirstSamples(NamedTuple):
 
     Attributes
     ----------
-    n : how many.
-    best, mean : of their scores.
-    step : where the best stands, from 0; the first of equals.
+    n : Number of samples.
+    best, mean : Largest and mean of their scores.
+    step : Place of the best, from 0; the first of equals.
     """
 
     n: int
@@ -60,10 +66,10 @@ class SampleInfo(NamedTuple):
 
     Attributes
     ----------
-    curves : a row for each search and n: method, training, n, value (expected best score, percent).
-    means : a row for each method of several searches, and n: method, n, trainings, mean, sd, low, high,
+    curves : Row for each search and n: method, training, n, value (expected best score, percent).
+    means : Row for each method of several searches, and n: method, n, trainings, mean, sd, low, high,
         values.
-    tests : the same for each method and n that was tested; empty if none.
+    tests : Same columns for each method and n that was tested; empty if none.
     """
 
     curves: pd.DataFrame
@@ -76,8 +82,8 @@ def expected_best(scores: npt.ArrayLike, sizes: npt.ArrayLike) -> Figures:
 
     Parameters
     ----------
-    scores : float[C], finite.
-    sizes : int[k], each in 1..C.
+    scores : Finite scores, float[C].
+    sizes : Numbers of samples, int[k], each in 1..C.
 
     Raises
     ------
@@ -127,8 +133,8 @@ def sample_curves(
 
     Parameters
     ----------
-    searches : method, training and scores, float[C], of each; equal methods are seeds of one another.
-    tests : (method, training) -> number of samples -> test accuracy of the best of the first so many.
+    searches : Method, training and scores, float[C], of each; equal methods are seeds of one another.
+    tests : (Method, training) -> number of samples -> test accuracy of the best of the first so many.
 
     Raises
     ------
@@ -182,9 +188,7 @@ def draw_samples(info: SampleInfo, venue: str = "neurips", ylabel: str = "accura
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("samples ranked, $n$")
         ax.set_ylabel(ylabel)
-        ax.grid(axis="y", which="major", color="0.9")
-        ax.set_axisbelow(True)
-        seaborn.despine(ax=ax)
+        finish_axes(ax)
         legend_below(figure, handles, 2)
     return figure
 
@@ -201,19 +205,16 @@ def _draw_method(ax: Axes, info: SampleInfo, method: str, look: Look) -> list[Li
         ax.plot(means["n"], means["mean"], color=look.color, linestyle=look.linestyle)
         resolved = means["low"].notna().any()
         label += f" (95 % over {trainings} trainings)" if resolved else f" (mean of {trainings}, each thin)"
-    handles = [Line2D([], [], color=look.color, linestyle=look.linestyle, label=label)]
+    handles = [line_handle(label, color=look.color, linestyle=look.linestyle)]
     tests = info.tests[info.tests["method"] == method]
     if len(tests):
-        ax.plot(tests["n"], tests["mean"], linestyle="", marker=look.marker, mfc="white", mec=look.color)
+        hollow: dict[str, Any] = {"linestyle": "", "marker": look.marker, "mfc": "white", "mec": look.color}
+        ax.plot(tests["n"], tests["mean"], **hollow)
         several = tests[tests["low"].notna()]
         ax.vlines(several["n"], several["low"], several["high"], color=look.color, lw=0.8)
         for n, text in zip(tests["n"], tests["values"], strict=True):
             single = values_of(text)
             ax.plot([n] * len(single), single, linestyle="", marker=".", ms=3, color=look.color, alpha=0.6)
-        handles.append(
-            Line2D(
-                [], [], linestyle="", marker=look.marker, mfc="white", mec=look.color,
-                label=f"{method}, that one on test{', each a dot' if tests['values'].ne('').any() else ''}",
-            )
-        )  # fmt: skip
+        dots = ", each a dot" if tests["values"].ne("").any() else ""
+        handles.append(line_handle(f"{method}, that one on test{dots}", **hollow))
     return handles

@@ -1,4 +1,4 @@
-"""How good are the samples of a learned sampler: VAENAS's Figure 2, as kernel densities.
+"""Draws how good the samples of a learned sampler are: VAENAS's Figure 2, as kernel densities.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), section
 5.3: the accuracies of 5,000 samples of each trained sampler beside those of 5,000 random architectures.
@@ -40,11 +40,11 @@ class DensityCurve(NamedTuple):
 
     Attributes
     ----------
-    label : its name.
-    n : number of samples.
-    mean : mean of all samples.
-    below : share of samples beyond the figure, on its worse side.
-    density : float64[points], share of samples a unit, at the figure's x.
+    label : Name of the sampler.
+    n : Number of samples.
+    mean : Mean of all samples.
+    below : Share of samples beyond the figure, on its worse side.
+    density : Density, float64[points]: share of samples a unit, at the figure's x.
     """
 
     label: str
@@ -80,16 +80,12 @@ def density_info(
         if len(values) < 2:
             raise ValueError(f"a density needs at least 2 samples, {label} has {len(values)}")
     baseline = next(iter(samples.values()))
-    if measure.higher_is_better:
-        worst = float(np.quantile(baseline, _TAIL))
-        low, high = worst, max(float(values.max()) for values in samples.values())
-    else:
-        worst = float(np.quantile(baseline, 1 - _TAIL))
-        low, high = min(float(values.min()) for values in samples.values()), worst
-    margin = 0.02 * max(high - low, 1e-6)
-    x = np.linspace(low, high + margin, _POINTS)
-    if not measure.higher_is_better:
-        x = np.linspace(low - margin, high, _POINTS)
+    everything = np.concatenate(list(samples.values()))
+    worst = float(np.quantile(baseline, _TAIL if measure.higher_is_better else 1 - _TAIL))
+    best = float(everything.max() if measure.higher_is_better else everything.min())
+    margin = measure.sign * 0.02 * max(abs(best - worst), 1e-6)
+    first, last = sorted((worst, best + margin))
+    x = np.linspace(first, last, _POINTS)
     finest = 0.01 if measure.is_percent else 1e-3 * float(x[-1] - x[0])
     curves = tuple(
         DensityCurve(

@@ -1,4 +1,4 @@
-"""The scale of an axis that says how good architectures are: percent, losses, perplexities, throughputs.
+"""Scales an axis that says how good architectures are: percent, losses, perplexities, throughputs.
 
 Choices
 -------
@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchkit.analysis.figures.cost_axis import logarithmic_ticks, plain_number
+from benchkit.analysis.figures.cost_axis import logarithmic_axis, logarithmic_ticks
 
 __all__ = ["ScoreScale", "score_scale"]
 
@@ -60,9 +60,7 @@ class ScoreScale(NamedTuple):
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         elif self.kind == "logarithmic":
             ax.set_yscale("log")
-            ax.set_yticks(logarithmic_ticks(*ends.tolist()))
-            ax.yaxis.set_major_formatter(FuncFormatter(plain_number))
-            ax.yaxis.set_minor_formatter(NullFormatter())
+            logarithmic_axis(ax.yaxis, logarithmic_ticks(*ends.tolist()))
         ax.set_ylim(*ends)
 
     def _accuracies(self, low: float, high: float) -> list[float]:

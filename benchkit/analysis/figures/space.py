@@ -1,4 +1,4 @@
-"""A whole table in one figure: how good architectures are at a cost, the Pareto front, the ways of searches.
+"""Draws a whole table: how good architectures are at a cost, the Pareto front, the ways of searches.
 
 `space_info` computes, `draw_space` draws what it is given.
 
@@ -27,11 +27,18 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchkit.analysis.figures.cost_axis import logarithmic_ticks, plain_number
+from benchkit.analysis.figures.cost_axis import logarithmic_axis, logarithmic_ticks, plain_number
 from benchkit.analysis.figures.score_scale import ScoreScale, score_scale
-from benchkit.analysis.figures.style import Look, legend_below, method_looks, venue_style
+from benchkit.analysis.figures.style import (
+    Look,
+    legend_below,
+    line_handle,
+    line_style,
+    method_looks,
+    venue_style,
+)
 from benchkit.analysis.figures.text import method_texts
 from benchkit.analysis.statistics.pareto import pareto_front
 
@@ -55,8 +62,8 @@ class Density(NamedTuple):
 
     Attributes
     ----------
-    cost_edges, accuracy_edges : float64[c + 1], float64[r + 1], ascending.
-    counts : int64[c, r]; they sum to the architectures that are shown.
+    cost_edges, accuracy_edges : Edges of cells, float64[c + 1], float64[r + 1], ascending.
+    counts : Architectures in each cell, int64[c, r]; they sum to the architectures that are shown.
     """
 
     cost_edges: Floats
@@ -69,17 +76,17 @@ class SpaceInfo(NamedTuple):
 
     Attributes
     ----------
-    cost, accuracy : float64[n], the architectures that have both; `accuracy` is what is on the y axis.
-    density : where there are too many for points, else None.
-    front : int64[m], places in `cost` of the Pareto front; empty to leave it out.
-    best : place of the best on the y axis, of equals the cheapest.
-    paths : strategy, seed, queries, cost, accuracy: a row for each incumbent of each search, in order.
-    cost_label, accuracy_label : of the axes.
-    source : whose numbers these are, for the legend.
-    unknown : how many more architectures lack one of the two.
-    unit : unit of the y axis, for the legend.
-    higher_is_better : whether higher is better on the y axis.
-    lower_cost : whether lower is better on the x axis.
+    cost, accuracy : Values, float64[n], of the architectures that have both; `accuracy` is on the y axis.
+    density : Density, where there are too many architectures for points, else None.
+    front : Places, int64[m], in `cost` of the Pareto front; empty to leave it out.
+    best : Place of the best on the y axis, of equals the cheapest.
+    paths : Strategy, seed, queries, cost, accuracy: a row for each incumbent of each search, in order.
+    cost_label, accuracy_label : Texts of the axes.
+    source : Origin of the numbers, for the legend.
+    unknown : Number of further architectures that lack one of the two.
+    unit : Unit of the y axis, for the legend.
+    higher_is_better : Whether higher is better on the y axis.
+    lower_cost : Whether lower is better on the x axis.
     """
 
     cost: Floats
@@ -119,11 +126,11 @@ def space_info(
 
     Parameters
     ----------
-    cost, accuracy : float[n], an entry an architecture; NaN where unknown. `accuracy` may be any quantity.
-    paths : strategy, seed, queries, cost, accuracy: a row for each incumbent, in the order found.
-    pareto : whether the front is shown.
-    unit : unit of the quantity on the y axis.
-    higher_is_better, lower_cost : the better direction of each.
+    cost, accuracy : Values, float[n]; NaN where unknown. `accuracy` may be any quantity.
+    paths : Frame of strategy, seed, queries, cost, accuracy: a row for each incumbent, in the order found.
+    pareto : Whether the front is shown.
+    unit : Unit of the quantity on the y axis.
+    higher_is_better, lower_cost : Better direction of each.
 
     Raises
     ------
@@ -231,9 +238,7 @@ def _scale(ax: Axes, info: SpaceInfo) -> None:
         ax.set_xscale("log")
         room = (high / low) ** 0.02
         ax.set_xlim(low / room, high * room)
-        ax.set_xticks(logarithmic_ticks(low / room, high * room))
-        ax.xaxis.set_major_formatter(FuncFormatter(plain_number))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        logarithmic_axis(ax.xaxis, logarithmic_ticks(low / room, high * room))
     else:
         room = 0.02 * (high - low) or 0.02 * abs(high) or 1.0
         ax.set_xlim(low - room, high + room)
@@ -247,13 +252,8 @@ def _draw_cloud(figure: Figure, ax: Axes, info: SpaceInfo) -> None:
         return
     shown = np.ma.masked_equal(density.counts, 0)
     norm = LogNorm(1, max(2, int(density.counts.max())))
-    ax.pcolormesh(
-        *(density.cost_edges, density.accuracy_edges, shown.T),
-        norm=norm,
-        cmap=_GREYS,
-        rasterized=True,
-        zorder=1,
-    )
+    edges = (density.cost_edges, density.accuracy_edges)
+    ax.pcolormesh(*edges, shown.T, norm=norm, cmap=_GREYS, rasterized=True, zorder=1)
     bar = figure.colorbar(ScalarMappable(norm, _GREYS), ax=ax, pad=0.02, fraction=0.04, aspect=30)
     bar.set_label("architectures in a cell")
     bar.set_ticks([tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= max(2, density.counts.max())])
@@ -275,29 +275,9 @@ _POINT: dict[str, Any] = {
 def _draw_path(ax: Axes, look: Look, way: pd.DataFrame) -> None:
     """Draw one search: a line over its incumbents, the last one larger."""
     ax.plot(way["cost"], way["accuracy"], color="white", linewidth=2.0, zorder=4)
-    ax.plot(way["cost"], way["accuracy"], zorder=4.1, **_line(look))
-    ax.plot(
-        way["cost"].iloc[-1:],
-        way["accuracy"].iloc[-1:],
-        color=look.color,
-        marker=look.marker,
-        markersize=6.5,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        linestyle="",
-        zorder=5,
-        clip_on=False,
-    )
-
-
-def _line(look: Look) -> dict[str, Any]:
-    return {
-        "color": look.color,
-        "linestyle": look.linestyle,
-        "marker": look.marker,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.3,
-    }
+    ax.plot(way["cost"], way["accuracy"], zorder=4.1, **line_style(look))
+    large: dict[str, Any] = {"markersize": 6.5, "markeredgewidth": 0.5, "linestyle": "", "clip_on": False}
+    ax.plot(way["cost"].iloc[-1:], way["accuracy"].iloc[-1:], zorder=5, **(line_style(look) | large))
 
 
 def _best_label(info: SpaceInfo) -> str:
@@ -315,17 +295,17 @@ def _handles(info: SpaceInfo) -> list[Line2D | Patch]:
     cloud = f"$n$ = {n}{total} architectures{', ' if info.source else ''}{info.source}"
     handles: list[Line2D | Patch] = []
     if info.density is None:
-        handles.append(Line2D([], [], label=cloud, **_POINT))
+        handles.append(line_handle(cloud, **_POINT))
     else:
         handles.append(Patch(color=_GREYS(0.6), linewidth=0, label=cloud))
     if len(info.front):
-        handles.append(Line2D([], [], label=f"Pareto front ({len(info.front)})", **_FRONT))
-    handles.append(Line2D([], [], label=_best_label(info), **_BEST))
+        handles.append(line_handle(f"Pareto front ({len(info.front)})", **_FRONT))
+    handles.append(line_handle(_best_label(info), **_BEST))
     looks = method_looks(info.paths["strategy"].astype(str))
     texts = method_texts(looks)
     for strategy, ways in info.paths.groupby("strategy", sort=False):
         seeds = list(dict.fromkeys(ways["seed"].astype(int)))
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
         label = f"{texts[str(strategy)]}, {which}"
-        handles.append(Line2D([], [], label=label, **_line(looks[str(strategy)])))
+        handles.append(line_handle(label, **line_style(looks[str(strategy)])))
     return handles

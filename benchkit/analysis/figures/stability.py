@@ -1,4 +1,4 @@
-"""Figures of what searches would have returned, epoch by epoch: is it stable, and does it collapse?
+"""Draws what searches would have returned, epoch by epoch: is it stable, and does it collapse?
 
 The stability figure is Figure 3 of Xue et al., "Rethinking Bi-Level Optimization in Neural Architecture
 Search: A Gibbs Sampling Perspective", AAAI 2021: the accuracy, trained alone, of the architecture derived
@@ -27,15 +27,21 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from benchkit.analysis.figures.style import Look, legend_below, method_looks, venue_style
+from benchkit.analysis.figures.style import (
+    Look,
+    band_handle,
+    finish_axes,
+    legend_below,
+    line_handle,
+    line_style,
+    method_looks,
+    venue_style,
+)
 from benchkit.analysis.figures.text import method_texts
 from benchkit.analysis.statistics.resolution import FEWEST, PERCENT, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
@@ -67,6 +73,7 @@ _KEYS = ("method", "epoch", "updates")
 _BOUNDS: dict[str, Bounds] = {"skips": SHARE, "entropy": SHARE, "accuracy": PERCENT}
 _MARKERS = 5
 _MARGIN = 0.05
+_BEST: dict[str, Any] = {"color": "0.35", "linewidth": 0.7, "linestyle": (0, (6, 2))}
 
 
 class EpochPanel(NamedTuple):
@@ -74,11 +81,11 @@ class EpochPanel(NamedTuple):
 
     Attributes
     ----------
-    measure : the column of the points that it shows.
-    label : of its y axis.
-    means : a row for each method and epoch: see `means_over_seeds`.
-    low, high : ends of its axis.
-    line : a value to draw across it, or None.
+    measure : Column of the points that it shows.
+    label : Text of its y axis.
+    means : Row for each method and epoch: see `means_over_seeds`.
+    low, high : Ends of its axis.
+    line : Value to draw across it, or None.
     """
 
     measure: str
@@ -94,10 +101,10 @@ class SearchesInfo(NamedTuple):
 
     Attributes
     ----------
-    points : a row for each search and epoch: method, seed, epoch, updates, and a column for each panel.
-    panels : from left to right.
-    axis : what x is.
-    level : coverage of the bands.
+    points : Row for each search and epoch: method, seed, epoch, updates, and a column for each panel.
+    panels : Panels from left to right.
+    axis : Quantity on the x axis.
+    level : Coverage of the bands.
     """
 
     points: pd.DataFrame
@@ -111,9 +118,9 @@ def means_over_seeds(points: pd.DataFrame, measure: str, level: float = 0.95) ->
 
     Parameters
     ----------
-    points : a row for each method, seed and epoch, with the updates until then.
-    measure : the column; rows where it is NaN are left out.
-    level : coverage of the interval.
+    points : Row for each method, seed and epoch, with the updates until then.
+    measure : Column; rows where it is NaN are left out.
+    level : Coverage of the interval.
 
     Returns
     -------
@@ -134,12 +141,12 @@ def stability_info(
 
     Parameters
     ----------
-    points : a row for each method, seed and epoch: method, seed, epoch (from 1), updates, and accuracy
+    points : Row for each method, seed and epoch: method, seed, epoch (from 1), updates, and accuracy
         (percent) of the architecture derived then, trained alone.
-    label : what the accuracy is.
-    optimum : the best accuracy in the table, percent.
-    axis : what x is.
-    level : coverage of the bands.
+    label : Text of what the accuracy is.
+    optimum : Best accuracy in the table, percent.
+    axis : Quantity on the x axis.
+    level : Coverage of the bands.
 
     Raises
     ------
@@ -160,10 +167,10 @@ def collapse_info(
 
     Parameters
     ----------
-    points : as in `stability_info`, with skips and entropy, both shares in [0, 1]. Where no row has skips (a
-        space without such an operation), that panel is left out.
-    label, optimum : as in `stability_info`; where `optimum` is None (a space without a table), the accuracy
-        is left out.
+    points : Frame as in `stability_info`, with skips and entropy, both shares in [0, 1]. Where no row has
+        skips (a space without such an operation), that panel is left out.
+    label, optimum : Values as in `stability_info`; where `optimum` is None (a space without a table), the
+        accuracy is left out.
 
     Raises
     ------
@@ -274,35 +281,25 @@ def _draw_panel(ax: Axes, panel: EpochPanel, info: SearchesInfo, offsets: dict[s
             zorder=3,
         )
     if panel.line is not None:
-        ax.axhline(panel.line, color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), zorder=1)
+        ax.axhline(panel.line, zorder=1, **_BEST)
     largest = float(info.points[x].max())
     ax.set_xlim(0, largest * 1.02)
     ax.set_ylim(panel.low, panel.high)
     ax.set_xlabel(_AXIS_LABELS[info.axis])
     ax.set_ylabel(panel.label)
-    ax.grid(axis="y", which="major", color="0.9")
-    ax.set_axisbelow(True)
-    seaborn.despine(ax=ax)
+    finish_axes(ax)
 
 
 def _single_style(color: str, long: bool) -> dict[str, Any]:
     if long:
-        return {
-            "color": color,
-            "linestyle": "",
-            "marker": ".",
-            "markersize": 2.8,
-            "markeredgewidth": 0,
-            "alpha": 0.6,
-        }
+        dots = {"linestyle": "", "marker": ".", "markersize": 2.8, "markeredgewidth": 0}
+        return {"color": color, "alpha": 0.6, **dots}
     return {"color": color, "linewidth": 0.5, "alpha": 0.5}
 
 
 def _mean_style(look: Look, long: bool) -> dict[str, Any]:
-    style = {"color": look.color, "marker": look.marker, "markeredgecolor": "white", "markeredgewidth": 0.3}
-    if long:
-        return {**style, "linestyle": "-", "linewidth": 0.7, "markersize": 5}
-    return {**style, "linestyle": look.linestyle}
+    thin = {"linestyle": "-", "linewidth": 0.7, "markersize": 5} if long else {}
+    return line_style(look) | thin
 
 
 def _marker_places(points: int, offset: float) -> list[int]:
@@ -321,17 +318,14 @@ def _legend_handles(info: SearchesInfo, methods: list[str]) -> list[Artist]:
     texts = method_texts(methods)
     for method in methods:
         label = texts[method] if common else f"{texts[method]} ($n$ = {seeds[method]})"
-        handles.append(Line2D([], [], **_mean_style(looks[method], long), label=label))
+        handles.append(line_handle(label, **_mean_style(looks[method], long)))
     said = f", $n$ = {seeds.iloc[0]}" if common else ""
     if (seeds >= BAND_SEEDS).any():
-        label = f"mean, {100 * info.level:g} % band{said}"
-        handles.append(Patch(color="0.5", alpha=0.3, linewidth=0, label=label))
+        handles.append(band_handle(f"mean, {100 * info.level:g} % band{said}"))
         said = ""
     if ((seeds > 1) & (seeds < BAND_SEEDS)).any():
         label = f"single seeds{said}; the line is their mean" if long else f"single seeds{said}, mean thick"
-        handles.append(Line2D([], [], **_single_style("0.5", long), label=label))
+        handles.append(line_handle(label, **_single_style("0.5", long)))
     if any(panel.line is not None for panel in info.panels):
-        handles.append(
-            Line2D([], [], color="0.35", linewidth=0.7, linestyle=(0, (6, 2)), label="best in the table")
-        )
+        handles.append(line_handle("best in the table", **_BEST))
     return handles

@@ -1,4 +1,4 @@
-"""How figures look, and how they are kept: column widths, one stable look a method, deterministic files.
+"""Gives figures one look and keeps them: widths of columns, a stable look a method, deterministic files.
 
 Figures are made with matplotlib's object interface, never with pyplot: no window, no backend, no state
 left behind. Fonts are the ones that matplotlib ships (STIX, a Times), so a figure looks the same
@@ -32,12 +32,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import seaborn
 from matplotlib import rc_context
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from benchkit.analysis.figures.pgf import tex_texts, without_preamble
 from benchkit.analysis.figures.text import FONT
@@ -49,7 +54,12 @@ __all__ = [
     "VENUES",
     "Look",
     "Venue",
+    "band_handle",
+    "finish_axes",
     "legend_below",
+    "line_handle",
+    "line_style",
+    "luminance",
     "method_look",
     "method_looks",
     "save_figure",
@@ -80,8 +90,6 @@ FORMATS: dict[str, dict[str, Any]] = {
     "pgf": {},
 }
 """Formats of figures, and what is left out of their metadata."""
-
-_FONT = FONT
 
 LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
 """A solid line, or (offset, on and off lengths in points)."""
@@ -140,16 +148,8 @@ _PRINTED = {
     "pc-nas": "pcnas",
 }
 """Other names of methods, in lower case."""
-_COLORS = (
-    _BLUE,
-    _ORANGE,
-    _GREEN,
-    _VERMILION,
-    _PURPLE,
-    _BROWN,
-    _GREY,
-    _SKY,
-)  # pink, yellow: too pale for lines
+# pink and yellow are too pale for lines
+_COLORS = (_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _GREY, _SKY)
 _OTHER_MARKERS = ("d", "H", "8")  # no strategy's own
 _VARIANTS = (*_OTHER_MARKERS, "s", "^", "D", "v", "P", "X")  # of variants that would look alike
 _OTHER_LINES = (_SOLID, _DASHED, _DASHDOT, _LONG, _DASHDOTDOT)
@@ -213,12 +213,52 @@ def venue_style(venue: str) -> Iterator[Venue]:
         yield VENUES[venue]
 
 
+def luminance(color: npt.ArrayLike) -> float:
+    """Return the relative luminance of an sRGB colour, channels in 0..1, from 0 (black) to 1 (white).
+
+    Black and white stand out alike on a ground of 0.179.
+
+    Source: WCAG 2.2.
+    """
+    channels = np.asarray(color, dtype=np.float64)[:3]
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def line_style(look: Look) -> dict[str, Any]:
+    """Return how a method's line with markers is drawn, as keywords of ``Axes.plot``."""
+    return {
+        "color": look.color,
+        "linestyle": look.linestyle,
+        "marker": look.marker,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.3,
+    }
+
+
+def line_handle(label: str, **style: Any) -> Line2D:
+    """Return the entry of a legend for a line."""
+    return Line2D([], [], label=label, **style)
+
+
+def band_handle(label: str) -> Patch:
+    """Return the entry of a legend for the bands of all methods."""
+    return Patch(color="0.5", alpha=0.3, linewidth=0, label=label)
+
+
+def finish_axes(ax: Axes, grid: Literal["x", "y"] = "y") -> None:
+    """Draw a pale grid along one axis, behind all else, and no frame at the top and the right."""
+    ax.grid(axis=grid, which="major", color="0.9")
+    ax.set_axisbelow(True)
+    seaborn.despine(ax=ax)
+
+
 def legend_below(figure: Figure, handles: Sequence[Artist], most: int, **options: Any) -> Legend:
     """Put a legend under all axes, in as many columns as fit into the figure, but no more than `most`.
 
     Parameters
     ----------
-    options : of ``Figure.legend``, over those that all figures share.
+    options : Keywords of ``Figure.legend``, over those that all figures share.
     """
     shared = {"loc": "outside lower center", "frameon": False, "columnspacing": 1.2, "labelspacing": 0.3}
     canvas: Any = FigureCanvasAgg(figure)
@@ -236,8 +276,8 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
 
     Parameters
     ----------
-    stem : path without an extension; its folder must exist. A dot in the name is no extension.
-    formats : of `FORMATS`.
+    stem : Path without an extension; its folder must exist. A dot in the name is no extension.
+    formats : Names in `FORMATS`.
 
     Returns
     -------
@@ -252,7 +292,7 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
             metadata: Any = {"metadata": FORMATS[extension]} if FORMATS[extension] else {}  # PGF takes none
             with tempfile.TemporaryDirectory() as folder:  # it may be the place of a link, or of a device
                 apart = Path(folder)
-                with tex_texts(figure, _FONT) if extension == "pgf" else nullcontext():
+                with tex_texts(figure, FONT) if extension == "pgf" else nullcontext():
                     figure.savefig(apart / name, format=extension, dpi=300, **metadata)
                 if extension == "pgf":
                     without_preamble(apart / name)
@@ -267,29 +307,18 @@ def save_figure(figure: Figure, stem: str | Path, formats: Sequence[str] = ("pdf
 def _parameters() -> Any:  # to mypy, rc keys are literals in some releases of matplotlib and str in others
     return {
         **seaborn.axes_style("ticks"),
-        "font.family": _FONT,
-        "font.serif": [_FONT],
+        "font.family": FONT,
+        "font.serif": [FONT],
         "mathtext.fontset": "stix",
-        "font.size": 8,
-        "axes.titlesize": 8,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
+        **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 8),
+        **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 7),
         "legend.fontsize": 7.5,
-        "axes.linewidth": 0.6,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
-        "xtick.minor.width": 0.4,
-        "ytick.minor.width": 0.4,
-        "xtick.major.size": 2.5,
-        "ytick.major.size": 2.5,
-        "xtick.minor.size": 1.5,
-        "ytick.minor.size": 1.5,
-        "xtick.major.pad": 2,
-        "ytick.major.pad": 2,
-        "axes.labelpad": 2,
+        **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+        **dict.fromkeys(("xtick.minor.width", "ytick.minor.width", "grid.linewidth"), 0.4),
+        **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 2.5),
+        **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 1.5),
+        **dict.fromkeys(("xtick.major.pad", "ytick.major.pad", "axes.labelpad"), 2),
         "axes.titlepad": 4,
-        "grid.linewidth": 0.4,
         "lines.linewidth": 1.1,
         "lines.markersize": 3.6,
         "svg.hashsalt": "benchkit",  # names of clip paths do not depend on the time

@@ -11,15 +11,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["FONT", "LONGEST_TEXT", "method_texts", "name_text"]
+__all__ = ["FONT", "LONGEST_TEXT", "MEASURES", "method_texts", "name_text", "range_text", "share_text"]
 
 FONT = "STIXGeneral"
 """Font of all figures, a Times that comes with matplotlib."""
 
 LONGEST_TEXT = 36
 """Characters of a name that a figure shows: the narrowest column leaves no room for more."""
+
+MEASURES = {
+    "kendall_tau": r"Kendall's $\tau_b$",
+    "spearman": r"Spearman's $\rho$",
+    "pearson": "Pearson's $r$",
+    "weighted_tau": r"weighted $\tau$",
+}
+"""Measures of correlation, and how figures name them."""
+
+
+def range_text(values: npt.ArrayLike, form: str = "", to: str = "–") -> str:
+    """Return numbers as their smallest and largest, or as one number where these are equal."""
+    low, high = np.min(values), np.max(values)
+    return f"{high:{form}}" if low == high else f"{low:{form}}{to}{high:{form}}"
+
+
+def share_text(fraction: float) -> str:
+    """Return in words within which share of the truth's best a correlation is."""
+    return "all" if fraction == 1 else f"best {100 * fraction:g} %"
 
 
 def name_text(name: str, longest: int = LONGEST_TEXT) -> str:

@@ -1,6 +1,6 @@
-"""Who beats whom: a matrix of the shares of seeds that a row's strategy wins against a column's.
+"""Draws who beats whom: a matrix of the shares of seeds that a row's strategy wins against a column's.
 
-What a cell says is told by `benchkit.analysis.statistics.pairwise`. A cell is printed bold where Wilcoxon's
+`benchkit.analysis.statistics.pairwise` says what a cell is. A cell is printed bold where Wilcoxon's
 signed-rank test, after Holm's correction over all pairs of the data set, tells the two apart. The colours go
 from white to dark through one hue, so that the order survives in grey.
 """
@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchkit.analysis.figures.style import venue_style
-from benchkit.analysis.figures.text import method_texts, name_text
+from benchkit.analysis.figures.style import luminance, venue_style
+from benchkit.analysis.figures.text import method_texts, name_text, range_text
 
 __all__ = ["WinInfo", "draw_wins", "win_info"]
 
@@ -39,8 +39,8 @@ def win_info(pairs: pd.DataFrame, alpha: float = 0.05) -> WinInfo:
 
     Parameters
     ----------
-    pairs : see `benchkit.analysis.statistics.pairwise.pairwise`.
-    alpha : level of the family of all pairs of a data set.
+    pairs : Frame of pairs, see `benchkit.analysis.statistics.pairwise.pairwise`.
+    alpha : Level of the family of all pairs of a data set.
 
     Raises
     ------
@@ -60,7 +60,8 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
     ------
     ValueError : an unknown venue.
     """
-    names = _names(info.pairs)
+    wins = info.pairs.groupby("row", sort=False)["wins"].mean().sort_values(ascending=False, kind="stable")
+    names = [str(name) for name in wins.index]  # those that win most on all data sets together first
     with venue_style(venue) as page:
         labels = 0.052 * max(len(text) for text in method_texts(names).values()) + 0.15
         columns, side, room = 1, 0.0, page.text
@@ -77,9 +78,10 @@ def draw_wins(info: WinInfo, venue: str = "neurips") -> Figure:
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for ax, dataset in zip(axes.ravel(), info.datasets, strict=False):
-            _draw_matrix(ax, info.pairs[info.pairs["dataset"] == dataset], names, info.alpha)
+            pairs = info.pairs[info.pairs["dataset"] == dataset]
+            _draw_matrix(ax, pairs, names, info.alpha)
             shown = name_text(str(dataset).replace(": ", ":\n"))
-            ax.set_title(f"{shown} ($n$ = {_range(info.pairs[info.pairs['dataset'] == dataset]['n'])})")
+            ax.set_title(f"{shown} ($n$ = {range_text(pairs['n'], to=' to ')})")
         for ax in axes.ravel()[len(info.datasets) :]:
             ax.axis("off")
         figure.supxlabel(
@@ -95,25 +97,6 @@ def _trim(figure: Figure) -> None:
     canvas.draw()
     used = figure.get_tightbbox(canvas.get_renderer()).height
     figure.set_figheight(min(figure.get_figheight(), used + 0.06))
-
-
-def _luminance(colour: tuple[float, float, float, float]) -> float:
-    """Return relative luminance (WCAG 2.1); black and white stand out alike where it is 0.179."""
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _names(pairs: pd.DataFrame) -> list[str]:
-    """Return the strategies, those that win most on all data sets together first."""
-    wins = pairs.groupby("row", sort=False)["wins"].mean().sort_values(ascending=False, kind="stable")
-    return [str(name) for name in wins.index]
-
-
-def _range(numbers: pd.Series[int]) -> str:
-    low, high = int(numbers.min()), int(numbers.max())
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _draw_matrix(ax: Axes, pairs: pd.DataFrame, names: list[str], alpha: float) -> None:
@@ -134,7 +117,7 @@ def _draw_matrix(ax: Axes, pairs: pd.DataFrame, names: list[str], alpha: float) 
             va="center",
             fontsize=6,
             fontweight="bold" if p_values[i, j] < alpha else "normal",
-            color="white" if _luminance(colours(float(value))) < 0.179 else "black",
+            color="white" if luminance(colours(float(value))) < 0.179 else "black",
         )
     texts = list(method_texts(names).values())
     ax.set_xticks(range(len(names)), texts, rotation=45, ha="right", rotation_mode="anchor")

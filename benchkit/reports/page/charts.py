@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import to_hex, to_rgb
 
-from benchkit.analysis.figures.style import Look
+from benchkit.analysis.figures.style import Look, luminance
 from benchkit.reports.page.parts import Cell, Column, DataTable, Filter, Row
 
 __all__ = [
@@ -96,15 +96,9 @@ def dark_color(color: str, ground: str = DARK) -> str:
     rgb = np.array(to_rgb(color))
     for share in np.linspace(0, 1, 21):
         mixed = rgb + share * (1 - rgb)
-        if _luminance(mixed) + 0.05 >= _CONTRAST * (_luminance(np.array(to_rgb(ground))) + 0.05):
+        if luminance(mixed) + 0.05 >= _CONTRAST * (luminance(to_rgb(ground)) + 0.05):
             return to_hex(tuple(mixed))
     return "#ffffff"
-
-
-def _luminance(rgb: npt.NDArray[np.float64]) -> float:
-    """Return the relative luminance of sRGB in 0..1 (WCAG 2.2)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def _look(look: Look) -> dict[str, Any]:
