@@ -1,4 +1,4 @@
-"""Cells small enough to embed a thousand of them: each layout once, each architecture as a few numbers.
+"""Writes cells so small that a page holds a thousand: each layout once, each architecture as a few numbers.
 
 The page draws a cell when its point is looked at. What differs between two architectures of a space is mostly
 the operations, seldom the graph; so every label of a space has the same room, layouts (`lay_out`) are shared
@@ -32,9 +32,9 @@ def cells_of(space: str, architectures: Sequence[str]) -> dict[str, Any] | None:
 
     Parameters
     ----------
-    space : by its name.
-    architectures : in the space's notation, those that matter most first: after 400 different graphs the
-        others are not drawn.
+    space : Name of the space.
+    architectures : Texts in the space's notation, those that matter most first: after 400 different graphs
+        the others are not drawn.
 
     Returns
     -------
@@ -83,11 +83,9 @@ def cells_of(space: str, architectures: Sequence[str]) -> dict[str, Any] | None:
 
 def _word(label: str) -> str:
     """Return a label as text: what TeX sets below the line follows as it is."""
-    return (
-        re.sub(r"_\{(.+)\}", r"\1", plain(label)).replace("-", "−")
-        if "$" in label
-        else label.replace("_", " ")
-    )
+    if "$" not in label:
+        return label.replace("_", " ")
+    return re.sub(r"_\{(.+)\}", r"\1", plain(label)).replace("-", "−")
 
 
 def _drawn(diagram: CellDiagram, node: int, label: int) -> dict[str, Any]:

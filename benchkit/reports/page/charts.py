@@ -1,4 +1,4 @@
-"""Curves as data for the page: rounded, with the one look of each method, in light and in dark.
+"""Writes curves as data for the page: rounded, with the one look of each method, in light and in dark.
 
 Deviations and choices
 ----------------------
@@ -12,21 +12,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 
 from benchkit.analysis.figures.style import Look, luminance
-from benchkit.reports.page.parts import Cell, Column, DataTable, Filter, Row
+from benchkit.reports.page.parts import Cell, Column, DataTable, Filter, Row, text_cell
 
 __all__ = [
     "DARK",
     "Axis",
     "Series",
-    "axis_data",
     "dark_color",
     "lines_table",
     "plain",
@@ -50,10 +50,11 @@ class Series:
 
     Attributes
     ----------
-    label : of its method.
-    n : of what and how many its interval is.
-    look : None for a thin line, without an entry in the legend, in the look of the curve before it.
-    x, mean, low, high : float64[points]; low and high are NaN where there is no interval.
+    label : Name of its method.
+    n : Number and kind of what its interval is over.
+    look : Look of the method; None for a thin line in the look of the curve before it, without an entry in
+        the legend.
+    x, mean, low, high : Points, float64[points]; low and high are NaN where there is no interval.
     """
 
     label: str
@@ -63,6 +64,20 @@ class Series:
     mean: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, label: str, n: str, look: Look | None, frame: pd.DataFrame, x: str = "x", mean: str = "mean"
+    ) -> Series:
+        """Return the curve of a frame's columns x, mean, low and high."""
+        columns = (frame[column].to_numpy(dtype=np.float64) for column in (x, mean, "low", "high"))
+        return cls(label, n, look, *columns)
+
+    @classmethod
+    def thin(cls, label: str, n: str, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Series:
+        """Return a thin line without an interval."""
+        none = np.full(len(x), np.nan)
+        return cls(label, n, None, x, y, none, none)
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,11 @@ class Axis:
     domain: tuple[float, float] | None = None
     ticks: tuple[float, ...] = ()
     constant: float = 1.0
+
+    def data(self) -> dict[str, Any]:
+        """Return the axis as the page reads it."""
+        domain = None if self.domain is None else rounded(self.domain)
+        return asdict(self) | {"domain": domain, "ticks": rounded(self.ticks)}
 
 
 def rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:
@@ -103,12 +123,8 @@ def dark_color(color: str, ground: str = DARK) -> str:
 
 def _look(look: Look) -> dict[str, Any]:
     dash = [] if look.linestyle == "-" else [round(1.5 * part, 1) for part in look.linestyle[1]]
-    return {
-        "color": to_hex(look.color),
-        "dark": dark_color(look.color),
-        "dash": dash,
-        "shape": _shape(look.marker),
-    }
+    colors = {"color": to_hex(look.color), "dark": dark_color(look.color)}
+    return {**colors, "dash": dash, "shape": _shape(look.marker)}
 
 
 def _shape(marker: str) -> str:
@@ -135,17 +151,6 @@ def _closed(turns: Sequence[float], radii: Sequence[float]) -> str:
     return f"M{'L'.join(points)}Z"
 
 
-def axis_data(axis: Axis) -> dict[str, Any]:
-    """Return an axis as the page reads it."""
-    return {
-        "title": axis.title,
-        "scale": axis.scale,
-        "domain": None if axis.domain is None else rounded(axis.domain),
-        "ticks": rounded(axis.ticks),
-        "constant": axis.constant,
-    }
-
-
 def view_data(
     keys: Sequence[str],
     x: Axis,
@@ -158,9 +163,9 @@ def view_data(
 
     Parameters
     ----------
-    keys : a value for every filter of the figure.
-    step : whether a curve keeps its value until the next point.
-    level : label, value, low and high of a horizontal line.
+    keys : Value for every filter of the figure.
+    step : Whether a curve keeps its value until the next point.
+    level : Label, value, low and high of a horizontal line.
     """
     curves = [
         {
@@ -168,19 +173,12 @@ def view_data(
             "n": each.n,
             "look": None if each.look is None else _look(each.look),
             "x": rounded(each.x, 6),
-            "mean": rounded(each.mean),
-            "low": rounded(each.low),
-            "high": rounded(each.high),
+            **{name: rounded(getattr(each, name)) for name in ("mean", "low", "high")},
         }
         for each in series
     ]
-    found: dict[str, Any] = {
-        "keys": list(keys),
-        "x": axis_data(x),
-        "y": axis_data(y),
-        "step": step,
-        "series": curves,
-    }
+    scales = {"x": x.data(), "y": y.data()}
+    found: dict[str, Any] = {"keys": list(keys), **scales, "step": step, "series": curves}
     if level is not None:
         label, *values = level
         value, low, high = rounded(values)
@@ -202,24 +200,11 @@ def lines_table(
                 sorted({round(place) for place in np.geomspace(1, last + 1, _FEW) - 1}) if last >= 0 else []
             )
             for place in places:
-                values = [each[name][place] for name in ("x", "mean", "low", "high")]
-                at, mean, low, high = values
-                known = low is not None and high is not None
-                cells = (
-                    Cell(each["label"], each["label"]),
-                    Cell(f"{at:,.6g}", at),
-                    Cell(
-                        "–" if mean is None else f"{mean:.4g}",
-                        mean,
-                        f"[{low:.4g}, {high:.4g}]" if known else "",
-                    ),
-                    Cell(each["n"], each["n"]),
-                )
+                at, mean, low, high = (each[name][place] for name in ("x", "mean", "low", "high"))
+                interval = "" if low is None or high is None else f"[{low:.4g}, {high:.4g}]"
+                shown = Cell("–" if mean is None else f"{mean:.4g}", mean, interval)
+                cells = (text_cell(each["label"]), Cell(f"{at:,.6g}", at), shown, text_cell(each["n"]))
                 rows.append(Row(cells, tuple(view["keys"])))
-    columns = (
-        Column("curve", False),
-        Column(x_title),
-        Column(f"{y_title}, with interval"),
-        Column("n", False),
-    )
+    titles = (Column(x_title), Column(f"{y_title}, with interval"))
+    columns = (Column("curve", False), *titles, Column("n", False))
     return DataTable(caption, columns, tuple(rows), tuple(filters))

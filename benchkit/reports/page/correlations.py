@@ -1,4 +1,4 @@
-"""The section of a correlation study: its correlations, their curve over the training, and the scatter."""
+"""Makes the section of a correlation study: its correlations, their curve over training, and the scatter."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ import numpy as np
 import pandas as pd
 
 from benchkit.analysis.figures.correlation import curve_info
-from benchkit.analysis.figures.style import method_look
+from benchkit.analysis.figures.style import Look, method_look
+from benchkit.analysis.figures.text import MEASURES, share_text
 from benchkit.analysis.statistics.resolution import ceiling_text, figure_text, told_from_zero
 from benchkit.base.errors import blamed_on
 from benchkit.base.frames import read_frame
-from benchkit.reports.page.charts import Axis, Series, lines_table, view_data
+from benchkit.reports.page.charts import Axis, Series, lines_table, plain, view_data
 from benchkit.reports.page.origin import command, facts_of, kept_files, read_json
 from benchkit.reports.page.parts import (
     Cell,
     Column,
     DataTable,
     Figure,
+    Filter,
     Row,
     Section,
     choice,
     number_cell,
+    text_cell,
     worded_cell,
 )
 from benchkit.reports.page.scatters import scatter_data
 from benchkit.studies.correlation.kept import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.studies.correlation.truth import ANY_SPLIT, truth_label
 
-__all__ = ["correlation_section", "share_text"]
+__all__ = ["correlation_section"]
 
-_MEASURES = {"kendall_tau": "Kendall's τ-b", "spearman": "Spearman's ρ", "pearson": "Pearson's r",
-             "weighted_tau": "weighted τ"}  # fmt: skip
+_MEASURES = {measure: plain(words) for measure, words in MEASURES.items()}
 _TICKS = 10
 _SPLITS = {"valid": "validation", "test": "test"}
 
@@ -44,7 +46,7 @@ def correlation_section(folder: Path, name: str) -> Section:
 
     Parameters
     ----------
-    name : of the folder, on the page and in its commands.
+    name : Name of the folder, on the page and in its commands.
 
     Raises
     ------
@@ -96,9 +98,17 @@ def _again(settings: Mapping[str, Any], manifest: Mapping[str, Any], name: str) 
     return command(*words, "--every", every, "--dataset", settings["dataset"], "--out", f"{name}-again")
 
 
-def share_text(fraction: float) -> str:
-    """Return in words within which share of the truth's best a figure is."""
-    return "all" if fraction == 1 else f"best {100 * fraction:g} %"
+def _drawn_by(name: str) -> tuple[str, ...]:
+    return (command("plot", "correlation", name, "--out", "correlation.pdf"),)
+
+
+def _truth_choice(truths: Sequence[str]) -> Filter:
+    return choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths])
+
+
+def _share_choice(fractions: Sequence[float], everything: str = "") -> Filter:
+    values = [f"{each:g}" for each in fractions]
+    return choice("Within", values, [share_text(each) for each in fractions], everything)
 
 
 def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
@@ -125,7 +135,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
         rows.append(
             Row(
                 (
-                    Cell(str(training), str(training)),
+                    text_cell(training),
                     number_cell(epoch, "d"),
                     number_cell(images, ",d"),
                     Cell(_SPLITS.get(truth, truth), truth),
@@ -149,13 +159,8 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
     )
     checkpoints = ["last", *(["earlier"] if any(row.keys[2] == "earlier" for row in rows) else [])]
     filters = (
-        choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
-        choice(
-            "Within",
-            [f"{each:g}" for each in fractions],
-            [share_text(each) for each in fractions],
-            "every share",
-        ),
+        _truth_choice(truths),
+        _share_choice(fractions, "every share"),
         choice("Checkpoints", checkpoints, ["the last", "the earlier ones"][: len(checkpoints)], "all"),
     )
     caption = "Rank correlation at every checkpoint [95 % bootstrap interval over n architectures]."
@@ -165,7 +170,7 @@ def _table(frame: pd.DataFrame, ceiling: pd.DataFrame, name: str) -> DataTable:
         tuple(rows),
         filters,
         None,
-        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+        _drawn_by(name),
     )
 
 
@@ -191,12 +196,8 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
                 line = info.ceiling
                 level = None
                 if line is not None and told_from_zero(line["low"]):
-                    level = (
-                        f"noise ceiling (n = {int(line['n']):,})",
-                        line["value"],
-                        line["low"],
-                        line["high"],
-                    )
+                    said = f"noise ceiling (n = {int(line['n']):,})"
+                    level = (said, line["value"], line["low"], line["high"])
                 views.append(
                     view_data(
                         (truth, measure, f"{fraction:g}"),
@@ -207,9 +208,9 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
                     )
                 )
     filters = (
-        choice("Truth", truths, [_SPLITS.get(truth, truth) for truth in truths]),
+        _truth_choice(truths),
         choice("Measure", measures, [_MEASURES.get(measure, measure) for measure in measures]),
-        choice("Within", [f"{each:g}" for each in fractions], [share_text(each) for each in fractions]),
+        _share_choice(fractions),
     )
     about = (
         "Correlation of accuracy with inherited weights and alone, over the epochs of the supernet. Of "
@@ -224,7 +225,7 @@ def _curve(settings: Mapping[str, Any], frame: pd.DataFrame, ceiling: pd.DataFra
         {"views": views},
         filters,
         lines_table(about, filters, views, "epochs", "correlation"),
-        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+        _drawn_by(name),
     )
 
 
@@ -237,30 +238,16 @@ def _epochs(epochs: pd.Series[int]) -> Axis:
 
 def _series(curves: pd.DataFrame, means: pd.DataFrame, strategy: str) -> list[Series]:
     """Return the mean and thin lines of several trainings, or the one training with its own interval."""
+
+    def one(label: str, look: Look | None, own: pd.DataFrame) -> Series:
+        return Series.of(label, f"{int(own['n'].max()):,} architectures", look, own, "epoch", "value")
+
     trainings = list(dict.fromkeys(curves["training"]))
     look = method_look(strategy)
     if len(trainings) == 1:
-        return [
-            Series(
-                strategy,
-                f"{int(curves['n'].max()):,} architectures",
-                look,
-                *_points(curves, "epoch", "value"),
-            )
-        ]
-    found = [Series(strategy, f"{len(trainings)} trainings", look, *_points(means, "epoch", "mean"))]
-    for training in trainings:
-        own = curves[curves["training"] == training]
-        x, mean, low, high = _points(own, "epoch", "value")
-        found.append(Series(training, f"{int(own['n'].max()):,} architectures", None, x, mean, low, high))
-    return found
-
-
-def _points(frame: pd.DataFrame, x: str, mean: str) -> tuple[Any, Any, Any, Any]:
-    x_values, means, low, high = (
-        frame[column].to_numpy(dtype=np.float64) for column in (x, mean, "low", "high")
-    )
-    return x_values, means, low, high
+        return [one(strategy, look, curves)]
+    mean = Series.of(strategy, f"{len(trainings)} trainings", look, means, "epoch")
+    return [mean, *(one(each, None, curves[curves["training"] == each]) for each in trainings)]
 
 
 def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any], name: str) -> Figure:
@@ -278,10 +265,6 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
     once = frame.drop_duplicates("architecture").set_index("architecture").reindex(architectures)
     truths = {split: once[f"table_{split}"].to_numpy(dtype=np.float64) for split in splits}
     labels = {each["split"] or ANY_SPLIT: truth_label(each).replace("\n", " ") for each in result["truths"]}
-    filters: Sequence[Any] = (
-        choice("Training", trainings),
-        choice("Truth", splits, [_SPLITS.get(split, split) for split in splits]),
-    )
     data = scatter_data(
         str(settings["space"]),
         architectures,
@@ -302,7 +285,7 @@ def _scatter(folder: Path, settings: Mapping[str, Any], result: Mapping[str, Any
         "Predicted against true accuracy",
         about,
         data,
-        tuple(filters),
+        (choice("Training", trainings), _truth_choice(splits)),
         None,
-        (command("plot", "correlation", name, "--out", "correlation.pdf"),),
+        _drawn_by(name),
     )

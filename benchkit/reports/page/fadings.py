@@ -1,4 +1,4 @@
-"""The sections of posterior fading: against the number of models, and along a search that shrinks."""
+"""Makes the sections of posterior fading: against the number of models, and along a search that shrinks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fading_section(folder: Path, name: str) -> Section:
 
     Parameters
     ----------
-    name : of the folder, on the page and in its commands.
+    name : Name of the folder, on the page and in its commands.
 
     Raises
     ------
@@ -78,24 +78,9 @@ def _models(
     models = ",".join(str(each) for each in settings["models"])
     recipe = settings["recipe"]
     again = command(
-        *(
-            "fading",
-            "run",
-            "--space",
-            settings["space"],
-            "--data",
-            settings["data"]["name"],
-            "--models",
-            models,
-        ),
-        *(
-            "--subspaces",
-            settings["subspaces"],
-            "--seeds",
-            len(settings["seeds"]),
-            "--epochs",
-            recipe["epochs"],
-        ),
+        *("fading", "run", "--space", settings["space"], "--data", settings["data"]["name"]),
+        *("--models", models, "--subspaces", settings["subspaces"], "--seeds", len(settings["seeds"])),
+        *("--epochs", recipe["epochs"]),
         *("--batch-size", recipe["batch_size"], "--learning-rate", recipe["learning_rate"]),
         *("--weight-decay", recipe["weight_decay"], "--seed", settings["seed"]),
         *(word for key, value in settings["network"].items() for word in ("--size", f"{key}={value}")),
@@ -133,21 +118,23 @@ def _intervals(
         figures.append(_figure(panel._replace(title=title), about, (), [_view((), panel)], again))
     scatter = frames["scatter"]
     scatter = scatter.assign(
-        run=[f"{t}, seed {s}" for t, s in zip(scatter["training"], scatter["seed"], strict=True)]
+        architecture=scatter["architecture"].astype(str),
+        run=[f"{t}, seed {s}" for t, s in zip(scatter["training"], scatter["seed"], strict=True)],
     )
     runs = list(dict.fromkeys(scatter["run"]))
-    architectures = list(dict.fromkeys(scatter["architecture"].astype(str)))
-    columns = {
-        run: rows.assign(architecture=rows["architecture"].astype(str))
-        .set_index("architecture")
-        .reindex(architectures)
-        for run, rows in scatter.groupby("run", sort=False)
-    }
+    architectures = list(dict.fromkeys(scatter["architecture"]))
+    inherited, alone = (
+        {
+            str(run): rows[f"{kind}_accuracy"].reindex(architectures).to_numpy(dtype=np.float64)
+            for run, rows in scatter.set_index("architecture").groupby("run", sort=False)
+        }
+        for kind in ("inherited", "standalone")
+    )
     data = scatter_data(
         str(settings["space"]),
         architectures,
-        {run: columns[run]["inherited_accuracy"].to_numpy(dtype=np.float64) for run in runs},
-        {run: columns[run]["standalone_accuracy"].to_numpy(dtype=np.float64) for run in runs},
+        inherited,
+        alone,
         {(run, run): (run,) for run in runs},
         "accuracy with inherited weights (%)",
         dict.fromkeys(runs, "accuracy alone (%)"),
@@ -206,9 +193,8 @@ def _single(line: Line) -> list[Series]:
     at = np.array(sorted(found))
     if not found or len(at) < len(line.x) or len({len(values) for values in found.values()}) > 1:
         return []
-    none = np.full(len(at), np.nan)
     return [
-        Series(plain(line.label), "", None, at, np.array(values), none, none)
+        Series.thin(plain(line.label), "", at, np.array(values))
         for values in zip(*(found[x] for x in at), strict=True)
     ]
 

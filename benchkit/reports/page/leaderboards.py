@@ -1,4 +1,4 @@
-"""The section of a leaderboard study: its leaderboard at three budgets, and its best-so-far curves.
+"""Makes the section of a leaderboard study: its leaderboard at three budgets, and its best-so-far curves.
 
 Deviations and choices
 ----------------------
@@ -18,8 +18,18 @@ import numpy.typing as npt
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.reports.efficiency import SHARES
 from benchkit.reports.page.charts import Axis, Series, lines_table, view_data
-from benchkit.reports.page.origin import command, facts_of, kept_files
-from benchkit.reports.page.parts import Cell, Column, DataTable, Figure, Row, Section, choice, number_cell
+from benchkit.reports.page.origin import command, facts_of, kept_files, leaderboard_commands
+from benchkit.reports.page.parts import (
+    Cell,
+    Column,
+    DataTable,
+    Figure,
+    Row,
+    Section,
+    choice,
+    number_cell,
+    text_cell,
+)
 from benchkit.reports.page.shares import study_table, trials_at
 from benchkit.reports.report import leaderboard_of
 from benchkit.studies.spec import StudySpec
@@ -32,11 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard_section"]
 
 _POINTS = 160
-_BEFORE = (
-    Column("strategy", False),
-    Column("data set", False),
-    Column("n", about="trials, one a seed"),
-)
+_BEFORE = (Column("strategy", False), Column("data set", False), Column("n", about="trials, one a seed"))
 _AFTER = (
     Column("rank", about="average over seeds, by regret"),
     Column("queries", about="spent, mean a trial"),
@@ -46,6 +52,8 @@ _AFTER = (
     Column("wins", about="share of seeds better than random search"),
     Column("p", about="signed-rank test against random search, Holm-corrected"),
 )
+_FORMS = {"rank": ".2f", "queries": ",.1f", "seconds": ",.0f", "distinct": ".1f",
+          "distinct_isomorphic": ".1f", "wins_over_random": ".2f"}  # fmt: skip
 _RANK = 6
 
 
@@ -68,7 +76,7 @@ def leaderboard_section(folder: Path, name: str) -> Section:
 
     Parameters
     ----------
-    name : of the folder, on the page and in its commands.
+    name : Name of the folder, on the page and in its commands.
 
     Raises
     ------
@@ -104,13 +112,7 @@ def leaderboard_section(folder: Path, name: str) -> Section:
         figures=figures,
         notes=tuple(notes),
         facts=facts_of(manifest),
-        commands=(
-            (
-                "run the study again",
-                command("leaderboard", "run", f"{name}/study.yaml", "--out", f"{name}-again"),
-            ),
-            ("check that the traces are the same, bit for bit", command("leaderboard", "verify", name)),
-        ),
+        commands=leaderboard_commands(name),
         files=kept_files(folder, ("study.yaml", "manifest.json")),
     )
 
@@ -158,23 +160,18 @@ def _table(spec: StudySpec, measure: Measure, boards: Mapping[float, pd.DataFram
     budgets = choice(
         "Budget", [f"{share:g}" for share in shares], [_budget_text(spec, share) for share in shares]
     )
+    commands = (
+        command("leaderboard", "show", name),
+        command("leaderboard", "efficiency", name),
+        command("report", name, "--out", "report.html"),
+    )
     return DataTable(
         caption=caption,
         columns=_columns(spec, measure),
         rows=tuple(rows),
         filters=(choice("Data set", datasets, everything="all"), budgets),
         sorted_by=_RANK if len(datasets) == 1 else None,  # else by data set first
-        commands=(
-            command("leaderboard", "show", name),
-            *(
-                ()
-                if single
-                else (
-                    command("leaderboard", "efficiency", name),
-                    command("report", name, "--out", "report.html"),
-                )
-            ),
-        ),
+        commands=commands[: 1 if single else None],
     )
 
 
@@ -194,18 +191,13 @@ def _cells(row: Mapping[str, Any], digits: int, regrets: int) -> tuple[Cell, ...
     if p_value.text == "0.000":
         p_value = Cell("<0.001", p_value.sort)
     return (
-        Cell(str(row["strategy"]), str(row["strategy"])),
-        Cell(str(row["dataset"]), str(row["dataset"])),
+        text_cell(row["strategy"]),
+        text_cell(row["dataset"]),
         number_cell(row["n"], ".0f"),
         ranged("valid", f".{digits}f"),
         ranged("test", f".{digits}f"),
         ranged("regret", f".{regrets}f"),
-        number_cell(row["rank"], ".2f"),
-        number_cell(row["queries"], ",.1f"),
-        number_cell(row["seconds"], ",.0f"),
-        number_cell(row["distinct"], ".1f"),
-        number_cell(row["distinct_isomorphic"], ".1f"),
-        number_cell(row["wins_over_random"], ".2f"),
+        *(number_cell(row[column], form) for column, form in _FORMS.items()),
         p_value,
     )
 
@@ -264,12 +256,10 @@ def _view(traces: pd.DataFrame, dataset: str, axis: str, title: str, measure: Me
     single = few_trials(traces, axis)
     series = []
     for label, curve in kept:
-        columns = (curve[column].to_numpy(dtype=np.float64) for column in ("x", "mean", "low", "high"))
-        series.append(Series(label, f"{int(curve['n'].iloc[0])} seeds", looks[label], *columns))
-        at = curve["x"].to_numpy(dtype=np.float64)
+        shown = Series.of(label, f"{int(curve['n'].iloc[0])} seeds", looks[label], curve)
+        series.append(shown)
         for cost, regret in single.get((label, dataset), []):
-            none = np.full(len(at), np.nan)
-            series.append(Series(label, "1 seed", None, at, step_values(cost, regret, at), none, none))
+            series.append(Series.thin(label, "1 seed", shown.x, step_values(cost, regret, shown.x)))
     ends = [float(end) for _, curve in kept for end in (curve["x"].iloc[0], curve["x"].iloc[-1])]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     wide = low > 0 and high > 5 * low
@@ -302,9 +292,12 @@ def _regret_axis(series: list[Series], measure: Measure) -> Axis:
     title = measure.difference_labelled("regret")
     if not series:
         return Axis(title)
-    mean = np.concatenate([each.mean for each in series])
-    low = np.concatenate([np.where(np.isnan(each.low), each.mean, each.low) for each in series])
-    high = np.concatenate([np.where(np.isnan(each.high), each.mean, each.high) for each in series])
+    mean, low, high = (
+        np.concatenate([np.where(np.isnan(values), means, values) for values, means in pairs])
+        for pairs in (
+            [(getattr(each, name), each.mean) for each in series] for name in ("mean", "low", "high")
+        )
+    )
     if not (mean > 0).any():
         return Axis(title)
     floor = regret_floor(float(mean[mean > 0].min()), float(high.max()), measure)

@@ -1,4 +1,4 @@
-"""Where the numbers of a folder come from: versions, hashes, files as they are kept, and commands."""
+"""Says where the numbers of a folder come from: versions, hashes, files as they are kept, and commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchkit.base.files import MEGABYTE, read_text
 from benchkit.base.json_text import read_json as read_document
 from benchkit.base.shapes import check_shape
 
-__all__ = ["command", "facts_of", "kept_files", "read_json", "short_names"]
+__all__ = ["command", "facts_of", "kept_files", "leaderboard_commands", "read_json", "short_names"]
 
 _MOST_TEXT = 16 * MEGABYTE
 
@@ -48,6 +48,16 @@ def command(*words: object) -> str:
     return shlex.join(str(word) for word in ("benchkit", *words) if word not in (None, ""))
 
 
+def leaderboard_commands(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the commands that run a study of ``benchkit leaderboard`` again, and that verify it."""
+    again = command("leaderboard", "run", f"{name}/study.yaml", "--out", f"{name}-again")
+    verified = command("leaderboard", "verify", name)
+    return (
+        ("run the study again", again),
+        ("check that the traces are the same, bit for bit", verified),
+    )
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return what a JSON file of a study says.
 
@@ -66,8 +76,8 @@ def facts_of(
 
     Parameters
     ----------
-    manifest : as it is kept.
-    settings : the study's own, where table and data stand in them instead.
+    manifest : Manifest as it is kept.
+    settings : Settings of the study, where table and data stand in them instead.
     """
     both = {**(settings or {}), **manifest}
     facts: list[tuple[str, str]] = []
@@ -110,9 +120,7 @@ def kept_files(folder: Path, names: Sequence[str]) -> tuple[tuple[str, str], ...
             continue
         if path.suffix == ".json":
             content = read_json(path)
-            if isinstance(
-                content.get("traces"), dict
-            ):  # thousands of lines; the fact that says so names them
+            if isinstance(content.get("traces"), dict):  # thousands of lines; a fact names them
                 content["traces"] = f"{len(content['traces'])} hashes, in {name}"
             found.append((name, json.dumps(content, indent=1, ensure_ascii=False)))
         else:

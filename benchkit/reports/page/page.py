@@ -24,7 +24,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from benchkit.base.errors import InputError, blamed_on
 from benchkit.base.files import write_text
@@ -42,9 +41,9 @@ def write_report_page(folders: Sequence[Path], out: Path, title: str = "") -> li
 
     Parameters
     ----------
-    folders : of finished studies: leaderboards, supernet searches, correlations, posterior fading.
-    out : the page.
-    title : of it; by default the study's, or how many they are.
+    folders : Folders of finished studies: leaderboards, supernet searches, correlations, posterior fading.
+    out : Place of the page.
+    title : Title of it; by default the study's, or how many they are.
 
     Raises
     ------
@@ -104,8 +103,8 @@ def report_page(sections: Sequence[Section], title: str = "", made_by: str = "")
 
     Parameters
     ----------
-    title : of the page.
-    made_by : the command that makes it.
+    title : Title of the page.
+    made_by : Command that makes it.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -125,7 +124,7 @@ def report_page(sections: Sequence[Section], title: str = "", made_by: str = "")
     page: str = environment.get_template("report.html.j2").render(
         title=title,
         sections=sections,
-        data=[_figure_data(figure.kind, figure.data) for figure in figures],
+        data=[{"kind": figure.kind, **figure.data} for figure in figures],
         style=_asset("report.css"),
         scripts=scripts,
         policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
@@ -133,10 +132,6 @@ def report_page(sections: Sequence[Section], title: str = "", made_by: str = "")
         version=__version__,
     )
     return page
-
-
-def _figure_data(kind: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": kind, **data}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a page is made of: sections with tables, figures, notes and their origin; no HTML here.
+"""Parts of a page: sections with tables, figures, notes and their origin; no HTML here.
 
 Tables and figures have filters: each row and each view bears one value of every filter, and the page shows
 those whose values are chosen. Everything is in the page from the start, so it works without a network.
@@ -7,7 +7,7 @@ those whose values are chosen. Everything is in the page from the start, so it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Section",
     "choice",
     "number_cell",
+    "text_cell",
     "worded_cell",
 ]
 
@@ -34,9 +35,9 @@ class Filter:
 
     Attributes
     ----------
-    label : what is chosen.
-    options : (value, text); the value `ALL` leaves everything in.
-    chosen : the value at first.
+    label : Name of what is chosen.
+    options : Pairs of value and text; the value `ALL` leaves everything in.
+    chosen : Value at first.
     """
 
     label: str
@@ -76,9 +77,9 @@ class DataTable:
 
     Attributes
     ----------
-    caption : what it shows, with units and intervals.
-    sorted_by : place of the column by which the rows are in ascending order; None where by none.
-    commands : that print the same numbers.
+    caption : Text of what it shows, with units and intervals.
+    sorted_by : Place of the column by which the rows are in ascending order; None where by none.
+    commands : Commands that print the same numbers.
     """
 
     caption: str
@@ -95,11 +96,11 @@ class Figure:
 
     Attributes
     ----------
-    kind : ``lines`` or ``scatter``.
-    title : over it.
-    about : in words, for those who do not see it; and what the intervals are.
-    data : JSON-ready: ``views``, each with ``keys``, a value for every filter, and what it shows.
-    table : the same as numbers; None where the page makes it of the data.
+    kind : Name, ``lines`` or ``scatter``.
+    title : Text over it.
+    about : Description for those who do not see it, with what the intervals are.
+    data : JSON-ready object: ``views``, each with ``keys``, a value for every filter, and what it shows.
+    table : Same numbers as a table; None where the page makes it of the data.
     """
 
     kind: str
@@ -117,11 +118,11 @@ class Section:
 
     Attributes
     ----------
-    title, kind : its heading, and what kind of study it is.
-    lead : whose numbers these are, in sentences.
-    facts : names and values of its origin: versions, tables, hashes.
-    commands : (what for, command) that make the folder again or check it.
-    files : (name, text) of specification and manifest, as they are kept.
+    title, kind : Heading, and kind of the study.
+    lead : Sentences that say whose numbers these are.
+    facts : Names and values of its origin: versions, tables, hashes.
+    commands : Pairs (purpose, command) that make the folder again or check it.
+    files : Pairs (name, text) of specification and manifest, as they are kept.
     """
 
     title: str
@@ -132,7 +133,7 @@ class Section:
     notes: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
-    files: tuple[tuple[str, str], ...] = field(default=())
+    files: tuple[tuple[str, str], ...] = ()
 
 
 def choice(label: str, values: Sequence[str], texts: Sequence[str] = (), everything: str = "") -> Filter:
@@ -140,13 +141,18 @@ def choice(label: str, values: Sequence[str], texts: Sequence[str] = (), everyth
 
     Parameters
     ----------
-    texts : what is shown for each value; by default the value.
-    everything : text of an option before the others that leaves every row in, chosen at first; or empty.
+    texts : Texts that are shown for the values; by default the values.
+    everything : Text of an option before the others that leaves every row in, chosen at first; or empty.
     """
     options = list(zip(values, texts or values, strict=True))
     if everything and len(options) > 1:
         options.insert(0, (ALL, everything))
     return Filter(label, tuple(options), options[0][0])
+
+
+def text_cell(value: object) -> Cell:
+    """Return a text as a cell, sorted by itself."""
+    return Cell(str(value), str(value))
 
 
 def number_cell(value: float, form: str, low: float | None = None, high: float | None = None) -> Cell:
@@ -159,10 +165,9 @@ def number_cell(value: float, form: str, low: float | None = None, high: float |
 
 
 def worded_cell(text: str, value: float) -> Cell:
-    """Return a figure as a cell from its words (`benchkit.analysis.statistics.resolution`), sorted by its
-    value.
+    """Return a cell of words (see `benchkit.analysis.statistics.resolution`), sorted by its value.
 
-    What does not begin with a number, as ``undefined`` or a ceiling that is not resolvable, comes last.
+    Words that do not begin with a number, as ``undefined`` or a ceiling that is not resolvable, come last.
     """
     shown, _, interval = text.partition(" ")
     try:

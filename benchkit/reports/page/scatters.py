@@ -1,4 +1,4 @@
-"""A scatter of predicted against true accuracy as data for the page, each point with its architecture.
+"""Writes a scatter of predicted against true accuracy as data for the page, each point with its architecture.
 
 Deviations and choices
 ----------------------
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchkit.analysis.statistics.rank_correlation import best_share
 from benchkit.reports.page.cells import cells_of
-from benchkit.reports.page.charts import Axis, axis_data, rounded
+from benchkit.reports.page.charts import Axis, rounded
 
 __all__ = ["Points", "scatter_data", "shown_of"]
 
@@ -50,10 +50,10 @@ def scatter_data(
 
     Parameters
     ----------
-    space : of the architectures.
-    keys : for each pair of a prediction and a truth that is shown, the values of the figure's filters.
-    x_title, y_titles : of the axes; of y for each truth.
-    lower : names of the truths whose lower values are better.
+    space : Name of the architectures' space.
+    keys : Values of the figure's filters, for each pair of a prediction and a truth that is shown.
+    x_title, y_titles : Titles of the axes; of y for each truth.
+    lower : Names of the truths whose lower values are better.
 
     Returns
     -------
@@ -69,16 +69,9 @@ def scatter_data(
         known = ranked[y][~np.isnan(ranked[y]) & ~np.isnan(predictions[x])]
         worst = [float(known[best_share(known, share)].min()) for share in _SHARES] if len(known) else []
         least = [-each if y in lower else each for each in worst]
-        views.append(
-            {
-                "keys": list(values),
-                "of": [x, y],
-                "x": axis_data(Axis(x_title)),
-                "y": axis_data(Axis(y_titles[y])),
-                "least": rounded(least, 7),
-                "lower": y in lower,
-            }
-        )
+        scales = {"x": Axis(x_title).data(), "y": Axis(y_titles[y]).data()}
+        about = {"least": rounded(least, 7), "lower": y in lower}
+        views.append({"keys": list(values), "of": [x, y], **scales, **about})
     return {
         "names": names,
         "cells": cells_of(space, names),

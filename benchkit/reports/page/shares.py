@@ -1,4 +1,4 @@
-"""The trials of a study as they stood when a share of the budget was spent.
+"""Reads the trials of a study as they stood when a share of the budget was spent.
 
 A trial's row at a share is its incumbent's then, read from the same columns of the table as the study's own
 report; n, spendings and distinct architectures are those up to there.
@@ -55,9 +55,9 @@ def trials_at(
 
     Parameters
     ----------
-    directory : of a finished study with its traces.
-    table : what `study_table` returns.
-    shares : in (0, 1).
+    directory : Folder of a finished study with its traces.
+    table : Table that `study_table` returns.
+    shares : Shares of the budget, in (0, 1).
     measure : Quantity that the study reports.
     """
     import pandas as pd
@@ -127,21 +127,19 @@ def _with(
                 tests = empty if test is None else np.asarray(table.query(batch, test), dtype=np.float64)
                 regrets = optimum.regret(judged, valids if valid is not None else tests)
                 for number, (trial, trace, place, kinds) in enumerate(began):
-                    yield (
-                        share,
-                        {
-                            "strategy": trial.label,
-                            "dataset": dataset,
-                            "seed": trial.seed,
-                            "valid": valids[number],
-                            "test": tests[number],
-                            "regret": regrets[number],
-                            "queries": trace.queries[place],
-                            "seconds": trace.seconds[place],
-                            "distinct": len(np.unique(trace.batch[: place + 1], axis=0)),
-                            "distinct_isomorphic": len(np.unique(kinds[: place + 1])),
-                        },
-                    )
+                    row = {
+                        "strategy": trial.label,
+                        "dataset": dataset,
+                        "seed": trial.seed,
+                        "valid": valids[number],
+                        "test": tests[number],
+                        "regret": regrets[number],
+                        "queries": trace.queries[place],
+                        "seconds": trace.seconds[place],
+                        "distinct": len(np.unique(trace.batch[: place + 1], axis=0)),
+                        "distinct_isomorphic": len(np.unique(kinds[: place + 1])),
+                    }
+                    yield share, row
 
 
 def _without(
@@ -167,19 +165,11 @@ def _without(
             if place < 0:
                 yield share, {"strategy": label, "dataset": dataset, "regret": None}
                 continue
-            regret = float(trace["regret"].iloc[place])
-            yield (
-                share,
-                {
-                    "strategy": str(label),
-                    "dataset": str(dataset),
-                    "seed": int(seed),
-                    **dict.fromkeys(("valid", "test"), np.nan),
-                    judged: best[dataset] - measure.sign * regret,
-                    "regret": regret,
-                    "queries": float(trace["queries"].iloc[place]),
-                    "seconds": float(trace["seconds"].iloc[place]),
-                    "distinct": np.nan,
-                    "distinct_isomorphic": np.nan,
-                },
-            )
+            last = trace.iloc[place]
+            row = {
+                **{"strategy": str(label), "dataset": str(dataset), "seed": int(seed)},
+                **dict.fromkeys(("valid", "test", "distinct", "distinct_isomorphic"), np.nan),
+                judged: best[dataset] - measure.sign * float(last["regret"]),
+                **{name: float(last[name]) for name in ("regret", "queries", "seconds")},
+            }
+            yield share, row

@@ -1,4 +1,4 @@
-"""The sections of a study of supernet searches: its table beside what was published, and its queries."""
+"""Makes the sections of a study of supernet searches: its table beside published ones, and its queries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from benchkit.base.errors import InputError
 from benchkit.reports.page.leaderboards import leaderboard_section
-from benchkit.reports.page.origin import command, facts_of, kept_files, read_json
-from benchkit.reports.page.parts import Cell, Column, DataTable, Row, Section, choice, number_cell
+from benchkit.reports.page.origin import command, facts_of, kept_files, leaderboard_commands, read_json
+from benchkit.reports.page.parts import Cell, Column, DataTable, Row, Section, choice, number_cell, text_cell
 from benchkit.reports.supernet_report import read_table
 from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
 
@@ -23,7 +23,7 @@ def supernet_sections(folder: Path, name: str) -> list[Section]:
 
     Parameters
     ----------
-    name : of the folder, on the page and in its commands.
+    name : Name of the folder, on the page and in its commands.
 
     Raises
     ------
@@ -61,13 +61,7 @@ def supernet_sections(folder: Path, name: str) -> list[Section]:
         tables=(table,),
         notes=_notes(spec),
         facts=facts_of(manifest),
-        commands=(
-            (
-                "run the study again",
-                command("leaderboard", "run", f"{name}/study.yaml", "--out", f"{name}-again"),
-            ),
-            ("check that the traces are the same, bit for bit", command("leaderboard", "verify", name)),
-        ),
+        commands=leaderboard_commands(name),
         files=kept_files(folder, ("study.yaml", "manifest.json")),
     )
     queries = folder / "queries"
@@ -100,5 +94,5 @@ def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     for name in _FIGURES:
         shown, spread = number_cell(row[name], ".2f"), row[f"{name}_sd"]
         numbers.append(shown if spread != spread else Cell(shown.text, shown.sort, f"± {spread:.2f}"))
-    names = (Cell(str(row[name]), str(row[name])) for name in ("strategy", "dataset", "block"))
+    names = (text_cell(row[name]) for name in ("strategy", "dataset", "block"))
     return (*names, number_cell(row["n"] or float("nan"), ".0f"), *numbers)
