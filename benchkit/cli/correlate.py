@@ -44,6 +44,7 @@ def correlate_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
+    from benchkit.reports.finished import write_figures
     from benchkit.studies.correlation.kept import checkpoint_figures
     from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
 
@@ -68,6 +69,7 @@ def correlate_command(
     )
     with progress_bar("architectures scored") as update:
         result = run_correlation(settings, out, device, threads, update)
+    write_figures(out)
     checkpoints = checkpoint_figures(out)
     if as_json:
         return show_json({**result, "checkpoints": checkpoints})

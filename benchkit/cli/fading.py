@@ -51,6 +51,7 @@ def run_command(
 
     get_space(space)  # an unknown name costs no import of torch
     numbers = _numbers(models)
+    from benchkit.reports.finished import write_figures
     from benchkit.studies.building.table_build import BuildSettings
     from benchkit.studies.fading.settings import FadingSettings
     from benchkit.studies.fading.study import run_fading
@@ -78,6 +79,7 @@ def run_command(
     )
     with progress_bar("trainings") as update:
         result = run_fading(settings, out, jobs, update, keep_weights)
+    write_figures(out)
     if as_json:
         return show_json(result)
     _show(result, out)
@@ -104,11 +106,13 @@ def intervals_command(
 
     Interrupted, it goes on from the last scored checkpoint when the same command is given again.
     """
+    from benchkit.reports.finished import write_figures
     from benchkit.studies.fading.intervals import IntervalSettings, run_intervals
 
     settings = IntervalSettings(tuple(searches), n, images, scoring_batch, seed, table, dataset)
     with progress_bar("checkpoints scored") as update:
         result = run_intervals(settings, out, device, threads, update)
+    write_figures(out)
     if as_json:
         return show_json(result)
     rows = [

@@ -22,10 +22,12 @@ def samples_command(
 ) -> None:
     """Cut searches after their first n samples: best, mean and test accuracy of the best, over seeds."""
     from benchkit.base.frames import as_records
+    from benchkit.reports.finished import write_samples
     from benchkit.studies.correlation.samples import compare_samples
 
     with progress_bar("architectures tested") as update:
         means = compare_samples(searches, out, sorted(set(first)), device, update)
+    write_samples(out, searches)
     if as_json:
         return show_json(as_records(means))
     rows = [

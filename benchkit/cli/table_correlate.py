@@ -50,7 +50,7 @@ def correlate_command(
     """Print rank correlations of a table's columns (fidelities, data sets, quantities), and of supernets."""
     from benchkit.base.errors import InputError
     from benchkit.base.frames import as_records
-    from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
+    from benchkit.studies.correlation.columns import columns_of, matrix_of
     from benchkit.studies.correlation.kept import write_matrix
 
     if every and columns is not None:
@@ -59,7 +59,7 @@ def correlate_command(
     fractions, ks = numbers(fraction, "--fraction", float), numbers(k, "--k", int)
     with progress_bar("pairs of columns") as update:
         matrix = matrix_of(found, words_of(measure), fractions, ks, resamples, update)
-    about = {**describe_columns(found), "resamples": resamples, "level": 0.95}
+    about = {**found.describe(), "resamples": resamples, "level": 0.95}
     if out is not None:
         write_matrix(out, matrix, about)
     for note in found.notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from benchkit.reports.figure_files import write_figure, write_plot
 from benchkit.reports.figures.plot import Plot
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["write_figures", "write_leaderboard_figures"]
+__all__ = ["write_figures", "write_leaderboard_figures", "write_samples"]
 
 _SCATTER_FRACTIONS = (1.0, 0.5)  # the failed ones squeeze all others into a corner: show the best half too
 
@@ -66,9 +66,42 @@ def _write_correlation(folder: Path) -> None:
     from benchkit.reports.figures.correlation import curves_of, read_correlations, scatter_of
 
     study = read_correlations(folder, folder.name)
-    curves = study.curves.assign(strategy=study.settings["strategy"])
+    curves = study.curves.assign(strategy=study.settings["strategy"]).astype({"seed": "Int64"})
     plot = curves_of(curves, study.ceiling if len(study.ceiling) else None)
     write_plot(plot.figure, folder / "correlation-curve", plot.frames)
     trainings = study.scatter["training"].nunique()
     columns = min(trainings, 3) if trainings > 1 else len(_SCATTER_FRACTIONS)
     write_figure(scatter_of([study], _SCATTER_FRACTIONS, columns), folder / "scatter")
+
+
+def write_samples(folder: Path, searches: Sequence[Path]) -> None:
+    """Draw the expected best of n samples of searches, and what `folder` says of their tests.
+
+    Parameters
+    ----------
+    folder : Folder of a finished comparison of samples.
+    searches : Folders of the searches that it compares, in its order.
+
+    Raises
+    ------
+    InputError : a file that is missing or damaged, or a place that cannot be written to.
+    """
+    from benchkit.analysis.figures.sample_curve import draw_samples, sample_curves
+    from benchkit.base.columnar import read_parquet
+    from benchkit.base.frames import read_frame
+    from benchkit.training.kept_search import TRACE
+
+    columns: dict[str, type] = {"method": str, "search": str, "n": int, "test": float}
+    rows = read_frame(folder / "samples.csv", columns, "samples")
+    paths = list(dict.fromkeys(searches))
+    methods = rows["method"].iloc[:: len(rows) // len(paths)]
+    traces = [read_parquet(path / "trace.parquet", TRACE, "trace").to_pandas()["score"] for path in paths]
+    curves = [
+        (method, path.name, trace.to_numpy())
+        for method, path, trace in zip(methods, paths, traces, strict=True)
+    ]
+    tests = {
+        (str(method), str(search)): dict(zip(part["n"], part["test"], strict=True))
+        for (method, search), part in rows.dropna(subset="test").groupby(["method", "search"], sort=False)
+    }
+    write_figure(draw_samples(sample_curves(curves, tests)), folder / "samples")

@@ -50,7 +50,7 @@ def heatmap(
         fraction that it lacks; an unknown venue.
     """
     from benchkit.analysis.figures.heatmap import draw_heatmap, heatmap_info
-    from benchkit.studies.correlation.columns import columns_of, describe_columns, matrix_of
+    from benchkit.studies.correlation.columns import columns_of, matrix_of
     from benchkit.studies.correlation.kept import holds_matrix, read_matrix
 
     notes: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def heatmap(
     else:
         found = columns_of(sources, columns, n, seed)
         matrix = matrix_of(found, [measure], [fraction], resamples=resamples, on_progress=on_progress)
-        about, notes = describe_columns(found), found.notes
+        about, notes = found.describe(), found.notes
     lower = about.get("lower_is_better", [])
     names = {name: f"{name} (lower is better)" for name in lower}
     marked = matrix.assign(row=matrix["row"].replace(names), column=matrix["column"].replace(names))

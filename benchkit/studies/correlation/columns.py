@@ -1,14 +1,14 @@
-"""Columns of figures about the same architectures: of a table, or of studies of rank correlation.
+"""Correlation matrix of columns of figures about the same architectures.
 
-What a column of a table is called says `benchkit.studies.correlation.table_columns`, what supernets predict
-`benchkit.studies.correlation.study_columns`.
+The columns are a table's (`benchkit.studies.correlation.table_columns` says their names), or those of studies
+of rank correlation (`benchkit.studies.correlation.study_columns`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from benchkit.studies.correlation.table_columns import Columns, Values, columns_
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of", "describe_columns", "matrix_of"]
+__all__ = ["columns_of", "matrix_of"]
 
 _SEED = 0
 
@@ -31,8 +31,8 @@ def columns_of(
 
     Parameters
     ----------
-    sources : a table's name or path; or folders of finished studies of ``benchkit correlate``.
-    wanted, sample, seed : see `columns_of_table` and `columns_of_studies`.
+    sources : Name or path of a table; or folders of finished studies of ``benchkit correlate``.
+    wanted, sample, seed : Choice of columns and architectures, see `columns_of_table`.
 
     Raises
     ------
@@ -46,12 +46,6 @@ def columns_of(
     if len(sources) != 1:
         raise InputError(f"give one table, or folders of studies alone; got {', '.join(sources)}")
     return columns_of_table(sources[0], wanted, sample, seed)
-
-
-def describe_columns(columns: Columns) -> dict[str, Any]:
-    """Return what a matrix is of, for whoever reads it: `Columns.about`, units and directions; JSON-ready."""
-    lower = [name for name in columns.values if name in columns.lower]
-    return {**columns.about, "units": columns.units, "lower_is_better": lower}
 
 
 def matrix_of(
@@ -69,7 +63,7 @@ def matrix_of(
 
     Parameters
     ----------
-    measures, fractions, ks, resamples, on_progress : see `correlation_matrix`.
+    measures, fractions, ks, resamples, on_progress : Arguments of `correlation_matrix`.
 
     Raises
     ------
@@ -77,7 +71,9 @@ def matrix_of(
     """
     from benchkit.analysis.statistics.correlation_matrix import correlation_matrix
 
-    signs = {name: -1.0 if name in columns.lower else 1.0 for name in columns.values}
+    signs = {
+        name: 1.0 if quantity.higher_is_better else -1.0 for name, quantity in columns.quantities.items()
+    }
     values: Mapping[str, Values] = {name: signs[name] * each for name, each in columns.values.items()}
     runs: Mapping[str, Values] = {name: signs[name] * each for name, each in columns.runs.items()}
     rng = np.random.default_rng(_SEED)

@@ -1,4 +1,4 @@
-"""What a correlation study says: from scores and truths to frames, figures and the result.
+"""Makes the tables and the result of a correlation study from scores and truths.
 
 Correlations with the test column are reported beside those with validation; nothing is chosen by either.
 Where lower values of the truth are better, it is ranked the other way round: a correlation of 1 says that the
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.analysis.figures.correlation import ScatterInfo, curve_info, draw_curves, draw_scatter
 from benchkit.analysis.statistics.noise_ceiling import noise_ceiling
-from benchkit.analysis.statistics.rank_correlation import FRACTIONS, best_share, correlation_curve
+from benchkit.analysis.statistics.rank_correlation import FRACTIONS, correlation_curve
 from benchkit.analysis.statistics.resolution import CORRELATION
 from benchkit.analysis.statistics.top_k import top_k_figures
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
@@ -26,15 +24,13 @@ from benchkit.base.environment import environment
 from benchkit.base.frames import as_records
 from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
-from benchkit.reports.figure_files import write_figure, write_plot
 from benchkit.studies.correlation.scores import ScoreStore, digest
-from benchkit.studies.correlation.truth import Truth, truth_label
+from benchkit.studies.correlation.truth import Truth
 from benchkit.training.trained import Saved, Trained
 
 __all__ = ["Scored", "Study", "write_report"]
 
 TOP_KS = (1, 5, 10, 50)
-_SCATTER_FRACTIONS = (1.0, 0.5)  # the failed ones squeeze all others into a corner: show the best half too
 _WHAT = ("epoch", "images", "truth", "fraction", "measure")
 
 
@@ -99,7 +95,6 @@ def write_report(
     final = [each for each in last if each.images == study.settings["final_images"]]
     frames["scatter"] = _scatter_frame(study, final)
     run.write_frames(frames)
-    _draw(run.path, study, correlations, ceiling, final)
     result = {
         **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
         "data": study.settings["data"],
@@ -203,38 +198,6 @@ def _scatter_frame(study: Study, final: Sequence[Scored]) -> pd.DataFrame:
         for each in final
     ]
     return pd.concat(pieces, ignore_index=True)
-
-
-def _draw(
-    folder: Path, study: Study, correlations: pd.DataFrame, ceiling: pd.DataFrame, final: Sequence[Scored]
-) -> None:
-    truth, settings = study.truths[0], study.settings
-    here = ceiling[ceiling["truth"] == truth.split]
-    mine = correlations[correlations["truth"] == truth.split]
-    curves = mine[mine["images"] == settings["images"]].assign(strategy=settings["strategy"])
-    info = curve_info(curves, ceiling=here if len(here) else None)
-    write_plot(draw_curves(info), folder / "correlation-curve", {"": curves})
-    known = np.flatnonzero(~np.isnan(truth.mean))
-    panels = []
-    for fraction in _SCATTER_FRACTIONS:
-        shown = known[best_share(truth.ranked[known], fraction)]
-        for each in final:
-            rows = (
-                (mine["training"] == each.training.name)
-                & (mine["epoch"] == each.saved.epochs)
-                & (mine["images"] == each.images)
-                & (mine["fraction"] == fraction)
-            )
-            title = f"{each.training.name}, {each.saved.epochs} epochs, {each.images:,} images"
-            points = (each.scores[shown], truth.mean[shown])
-            panels.append(ScatterInfo(title, *points, mine[rows], here if len(here) else None, 0.95))
-    figure = draw_scatter(
-        panels,
-        predicted_label="accuracy with inherited weights (%)",
-        truth_label=truth_label(_about(truth)),
-        columns=min(len(final), 3) if len(final) > 1 else len(panels),
-    )
-    write_figure(figure, folder / "scatter")  # scatter.csv is there
 
 
 def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:

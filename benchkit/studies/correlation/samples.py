@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.figures.sample_curve import best_of_first, draw_samples, sample_curves
-from benchkit.analysis.figures.style import save_figure
+from benchkit.analysis.figures.sample_curve import best_of_first
 from benchkit.analysis.statistics.resolution import PERCENT, POSITIVE, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
 from benchkit.base.columnar import read_parquet
@@ -105,16 +104,6 @@ def compare_samples(
     means = _means(table)
     write_text(folder / "samples.csv", table.rename(columns={"training": "search"}).to_csv(index=False))
     write_text(folder / "samples-mean.csv", means.to_csv(index=False))
-    tests = {
-        (str(method), str(training)): dict(zip(part["n"], part["test"], strict=True))
-        for (method, training), part in table.dropna(subset="test").groupby(
-            ["method", "training"], sort=False
-        )
-    }
-    info = sample_curves(
-        [(labels[path], path.name, trace["score"].to_numpy()) for path, trace in traces.items()], tests
-    )
-    save_figure(draw_samples(info), folder / "samples")
     write_text(run.manifest, to_json(manifest))
     return means
 

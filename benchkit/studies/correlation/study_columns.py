@@ -1,4 +1,4 @@
-"""What supernets predict, as columns: of finished studies of rank correlation, beside their table's columns.
+"""Columns of supernets: what finished studies of rank correlation predict, beside their table's columns.
 
 ``TRAINING`` is the last checkpoint of a training on as many images as the study gave it, ``TRAINING/EPOCH``
 any checkpoint on the number of images that all checkpoints have (`benchkit.studies.correlation.study`).
@@ -33,6 +33,8 @@ from benchkit.studies.correlation.truth import ANY_SPLIT
 if TYPE_CHECKING:
     import pandas as pd
 
+    Column = pd.Series[float]
+
 __all__ = ["columns_of_studies", "distinct_names"]
 
 
@@ -42,17 +44,15 @@ class _Study:
 
     Attributes
     ----------
-    settings : what ``correlation.json`` holds.
-    supernets : by name, what each checkpoint predicts of each architecture.
-    last : the names of the last checkpoints.
-    truths : by the name of the table's column, what it has of each architecture.
-    quantities : Unit and direction of each of them.
+    table : Name and SHA-256 of its table.
+    supernets : Prediction for each architecture, by training and epoch; no epoch is the last checkpoint.
+    truths : Figures of each architecture, by the name of the table's column.
+    quantities : Unit and direction of each of these columns.
     """
 
-    settings: dict[str, Any]
-    supernets: dict[str, pd.Series[float]]
-    last: list[str]
-    truths: dict[str, pd.Series[float]]
+    table: dict[str, Any]
+    supernets: dict[tuple[str, int | None], Column]
+    truths: dict[str, Column]
     quantities: dict[str, Quantity]
 
 
@@ -61,9 +61,9 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
 
     Parameters
     ----------
-    folders : of finished studies of ``benchkit correlate``.
-    wanted : names of columns; None is what the studies were held against, and the last
-        checkpoint of every training.
+    folders : Folders of finished studies of ``benchkit correlate``.
+    wanted : Names of columns; None is what the studies were held against, and the last checkpoint of every
+        training.
 
     Raises
     ------
@@ -74,34 +74,13 @@ def columns_of_studies(folders: Sequence[Path], wanted: Sequence[str] | None = N
     for name, folder in distinct_names(folders).items():
         with blamed_on(f"the study in {folder}"):
             studies[name] = _read(folder)
-    first, *others = studies.values()
-    for other in others:
-        if other.settings["table"]["sha256"] != first.settings["table"]["sha256"]:
-            raise InputError("the studies are held against different tables: compare those of one table")
-    supernets, last = _supernets(studies)
-    truths = _together(studies)
-    architectures = list(dict.fromkeys(each for column in supernets.values() for each in column.index))
-    known = {name: quantity for study in studies.values() for name, quantity in study.quantities.items()}
-    found = _TruthColumns(first.settings["table"], truths, known, architectures)
-    names = [*truths, *last] if wanted is None else list(dict.fromkeys(wanted))
-    values: dict[str, Values] = {}
-    runs: dict[str, Values] = {}
-    quantities: dict[str, Quantity] = {}
-    for name in names:
-        quantities[name] = QUANTITIES["accuracy"] if name in supernets else found.quantity(name)
-        if name in supernets:
-            values[name] = np.asarray(supernets[name].reindex(architectures), dtype=np.float64)
-        elif name in found:
-            values[name] = found.values(name)
-            several = found.runs(name)
-            if len(several) > 1:
-                runs[name] = several
-        else:
-            raise unknown("column", name, [*truths, *supernets], "the studies")
-    about = {"table": first.settings["table"], "n": len(architectures), "studies": list(studies)}
-    units = {name: quantity.unit for name, quantity in quantities.items()}
-    lower = frozenset(name for name, quantity in quantities.items() if not quantity.higher_is_better)
-    return Columns(values, runs, about, found.notes, units, lower)
+    table = next(iter(studies.values())).table
+    if any(study.table["sha256"] != table["sha256"] for study in studies.values()):
+        raise InputError("the studies are held against different tables: compare those of one table")
+    source = _StudyColumns(studies, table)
+    names = source.default if wanted is None else list(dict.fromkeys(wanted))
+    about = {"table": table, "n": len(source.architectures), "studies": list(studies)}
+    return Columns.read(source, names, about, source.notes)
 
 
 def distinct_names(folders: Sequence[Path]) -> dict[str, Path]:
@@ -114,8 +93,7 @@ def distinct_names(folders: Sequence[Path]) -> dict[str, Path]:
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
         raise InputError("a folder is given twice")
-    deepest = max(len(path.parts) for path in paths)
-    for depth in range(1, deepest):
+    for depth in range(1, max(len(path.parts) for path in paths)):
         names = [path.parts[-depth] if depth < len(path.parts) else "" for path in paths]
         if len(set(names)) == len(names) and all(names):
             return dict(zip(names, folders, strict=True))
@@ -129,13 +107,16 @@ def _read(folder: Path) -> _Study:
     scores = read_parquet(folder / "scores.parquet", SCORES, "scores").to_pandas()
     kept = read_frame(folder / "scatter.csv", SCATTER, "points")
     kept = kept.drop_duplicates("architecture").set_index("architecture")
-    with blamed_on(f"the study in {folder}"):
-        truths = {
-            label_of(_metric(each)): kept[f"table_{each['split'] or ANY_SPLIT}"] for each in result["truths"]
-        }
-        quantities = {label_of(_metric(each)): _quantity(each) for each in result["truths"]}
-    supernets: dict[str, pd.Series[float]] = {}
-    last: list[str] = []
+    truths, quantities = {}, {}
+    for truth in result["truths"]:
+        more = {key: truth.pop(key, None) for key in ("runs", "unit", "better")}
+        metric = Metric(**truth)
+        name = label_of(metric)
+        truths[name] = kept[f"table_{metric.split or ANY_SPLIT}"]
+        # studies of accuracy alone did not state unit and direction
+        known = Quantity(more["unit"], more["better"] == "higher") if more["better"] else None
+        quantities[name] = known or QUANTITIES[metric.quantity]
+    supernets: dict[tuple[str, int | None], Column] = {}
     for training, mine in scores.groupby("training", sort=False, observed=True):
         final = mine["epoch"].max()
         for (epoch, images), rows in mine.groupby(["epoch", "images"], sort=False):
@@ -143,88 +124,85 @@ def _read(folder: Path) -> _Study:
                 rows["supernet_accuracy"].to_numpy(), index=rows["architecture"].astype(str).to_numpy()
             )
             if epoch == final and images == settings["final_images"]:
-                supernets[str(training)] = column
-                last.append(str(training))
+                supernets[str(training), None] = column
             if images == settings["images"]:
-                supernets[f"{training}/{epoch}"] = column
-    return _Study(settings, supernets, last, truths, quantities)
+                supernets[str(training), epoch] = column
+    return _Study(settings["table"], supernets, truths, quantities)
 
 
-def _metric(truth: dict[str, Any]) -> Metric:
-    return Metric(**{key: value for key, value in truth.items() if key not in ("runs", "unit", "better")})
+class _StudyColumns:
+    """The columns of several studies; what they kept serves where their table is not here.
 
+    Parameters
+    ----------
+    studies : Studies by name.
+    table : Name and SHA-256 of their table.
 
-def _quantity(truth: dict[str, Any]) -> Quantity:
-    """Return unit and direction of a truth; studies of accuracy alone did not state them."""
-    if "better" in truth:
-        return Quantity(truth["unit"], truth["better"] == "higher")
-    return QUANTITIES[truth.get("quantity", "accuracy")]
+    Attributes
+    ----------
+    architectures : Architectures of all studies.
+    default : Names that are taken where none are named.
+    notes : Notes for whoever reads the figures.
+    """
 
-
-def _supernets(studies: dict[str, _Study]) -> tuple[dict[str, pd.Series[float]], list[str]]:
-    """Return all checkpoints by name, and the names of the last ones."""
-    trainings = [name for study in studies.values() for name in study.last]
-    shared = {name for name in trainings if trainings.count(name) > 1}
-    supernets: dict[str, pd.Series[float]] = {}
-    last: list[str] = []
-    for label, study in studies.items():
-        for name, column in study.supernets.items():
-            training = next(each for each in study.last if name == each or name.rpartition("/")[0] == each)
-            full = f"{label}:{name}" if training in shared else name
-            supernets[full] = column
-            if name in study.last:
-                last.append(full)
-    return supernets, last
-
-
-def _together(studies: dict[str, _Study]) -> dict[str, pd.Series[float]]:
-    """Return the figures that the studies kept, of all their architectures."""
-    truths: dict[str, pd.Series[float]] = {}
-    for study in studies.values():
-        for name, column in study.truths.items():
-            truths[name] = column if name not in truths else truths[name].combine_first(column)
-    return truths
-
-
-class _TruthColumns:
-    """The table's columns for the architectures of studies; those that they kept where it is not here."""
-
-    def __init__(
-        self,
-        about: dict[str, Any],
-        kept: dict[str, pd.Series[float]],
-        quantities: dict[str, Quantity],
-        architectures: list[str],
-    ) -> None:
-        self._kept, self._quantities, self._architectures = kept, quantities, architectures
-        self._columns: TableColumns | None = None
-        self.notes: tuple[str, ...] = ()
+    def __init__(self, studies: dict[str, _Study], table: dict[str, Any]) -> None:
+        self._supernets: dict[str, Column] = {}
+        self._kept: dict[str, Column] = {}
+        self._quantities: dict[str, Quantity] = {}
+        last = []
+        trainings = [training for study in studies.values() for training, at in study.supernets if at is None]
+        for label, study in studies.items():
+            for (training, epoch), column in study.supernets.items():
+                name = training if trainings.count(training) < 2 else f"{label}:{training}"
+                self._supernets[name if epoch is None else f"{name}/{epoch}"] = column
+                last += [name] if epoch is None else []
+            for name, column in study.truths.items():
+                self._kept[name] = self._kept[name].combine_first(column) if name in self._kept else column
+            self._quantities |= study.quantities
+        self.default = [*self._kept, *last]
+        self.architectures = list(
+            dict.fromkeys(each for column in self._supernets.values() for each in column.index)
+        )
+        self.notes: tuple[str, ...] = (f"table {table['name']} of the study is not here: no noise ceilings",)
+        self._table: TableColumns | None = None
         try:
-            table = open_table(about["name"])
+            found = open_table(table["name"])
         except InputError:
-            table = None
-        if table is None or table.sha256 != about["sha256"]:
-            self.notes = (f"table {about['name']} of the study is not here: no noise ceilings",)
             return
-        self._columns = TableColumns(table)
-        with blamed_on("the studies"):  # architectures of another space
-            self._rows = table.locate(np.stack([table.base_space.parse(each) for each in architectures]))
+        if found.sha256 == table["sha256"]:
+            self.notes = ()
+            with blamed_on("the studies"):  # architectures of another space
+                rows = found.locate(np.stack([found.base_space.parse(each) for each in self.architectures]))
+            self._table = TableColumns(found, rows)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._kept or (self._columns is not None and name in self._columns)
-
-    def quantity(self, name: str) -> Quantity:
-        """Return unit and direction; those of accuracy for a name that is not there."""
-        if self._columns is not None and name in self._columns:
-            return self._columns.table.quantity(self._columns.metric(name))
-        return self._quantities.get(name, QUANTITIES["accuracy"])
+    def _in_table(self, name: str) -> TableColumns | None:
+        """Return the table's columns where one of them has this name, and no supernet has."""
+        there = self._table is not None and name in self._table and name not in self._supernets
+        return self._table if there else None
 
     def values(self, name: str) -> Values:
-        if self._columns is not None and name in self._columns:
-            return self._columns.values(name)[self._rows]
-        return np.asarray(self._kept[name].reindex(self._architectures), dtype=np.float64)
+        """Return float64[architectures], NaN where one is missing.
+
+        Raises
+        ------
+        InputError : no such column.
+        """
+        table = self._in_table(name)
+        if table is not None:
+            return table.values(name)
+        column = self._supernets.get(name, self._kept.get(name))
+        if column is None:
+            raise unknown("column", name, [*self._kept, *self._supernets], "the studies")
+        return np.asarray(column.reindex(self.architectures), dtype=np.float64)
 
     def runs(self, name: str) -> Values:
-        if self._columns is not None and name in self._columns:
-            return self._columns.runs(name)[:, self._rows]
-        return np.empty((0, len(self._architectures)))
+        """Return float64[runs, architectures]; no runs for what has none, or is kept alone."""
+        table = self._in_table(name)
+        return np.empty((0, len(self.architectures))) if table is None else table.runs(name)
+
+    def quantity(self, name: str) -> Quantity:
+        """Return the unit and the direction of a column."""
+        table = self._in_table(name)
+        if table is not None:
+            return table.quantity(name)
+        return QUANTITIES["accuracy"] if name in self._supernets else self._quantities[name]

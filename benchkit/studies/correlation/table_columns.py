@@ -7,8 +7,8 @@ quantity before the run, and what does not apply is left out: ``cifar10/valid/20
 
 Choices
 -------
-- Values are the table's own, in its unit. A column of which lower values are better is named in
-  `Columns.lower`, so that rankings are compared with better on both sides.
+- Values are the table's own, in its unit. Columns of which lower values are better are
+  named in `Columns.lower`, so that rankings are compared with better on both sides.
 - Without names, the accuracies on validation and test images are taken at the ends of schedules; where these
   are fewer than two, also what else is measured on such images; where these are too few, also all the rest.
 """
@@ -16,20 +16,33 @@ Choices
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import InputError, unknown
 from benchkit.data.tables.catalogue import open_table
-from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.metric import Metric, Quantity
 from benchkit.data.tables.table import Table
 
-__all__ = ["Columns", "TableColumns", "Values", "columns_of_table", "label_of"]
+__all__ = ["ColumnSource", "Columns", "TableColumns", "Values", "columns_of_table", "label_of"]
 
 Values = npt.NDArray[np.float64]
+
+
+class ColumnSource(Protocol):
+    """Columns of the same architectures by their names."""
+
+    def values(self, name: str) -> Values:
+        """Return float64[n], NaN where one is missing; InputError where there is no such column."""
+
+    def runs(self, name: str) -> Values:
+        """Return float64[r, n], the trainings behind a mean."""
+
+    def quantity(self, name: str) -> Quantity:
+        """Return the unit and the direction of a column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,32 +51,55 @@ class Columns:
 
     Attributes
     ----------
-    values : by name float64[n], in the unit of each, NaN where one is missing.
-    runs : of those that have single trainings, float64[r, n].
-    about : where they come from: the table's name and SHA-256, n, and so on; JSON-ready.
-    notes : for whoever reads the figures.
-    units : Unit of each; empty for a pure number.
-    lower : names of those of which lower values are better.
+    values : Figures of each column by its name: float64[n] in its own unit, NaN where one is missing.
+    runs : Trainings behind each mean that has several: float64[r, n].
+    quantities : Unit and direction of each column.
+    about : Origin of the figures (table, SHA-256, n, ...), JSON-ready.
+    notes : Notes for whoever reads the figures.
     """
 
     values: dict[str, Values]
     runs: dict[str, Values]
+    quantities: dict[str, Quantity]
     about: dict[str, Any]
     notes: tuple[str, ...] = ()
-    units: dict[str, str] = field(default_factory=dict)
-    lower: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(
+        cls, source: ColumnSource, names: Sequence[str], about: dict[str, Any], notes: tuple[str, ...] = ()
+    ) -> Columns:
+        """Return the named columns of a source; raises as its ``values``."""
+        values = {name: source.values(name) for name in names}
+        runs = {name: found for name in names if len(found := source.runs(name)) > 1}
+        return cls(values, runs, {name: source.quantity(name) for name in names}, about, notes)
+
+    @property
+    def lower(self) -> list[str]:
+        """Names of the columns of which lower values are better."""
+        return [name for name, quantity in self.quantities.items() if not quantity.higher_is_better]
+
+    def describe(self) -> dict[str, Any]:
+        """Return `about`, with units and directions; JSON-ready."""
+        units = {name: quantity.unit for name, quantity in self.quantities.items()}
+        return {**self.about, "units": units, "lower_is_better": self.lower}
 
 
 class TableColumns:
     """The columns of a table by their names.
 
+    Parameters
+    ----------
+    table : Table.
+    rows : Numbers of its entries to take; None is all.
+
     Attributes
     ----------
-    means : names of those that are taken where none are named; of a column with a single run, that run.
+    means : Names that are taken where none are named; of a column with a single run, that run.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, rows: npt.NDArray[np.integer] | None = None) -> None:
         self.table = table
+        self._rows = np.arange(len(table)) if rows is None else rows
         self._metrics: dict[str, Metric] = {}
         for metric in table.available:
             self._metrics.setdefault(label_of(metric), metric)
@@ -83,27 +119,31 @@ class TableColumns:
     def __contains__(self, name: str) -> bool:
         return name in self._metrics
 
-    def values(self, name: str) -> Values:
-        """Return float64[entries], NaN where one is missing.
+    def metric(self, name: str) -> Metric:
+        """Return the metric that a name stands for.
 
         Raises
         ------
         InputError : no such column.
         """
-        return self.table.values(self.metric(name))
-
-    def metric(self, name: str) -> Metric:
-        """Return what a name stands for; raises as `values`."""
         if name not in self._metrics:
             place = f"table {self.table.name} (/RUN for one run, EPOCHSofSCHEDULE inside a schedule)"
             raise unknown("column", name, self._listed, place)
         return self._metrics[name]
 
+    def values(self, name: str) -> Values:
+        """Return float64[entries], NaN where one is missing; raises as `metric`."""
+        return self.table.values(self.metric(name))[self._rows]
+
     def runs(self, name: str) -> Values:
         """Return float64[runs, entries], the trainings behind a mean; no runs for a single one."""
-        metric = self._metrics[name]
+        metric = self.metric(name)
         runs = [] if metric.run is not None else [self.table.values(run) for run in self.table.runs(metric)]
-        return np.reshape(runs, (len(runs), len(self.table)))
+        return np.reshape(runs, (len(runs), len(self.table)))[:, self._rows]
+
+    def quantity(self, name: str) -> Quantity:
+        """Return the unit and the direction of a column; raises as `metric`."""
+        return self.table.quantity(self.metric(name))
 
 
 def label_of(metric: Metric) -> str:
@@ -127,34 +167,29 @@ def columns_of_table(
 
     Parameters
     ----------
-    name : of the table, or its path.
-    wanted : their names; None is `TableColumns.means`.
-    sample : take so many architectures, drawn with `seed`; None is all.
+    name : Name of the table, or its path.
+    wanted : Names of the columns; None is `TableColumns.means`.
+    sample : Number of architectures to take, drawn with `seed`; None is all.
 
     Raises
     ------
     InputError : no such table or column, fewer than two, or a sample out of range.
     """
     table = open_table(name)
-    columns = TableColumns(table)
-    names = columns.means if wanted is None else list(dict.fromkeys(wanted))
-    if len(names) < 2:
-        raise InputError(
-            f"a correlation needs two columns; table {table.name} has {', '.join(columns.means)}"
-        )
     rows = np.arange(len(table))
     if sample is not None:
         if not 2 <= sample <= len(table):
             raise InputError(f"--n must be between 2 and {len(table):,}, got {sample:,}")
         rows = np.sort(np.random.default_rng(seed).choice(len(table), sample, replace=False))
-    values = {each: columns.values(each)[rows] for each in names}
-    runs = {each: found[:, rows] for each in names if len(found := columns.runs(each)) > 1}
-    quantities = {each: table.quantity(columns.metric(each)) for each in names}
-    units = {each: quantity.unit for each, quantity in quantities.items()}
-    lower = frozenset(each for each, quantity in quantities.items() if not quantity.higher_is_better)
+    columns = TableColumns(table, rows)
+    names = columns.means if wanted is None else list(dict.fromkeys(wanted))
+    if len(names) < 2:
+        raise InputError(
+            f"a correlation needs two columns; table {table.name} has {', '.join(columns.means)}"
+        )
     about = {
         "table": {"name": table.name, "sha256": table.sha256},
         "n": len(rows),
         "sample_seed": None if sample is None else seed,
     }
-    return Columns(values, runs, about, units=units, lower=lower)
+    return Columns.read(columns, names, about)

@@ -38,8 +38,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.analysis.figures.intervals import draw_intervals, interval_info
-from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.analysis.statistics.resolution import CORRELATION, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
@@ -180,9 +178,6 @@ def run_intervals(
                     on_progress(scored, total)
     frames = _frames(study, saved, store)
     run.write_frames(frames)
-    save_figure(
-        draw_intervals(interval_info(frames["correlations"], frames["scatter"])), folder / "intervals"
-    )
     manifest = {
         "benchkit": __version__,
         "intervals": identity,

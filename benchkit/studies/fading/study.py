@@ -33,8 +33,6 @@ from typing import Any
 
 import pandas as pd
 
-from benchkit.analysis.figures.fading import draw_study, study_info
-from benchkit.analysis.figures.style import save_figure
 from benchkit.analysis.statistics.resolution import CORRELATION, PERCENT, POSITIVE, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
 from benchkit.base.environment import environment
@@ -115,7 +113,6 @@ def run_fading(
                     on_progress(done, total)
     frames = _frames(settings, laboratory, run.parts)
     run.write_frames(frames)
-    save_figure(draw_study(study_info(frames)), folder / "fading")
     result = _result(settings, frames)
     run.finish(_manifest(identity, laboratory), result)
     if not keep_weights:

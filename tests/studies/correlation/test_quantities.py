@@ -116,12 +116,12 @@ def test_columns_of_every_quantity_have_names_units_and_directions(language: Tab
         "wiki/test/10/perplexity",
         "wiki/valid/10/score",
     ]
-    assert columns.lower == {"wiki/valid/10/perplexity", "wiki/test/10/perplexity"}
-    assert columns.units["wiki/valid/10/score"] == "nats"
+    assert set(columns.lower) == {"wiki/valid/10/perplexity", "wiki/test/10/perplexity"}
+    assert columns.quantities["wiki/valid/10/score"].unit == "nats"
     assert list(columns.runs) == ["wiki/valid/10/perplexity"]
     names = ["latency", "wiki/throughput", "wiki/valid/10/perplexity/2", "wiki.valid.10ep.run0.perplexity"]
     more = columns_of(["lm"], names)
-    assert (more.units["latency"], more.units["wiki/throughput"]) == ("ms", "tokens/s")
+    assert tuple(more.quantities[name].unit for name in ("latency", "wiki/throughput")) == ("ms", "tokens/s")
     np.testing.assert_array_equal(
         more.values["wiki.valid.10ep.run0.perplexity"],
         language.values(Metric("wiki", "valid", 10, 0, "perplexity")),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchkit.base.errors import InputError
+from benchkit.reports.finished import write_samples
 from benchkit.studies.correlation.samples import compare_samples
 from benchkit.training.evaluate import evaluate_search
 from benchkit.training.search import SearchSettings, run_search
@@ -53,6 +54,7 @@ def test_cuts_are_what_the_searches_would_have_reported(searches: list[Path], tm
     shown = means[(means["method"] == "guided (nasas)") & (means["figure"] == "test") & (means["n"] == 12)]
     both = table[(table["method"] == "guided (nasas)") & (table["n"] == 12)]["test"]
     assert float(shown["mean"].iloc[0]) == pytest.approx(both.mean())
+    write_samples(tmp_path / "out", searches)
     for name in ("samples.png", "samples.pdf", "samples-mean.csv", "manifest.json"):
         assert (tmp_path / "out" / name).stat().st_size > 100
 

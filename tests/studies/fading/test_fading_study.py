@@ -15,6 +15,7 @@ import pytest
 from benchkit.analysis.statistics.fading import exact_divergences, laplace, share
 from benchkit.base.errors import InputError
 from benchkit.base.parts import ArrayParts
+from benchkit.reports.finished import write_figures
 from benchkit.studies.building.table_build import BuildSettings
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.study import run_fading
@@ -38,6 +39,7 @@ def tiny(**changes: object) -> FadingSettings:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fading") / "study"
     run_fading(tiny(), folder, keep_weights=True)
+    write_figures(folder)
     return folder
 
 
@@ -145,6 +147,7 @@ def test_an_interrupted_study_ends_like_one_that_was_not(finished: Path, tmp_pat
         assert not (folder / "result.json").exists()
     seen: list[int] = []
     result = run_fading(tiny(), folder, on_progress=lambda done, total: seen.append(done))
+    write_figures(folder)
     assert seen[0] >= 20  # nothing is trained twice
     assert not (folder / "parts").exists()
     for name in (*(f"{table}.csv" for table in TABLES), "manifest.json", "result.json", "fading.png"):
