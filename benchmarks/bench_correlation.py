@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchkit.analysis.statistics.bootstrap import resample_counts
 from benchkit.analysis.statistics.fast_tau import PairedRanks
-from benchkit.analysis.statistics.rank_correlation import correlate, measure_samples, resample_counts
+from benchkit.analysis.statistics.rank_correlation import correlate, measure_samples
 from benchkit.data.tables import Metric, open_table
 
 _RESAMPLES, _OF_THE_PEER, _LIMIT = 1_000, 20, 20.0
@@ -42,10 +43,11 @@ def _measure(what: str, x: Any, y: Any, measures: tuple[str, ...]) -> dict[str, 
     start = perf_counter()
     correlate(x, y, fractions=(1.0,), measures=measures, resamples=_RESAMPLES)
     ours = perf_counter() - start
-    counts = np.concatenate(list(resample_counts(len(x), np.random.default_rng(0), _OF_THE_PEER)))
-    drawn = [(np.repeat(x, row), np.repeat(y, row)) for row in counts.astype(int)]
+    drawn = resample_counts(len(x), np.random.default_rng(0), _OF_THE_PEER)
+    counts = np.concatenate(list(drawn)).astype(np.float64)
+    pairs = [(np.repeat(x, row), np.repeat(y, row)) for row in counts.astype(int)]
     start = perf_counter()
-    theirs = [[_PEERS[measure](*pair)[0] for measure in measures] for pair in drawn]
+    theirs = [[_PEERS[measure](*pair)[0] for measure in measures] for pair in pairs]
     peer = (perf_counter() - start) / _OF_THE_PEER * _RESAMPLES
     if not np.allclose(measure_samples(PairedRanks(x, y), x, y, counts, measures), theirs, rtol=0, atol=1e-9):
         raise RuntimeError(f"{what}: the figures differ from scipy's")

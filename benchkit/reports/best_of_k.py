@@ -40,7 +40,6 @@ from benchkit.studies.wording import describe_table, numbers_of
 
 __all__ = ["best_of_k_values", "sampled_accuracies", "windows", "write_best_of_k"]
 
-_BOOTSTRAP_SEED = 0
 _FIGURE_SAMPLES = 5000  # section 5.3, Figure 2
 _TRIAL = ["strategy", "dataset", "seed"]
 
@@ -134,8 +133,7 @@ def write_best_of_k(directory: StudyDirectory, table: Table, measure: Measure = 
 
     spec = directory.spec()
     values = best_of_k_values(directory, table)
-    rng = np.random.default_rng(_BOOTSTRAP_SEED)
-    summary = best_of_k_summary(values, windows(spec)[1], rng, measure=measure)
+    summary = best_of_k_summary(values, windows(spec)[1], measure=measure)
     write_text(directory.best_of_k, summary.to_csv(index=False, float_format="%.10g"))
     source = numbers_of(spec, describe_table(table))
     remarks = [f"study {spec.name}", f"table {table.name}, SHA-256 {table.sha256}"]

@@ -10,7 +10,6 @@ Deviations and choices
   then, as against real seconds, areas and regrets at budgets have no meaning and are left out.
 - Against real seconds each strategy is followed to its own end: they differ by orders of magnitude, and where
   random search ends, after a millisecond, is no horizon for the others.
-- Intervals are resampled from a fixed seed, so the same traces give the same figures.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ SHARES = (0.25, 0.5, 1.0)
 """Of what is known of a data set, where no budgets are named."""
 
 _AXES = {"queries": "queries", "seconds": "seconds", "real-seconds": "real_seconds"}
-_SEED = 0
 _ALL = "all trials"
 
 
@@ -217,12 +215,10 @@ def study_efficiency(
         aims = {dataset: _targets(study, dataset, targets, baseline) for dataset in ends}
         efficiency = pd.DataFrame(columns=list(EFFICIENCY_COLUMNS))
         if all(of_dataset.values()):
-            rng = np.random.default_rng(_SEED)
-            efficiency = sample_efficiency(study.traces, rng, study.axis, of_dataset)
+            efficiency = sample_efficiency(study.traces, study.axis, of_dataset)
         reached = reaching(
             study.traces,
             aims,
-            np.random.default_rng(_SEED),
             study.axis,
             study.budgets,
             baseline,

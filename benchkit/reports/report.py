@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchkit.base.errors import InputError
@@ -18,14 +17,12 @@ from benchkit.studies.wording import numbers_of, study_measure
 
 __all__ = ["latex_of", "leaderboard_of", "write_report"]
 
-_BOOTSTRAP_SEED = 0
-
 
 def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the leaderboard of a study's trials; its intervals are resampled from a fixed seed."""
+    """Return the leaderboard of a study's trials."""
     from benchkit.analysis.tables.leaderboard import leaderboard
 
-    return leaderboard(trials, np.random.default_rng(_BOOTSTRAP_SEED))
+    return leaderboard(trials)
 
 
 def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:

@@ -340,7 +340,7 @@ def test_a_gain_in_perplexity_is_above_0_where_it_is_lower() -> None:
         ]
     )
     baselines = {"sampler": ("random-search", "random-search")}
-    summary = best_of_k_summary(values, baselines, np.random.default_rng(0), measure=PERPLEXITY)
+    summary = best_of_k_summary(values, baselines, measure=PERPLEXITY)
     assert summary.set_index("row")["gain"]["sampler"] == 10
     _, rows = best_of_k_layout(summary, "ptb", PERPLEXITY)
     assert any("+10.0" in cell for row in rows for cell in row)

@@ -56,13 +56,12 @@ class EfficiencyInfo(NamedTuple):
 def efficiency_info(
     traces: pd.DataFrame,
     axis: str = "queries",
-    rng: np.random.Generator | None = None,
     split: str = "validation",
     level: float = 0.95,
     measure: Measure | None = ACCURACY,
 ) -> EfficiencyInfo:
     """Return the curves of a sample-efficiency figure (see `regret_curve` for what they are)."""
-    curves = regret_curve(traces, axis, rng=rng, level=level)
+    curves = regret_curve(traces, axis, level=level)
     return EfficiencyInfo(curves, axis, level, split, measure, few_trials(traces, axis))
 
 

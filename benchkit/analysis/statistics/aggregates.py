@@ -37,8 +37,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from benchkit.analysis.statistics.bootstrap import check_bootstrap, resolved_interval
 from benchkit.analysis.statistics.frames import check_trials
-from benchkit.analysis.statistics.resolution import resolved_ends
 
 __all__ = ["AGGREGATES", "aggregate", "performance_profiles", "probability_of_improvement", "task_scores"]
 
@@ -98,7 +98,7 @@ def aggregate(
     A frame: strategy, measure (of `AGGREGATES`), n (runs in all), value, low, high. A strategy's rows do not
     depend on which others there are.
     """
-    _check(level, resamples)
+    check_bootstrap(level, resamples)
     key = int(rng.integers(2**63))
     rows = []
     for strategy, runs in scores.items():
@@ -128,7 +128,7 @@ def probability_of_improvement(
     ------
     ValueError : different numbers of tasks, or a level or number of resamples out of range.
     """
-    _check(level, resamples)
+    check_bootstrap(level, resamples)
     if len(better) != len(worse) or len(better) == 0:
         raise ValueError(f"needs the same tasks of both, got {len(better)} and {len(worse)}")
     first, second = rng.spawn(2)
@@ -159,7 +159,7 @@ def performance_profiles(
     ------
     ValueError : no strategies, or a level or number of resamples out of range.
     """
-    _check(level, resamples)
+    check_bootstrap(level, resamples)
     if not scores:
         raise ValueError("a profile needs a strategy")
     if thresholds is None:
@@ -181,16 +181,9 @@ def performance_profiles(
     return pd.concat(pieces, ignore_index=True)
 
 
-def _check(level: float, resamples: int) -> None:
-    if not 0 < level < 1 or resamples < 1:
-        raise ValueError(f"needs 0 < level < 1 and at least 1 resample, got {level} and {resamples}")
-
-
 def _ends(drawn: npt.NDArray[np.float64], level: float, samples: Sequence[Runs]) -> npt.NDArray[np.float64]:
     """Return float64[2, ...] of float64[resamples, ...], NaN where the interval is not resolvable."""
-    ends: npt.NDArray[np.float64] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    fewest = min(len(run) for runs in samples for run in runs)
-    return np.stack(resolved_ends(ends[0], ends[1], fewest, level=level))
+    return resolved_interval(drawn, min(len(run) for runs in samples for run in runs), level)
 
 
 def _resampled(runs: Runs, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.float64]]:

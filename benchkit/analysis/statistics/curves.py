@@ -62,9 +62,7 @@ def regret_curve(
     traces: pd.DataFrame,
     axis: str = "queries",
     grid: npt.ArrayLike | None = None,
-    rng: np.random.Generator | None = None,
     level: float = 0.95,
-    resamples: int = 2_000,
 ) -> pd.DataFrame:
     """Return the mean regret of the incumbent over seeds, with a bootstrap band, at points of a grid.
 
@@ -74,8 +72,7 @@ def regret_curve(
     axis : the cost to draw against, one of `cost_columns`.
     grid : float[m], ascending, for all data sets. By default, for each data set, every cost at which
         there is an evaluation if those are at most 512, else about 512 of them in geometric progression.
-    rng : for the bootstrap; by default one with seed 0, so that the same traces give the same band.
-    level, resamples : see `mean_interval`.
+    level : Coverage of the band, strictly between 0 and 1.
 
     Returns
     -------
@@ -91,11 +88,10 @@ def regret_curve(
 
     Notes
     -----
-    Strategies with the same number of trials share their resamples, and a strategy's band at an x does
-    not depend on which other strategies are in the frame.
+    The band at an x is the interval that `mean_intervals` gives these regrets everywhere, so a curve ends in
+    the leaderboard's interval, and does not depend on which other strategies are in the frame.
     """
     points = None if grid is None else _checked_grid(grid)
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
     datasets = list(dict.fromkeys(traces["dataset"]))
     strategies = list(dict.fromkeys(traces["strategy"]))
     trials = trials_by_group(traces, axis)
@@ -107,9 +103,7 @@ def regret_curve(
             last = max(cost[-1] for cost, _ in group)
             values = np.stack([step_values(cost, regret, at) for cost, regret in group])
             kept = ~np.isnan(values).any(axis=0) & (at <= last)
-            band = mean_intervals(
-                values[:, kept], np.random.default_rng([key, len(group)]), level=level, resamples=resamples
-            )
+            band = mean_intervals(values[:, kept], level=level)
             pieces.append(
                 pd.DataFrame(
                     {

@@ -99,21 +99,18 @@ def common_starts(traces: pd.DataFrame, axis: str = "queries") -> dict[str, floa
 
 def sample_efficiency(
     traces: pd.DataFrame,
-    rng: np.random.Generator,
     axis: str = "queries",
     budgets: Mapping[str, Sequence[float]] | None = None,
     level: float = 0.95,
-    resamples: int = 10_000,
 ) -> pd.DataFrame:
     """Return area and regret at each budget: a row per data set, strategy and budget.
 
     Parameters
     ----------
     traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
-    rng : for the bootstrap only.
     axis : the cost, one of `benchkit.analysis.statistics.curves.cost_columns`.
     budgets : of each data set, equally many, in the unit of the axis. By default `common_ends`.
-    level, resamples : of the intervals, see `benchkit.analysis.statistics.intervals.mean_interval`.
+    level : Coverage of the intervals, strictly between 0 and 1.
 
     Returns
     -------
@@ -133,8 +130,8 @@ def sample_efficiency(
 
     Notes
     -----
-    Strategies with the same numbers of trials share their resamples, so a row depends neither on the order
-    of the rows nor on which other strategies are in the frame.
+    Samples of one size share their resamples (`benchkit.analysis.statistics.bootstrap`), so a row depends
+    neither on the order of the rows nor on which other strategies are in the frame.
     """
     trials = trials_by_group(traces, axis)
     datasets = list(dict.fromkeys(str(name) for name in traces["dataset"]))
@@ -142,7 +139,6 @@ def sample_efficiency(
     if budgets is None:
         budgets = {dataset: (end,) for dataset, end in common_ends(traces, axis).items()}
     _check_budgets(budgets, datasets)
-    key = int(rng.integers(2**63))
     figures = {
         (strategy, dataset): _figures(group, budgets[dataset], axis, f"{strategy} on {dataset}")
         for (strategy, dataset), group in trials.items()
@@ -156,8 +152,7 @@ def sample_efficiency(
             strata = [figures[strategy, member] for member in members if (strategy, member) in figures]
             if len(strata) < len(members):
                 continue
-            seeds = np.random.default_rng([key, *(len(values) for values in strata)])
-            found = stratified_mean_intervals(strata, seeds, level, resamples)
+            found = stratified_mean_intervals(strata, level=level)
             for i in range(len(budgets[members[0]])):
                 same = {float(budgets[member][i]) for member in members}
                 budget = same.pop() if len(same) == 1 else np.nan

@@ -1,9 +1,8 @@
-"""Confidence intervals of a mean: the percentile bootstrap.
+"""Confidence intervals of a mean: the percentile bootstrap (`benchkit.analysis.statistics.bootstrap`).
 
-Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13. `scipy.stats.bootstrap`
-does the same for one sample; here whole curves are resampled at once, in bounded memory, so that a seed
-keeps its place along the curve. Where a sample is too small, or all of its values are equal, there is no
-interval: `benchkit.analysis.statistics.resolution` says why.
+Whole curves are resampled at once, in bounded memory, so that a seed keeps its place along the curve. Where a
+sample is too small, or all of its values are equal, there is no interval:
+`benchkit.analysis.statistics.resolution` says why.
 """
 
 from __future__ import annotations
@@ -14,18 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.analysis.statistics.resolution import FEWEST, resolved_ends
+from benchkit.analysis.statistics.bootstrap import (
+    RESAMPLES,
+    check_bootstrap,
+    resample_counts,
+    resolved_interval,
+    shared_draws,
+)
+from benchkit.analysis.statistics.resolution import FEWEST
 
-__all__ = [
-    "MeanInterval",
-    "MeanIntervals",
-    "mean_interval",
-    "mean_intervals",
-    "resample_counts",
-    "stratified_mean_intervals",
-]
+__all__ = ["MeanInterval", "MeanIntervals", "mean_interval", "mean_intervals", "stratified_mean_intervals"]
 
-_DRAWS_AT_ONCE = 2**20  # int64 entries: 8 MiB
 _COLUMNS_AT_ONCE = 256
 
 
@@ -34,9 +32,9 @@ class MeanInterval(NamedTuple):
 
     Attributes
     ----------
-    n : number of values.
-    mean : their mean, in their unit.
-    low, high : the ends of the interval; NaN where it is not resolvable
+    n : Number of values.
+    mean : Their mean, in their unit.
+    low, high : Ends of the interval; NaN where it is not resolvable
         (`benchkit.analysis.statistics.resolution`): fewer than five values, or values that are all equal.
     """
 
@@ -56,15 +54,19 @@ class MeanIntervals(NamedTuple):
 
 
 def mean_interval(
-    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+    values: npt.ArrayLike,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
 ) -> MeanInterval:
     """Return the mean of a sample with its percentile bootstrap interval.
 
     Parameters
     ----------
     values : float[n], n >= 1; independent, one a trial.
-    level : coverage, strictly between 0 and 1.
-    resamples : number of bootstrap samples, at least 1.
+    rng : Generator of the resamples; by default the one that all samples of n values share.
+    level : Coverage, strictly between 0 and 1.
+    resamples : Number of bootstrap samples, at least 1.
 
     Raises
     ------
@@ -82,7 +84,10 @@ def mean_interval(
 
 
 def mean_intervals(
-    values: npt.ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
+    values: npt.ArrayLike,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
 ) -> MeanIntervals:
     """Return the mean of every column with its percentile bootstrap interval (pointwise).
 
@@ -90,7 +95,7 @@ def mean_intervals(
     ----------
     values : float[n, n_points], n >= 1; rows are independent (one a trial) and are resampled whole,
         with the same draws for all columns.
-    level, resamples : see `mean_interval`.
+    rng, level, resamples : see `mean_interval`.
 
     Raises
     ------
@@ -99,10 +104,7 @@ def mean_intervals(
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 2 or len(sample) == 0:
         raise ValueError(f"values must have shape (n >= 1, points), got {sample.shape}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    check_bootstrap(level, resamples)
     n, points = sample.shape
     # measured from the first row, so that equal values give exactly equal ends
     origin = sample[0]
@@ -111,26 +113,25 @@ def mean_intervals(
     low, high = np.full(points, np.nan), np.full(points, np.nan)
     if n < FEWEST:
         return MeanIntervals(n, mean, low, high)
-    counts = resample_counts(n, rng, resamples)
+    counts = list(resample_counts(n, rng or shared_draws(n), resamples))
     finite = np.flatnonzero(np.isfinite(mean))
-    tails = [(1 - level) / 2, (1 + level) / 2]
     for start in range(0, len(finite), _COLUMNS_AT_ONCE):
         columns = finite[start : start + _COLUMNS_AT_ONCE]
         means = np.concatenate([centred[:, columns].T @ (block / n).T for block in counts], axis=1)
-        # blanked before the origin is added, which would hide a spread that is small beside it
-        first, last = np.quantile(means, tails, axis=1)
         least, most = sample[:, columns].min(axis=0), sample[:, columns].max(axis=0)
-        low[columns], high[columns] = (  # within the values: rounding may pass them by an ulp
-            np.clip(origin[columns] + end, least, most) for end in resolved_ends(first, last, n)
+        # resolved before the origin is added, which would hide a spread that is small beside it, and kept
+        # within the values, which rounding may pass by an ulp
+        low[columns], high[columns] = np.clip(
+            origin[columns] + resolved_interval(means.T, n, level), least, most
         )
     return MeanIntervals(n, mean, low, high)
 
 
 def stratified_mean_intervals(
     strata: Sequence[npt.ArrayLike],
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
     level: float = 0.95,
-    resamples: int = 10_000,
+    resamples: int = RESAMPLES,
 ) -> MeanIntervals:
     """Return the mean over strata of their means, with its stratified bootstrap interval (pointwise).
 
@@ -139,7 +140,8 @@ def stratified_mean_intervals(
 
     Parameters
     ----------
-    strata : of each stratum (a data set) float[n_i, n_points], n_i >= 1, a row a trial.
+    strata : Samples of the strata (data sets), float[n_i, n_points] each, n_i >= 1, a row a trial.
+    rng : Generator of the resamples; by default the one that all strata of these sizes share.
     level, resamples : see `mean_interval`.
 
     Returns
@@ -158,34 +160,21 @@ def stratified_mean_intervals(
         return mean_intervals(samples[0], rng, level, resamples)
     if samples[0].ndim != 2 or not all(len(sample) for sample in samples):
         raise ValueError("every stratum must have shape (n >= 1, points)")
-    if not 0 < level < 1 or resamples < 1:
-        raise ValueError(f"needs 0 < level < 1 and resamples >= 1, got {level} and {resamples}")
+    check_bootstrap(level, resamples)
     origins = [sample[0] for sample in samples]  # as in `mean_intervals`
     origin: npt.NDArray[np.float64] = np.mean(origins, axis=0)
     mean = origin + np.mean([(each - each[0]).mean(axis=0) for each in samples], axis=0)
-    total = sum(len(sample) for sample in samples)
-    fewest = min(len(sample) for sample in samples)
+    sizes = [len(sample) for sample in samples]
+    total, fewest = sum(sizes), min(sizes)
     if fewest < FEWEST:
         unknown = np.full(mean.shape, np.nan)
         return MeanIntervals(total, mean, unknown, unknown.copy())
+    draws = rng or shared_draws(*sizes)
     means = np.zeros((resamples, len(mean)))
     for sample in samples:
-        blocks = resample_counts(len(sample), rng, resamples)
+        blocks = resample_counts(len(sample), draws, resamples)
         drawn = [(block / len(sample)) @ (sample - sample[0]) for block in blocks]
         means += np.concatenate(drawn) / len(samples)
-    first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     least, most = (np.mean([ends(each, axis=0) for each in samples], axis=0) for ends in (np.min, np.max))
-    low, high = (np.clip(origin + end, least, most) for end in resolved_ends(first, last, fewest))
+    low, high = np.clip(origin + resolved_interval(means, fewest, level), least, most)
     return MeanIntervals(total, mean, low, high)
-
-
-def resample_counts(n: int, rng: np.random.Generator, resamples: int) -> list[npt.NDArray[np.uint16]]:
-    """Return blocks of rows of uint16[resamples, n]: how often each resample of n values holds each."""
-    rows_at_once = max(1, _DRAWS_AT_ONCE // n)
-    blocks = []
-    for start in range(0, resamples, rows_at_once):
-        rows = min(rows_at_once, resamples - start)
-        drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        blocks.append(counts.astype(np.uint16))
-    return blocks

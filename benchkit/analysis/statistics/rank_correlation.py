@@ -22,7 +22,7 @@ Choices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -30,8 +30,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import check_bootstrap, resample_counts, resolved_interval
 from benchkit.analysis.statistics.fast_tau import Counts, PairedRanks
-from benchkit.analysis.statistics.resolution import FEWEST, resolved_ends
+from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.errors import shown
 
 __all__ = [
@@ -43,8 +44,6 @@ __all__ = [
     "correlate",
     "correlation_curve",
     "measure_samples",
-    "percentile_interval",
-    "resample_counts",
 ]
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.1)
@@ -176,23 +175,9 @@ def bootstrap(
     if smallest < FEWEST:
         return np.stack([value, *np.full((2, len(value)), np.nan)], axis=1)
     draws = np.random.default_rng([key, n])
-    samples = np.concatenate([figures(counts) for counts in resample_counts(n, draws, resamples)])
-    undefined = np.isnan(samples).mean(axis=0)
-    ends = resolved_ends(*percentile_interval(samples, level), smallest, undefined, level)
-    return np.stack([value, *ends], axis=1)
-
-
-def resample_counts(n: int, rng: np.random.Generator, resamples: int) -> Iterator[Counts]:
-    """Yield blocks of float64[samples, n]: how often each bootstrap sample holds each architecture.
-
-    The blocks' size depends on n alone, and what is drawn does not depend on it.
-    """
-    at_once = max(1, _VALUES_AT_ONCE // n)
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
-        yield np.stack([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(rows)]).astype(
-            np.float64
-        )
+    blocks = resample_counts(n, draws, resamples, _VALUES_AT_ONCE)
+    samples = np.concatenate([figures(counts.astype(np.float64)) for counts in blocks])
+    return np.stack([value, *resolved_interval(samples, smallest, level)], axis=1)
 
 
 def measure_samples(
@@ -208,21 +193,6 @@ def measure_samples(
     return np.stack([MEASURES[measure](ranks, x, y, counts) for measure in measures], axis=1)
 
 
-def percentile_interval(samples: npt.NDArray[np.float64], level: float) -> tuple[Figures, Figures]:
-    """Return the ends of each column's percentile interval; NaN for a column without a defined sample.
-
-    Parameters
-    ----------
-    samples : float64[resamples, columns]; NaN marks a sample in which the figure is undefined.
-    """
-    ends = np.full((2, samples.shape[1]), np.nan)
-    for column, values in enumerate(samples.T):
-        defined = values[~np.isnan(values)]
-        if len(defined):
-            ends[:, column] = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return ends[0], ends[1]
-
-
 def check_choice(fractions: Sequence[float], measures: Sequence[str], level: float, resamples: int) -> None:
     """Raise ValueError for an unknown measure, or a fraction, level or number of resamples out of range."""
     for measure in measures:
@@ -231,10 +201,7 @@ def check_choice(fractions: Sequence[float], measures: Sequence[str], level: flo
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    check_bootstrap(level, resamples)
 
 
 def _kendall_tau(ranks: PairedRanks, x: Figures, y: Figures, counts: Counts) -> Figures:

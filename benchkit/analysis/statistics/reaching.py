@@ -31,8 +31,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import resample_counts, resolved_interval, shared_draws
 from benchkit.analysis.statistics.curves import trials_by_group
-from benchkit.analysis.statistics.intervals import resample_counts
 from benchkit.analysis.statistics.kaplan_meier import (
     median_cost,
     reached_share,
@@ -147,7 +147,6 @@ def reaching_costs(
 def reaching(
     traces: pd.DataFrame,
     targets: Sequence[float] | Mapping[str, Sequence[float]],
-    rng: np.random.Generator,
     axis: str = "queries",
     budgets: Mapping[str, float] | None = None,
     baseline: str = "random-search",
@@ -161,7 +160,6 @@ def reaching(
     ----------
     traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
     targets : regrets in percent points, the same for all data sets or those of each.
-    rng : for the bootstrap only.
     axis, budgets : see `reaching_costs`.
     own_ends : see `follow_up`. Shares and mean costs of two strategies are then not of the same horizon.
     baseline : the strategy that speed-ups are over.
@@ -188,7 +186,6 @@ def reaching(
     ends = follow_up(traces, axis, budgets, own_ends)
     horizons = list(dict.fromkeys(dataset for _, dataset in ends))
     of_dataset = targets if isinstance(targets, Mapping) else dict.fromkeys(horizons, targets)
-    key = int(rng.integers(2**63))
     most = max((len(of_dataset[dataset]) for dataset in horizons), default=0)
     if most == 0 or {len(of_dataset[dataset]) for dataset in horizons} != {most}:
         raise ValueError("every data set needs as many targets as the others, at least one")
@@ -202,18 +199,16 @@ def reaching(
             for strategy in dict.fromkeys(here["strategy"]):
                 group = here[here["strategy"] == strategy]
                 about = {"dataset": dataset, "target": aims[dataset], "strategy": strategy}
-                summary = _summary(group, ends[strategy, dataset], key, level, resamples)
+                summary = _summary(group, ends[strategy, dataset], level, resamples)
                 if len(rival) and strategy != baseline:
                     both = (ends[baseline, dataset], ends[strategy, dataset])
-                    summary |= _speed_up(rival, group, both, key, level, resamples)
+                    summary |= _speed_up(rival, group, both, level, resamples)
                 rows.append((horizons.index(dataset), {**about, **summary}))
     rows.sort(key=lambda row: row[0])  # stable: targets and strategies keep their order
     return pd.DataFrame([row for _, row in rows], columns=list(REACHING_COLUMNS))
 
 
-def _summary(
-    group: pd.DataFrame, horizon: float, key: int, level: float, resamples: int
-) -> dict[str, float | str]:
+def _summary(group: pd.DataFrame, horizon: float, level: float, resamples: int) -> dict[str, float | str]:
     """Return one strategy's row, but for its speed-up."""
     cost, reached = group["cost"].to_numpy(dtype=np.float64), group["reached"].to_numpy(dtype=bool)
     curve = reached_share(cost, reached, horizon, level)
@@ -222,10 +217,9 @@ def _summary(
     mean = float(restricted_means(cost, reached, horizon, np.ones((1, n)))[0])
     low = high = np.array(np.nan)
     if n >= FEWEST:
-        counts = _counts(n, key, 0, resamples)
+        counts = _counts(n, 0, resamples)
         means = restricted_means(cost, reached, horizon, counts)
-        first, last = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-        low, high = resolved_ends(first, last, n)
+        low, high = resolved_interval(means, n, level)
     return {
         "n": n,
         "reached": int((reached & (cost <= horizon)).sum()),
@@ -249,7 +243,6 @@ def _speed_up(
     rival: pd.DataFrame,
     group: pd.DataFrame,
     horizons: tuple[float, float],
-    key: int,
     level: float,
     resamples: int,
 ) -> dict[str, float | str]:
@@ -262,7 +255,7 @@ def _speed_up(
     medians = []
     for number, (trials, horizon) in enumerate(zip((rival, group), horizons, strict=True)):
         n = len(trials)
-        counts = np.concatenate([np.ones((1, n)), _counts(n, key, 1 + number, resamples)])
+        counts = np.concatenate([np.ones((1, n)), _counts(n, 1 + number, resamples)])
         medians.append(resampled_medians(trials["cost"], trials["reached"], horizon, counts))
     slow, fast = medians
     shortest = np.minimum(fast, horizons[1])
@@ -284,6 +277,6 @@ def _speed_up(
     return found | {"speed_up_low": low, "speed_up_high": np.nan if np.isinf(high) else high}
 
 
-def _counts(n: int, key: int, stream: int, resamples: int) -> npt.NDArray[np.uint16]:
+def _counts(n: int, stream: int, resamples: int) -> npt.NDArray[np.uint16]:
     """Return uint16[resamples, n]; strategies with as many trials share them."""
-    return np.concatenate(resample_counts(n, np.random.default_rng([key, n, stream]), resamples))
+    return np.concatenate(list(resample_counts(n, shared_draws(n, stream), resamples)))

@@ -91,9 +91,7 @@ def best_steps(traces: pd.DataFrame, windows: Iterable[Window]) -> pd.DataFrame:
 def best_of_k_summary(
     values: pd.DataFrame,
     baselines: dict[str, tuple[str, str]],
-    rng: np.random.Generator,
     level: float = 0.95,
-    resamples: int = 10_000,
     measure: Measure = ACCURACY,
 ) -> pd.DataFrame:
     """Return a row a cell and data set, with the columns `SUMMARY_COLUMNS`.
@@ -102,8 +100,7 @@ def best_of_k_summary(
     ----------
     values : row, column, dataset, seed, and valid and test of the best of the cell (test may be missing).
     baselines : row -> the rows of random search with the same K, and with the same queries in all.
-    rng : for the bootstrap only.
-    level, resamples : of the intervals, see `mean_interval`.
+    level : Coverage of the intervals, strictly between 0 and 1.
     measure : Quantity of the columns valid and test.
 
     Notes
@@ -112,8 +109,7 @@ def best_of_k_summary(
     seed, in percentage points; of a quantity whose lower values are better the baseline's minus the row's, so
     that a gain above 0 is always a better row. P-values are of the two-sided signed-rank test of the same
     differences (see `benchkit.analysis.statistics.ranking` for what pairing means), corrected by Holm over
-    all rows, columns and both baselines of a data set. A baseline's own row has neither. Every
-    interval has its own resamples, drawn in the order of the rows.
+    all rows, columns and both baselines of a data set. A baseline's own row has neither.
     """
     order = list(dict.fromkeys(values["row"])), list(dict.fromkeys(values["column"]))
     summary = []
@@ -129,11 +125,11 @@ def best_of_k_summary(
             cell = cells[row, column]
             entry: dict[str, object] = {"dataset": dataset, "row": row, "column": column, "n": len(cell)}
             for split in ("valid", "test"):
-                entry |= _interval(split, cell[split], rng, level, resamples)
+                entry |= _interval(split, cell[split], level)
             for name, baseline in zip(("gain", "fair_gain"), baselines.get(row, ()), strict=False):
                 pair = cell[["valid"]].join(cells[baseline, column]["valid"].rename("other"), how="inner")
                 pair = pair if measure.higher_is_better else -pair
-                entry |= _interval(name, pair["valid"] - pair["other"], rng, level, resamples)
+                entry |= _interval(name, pair["valid"] - pair["other"], level)
                 p = signed_rank_p(-pair["valid"], -pair["other"])
                 tests.append((entry, "p_value" if name == "gain" else "fair_p_value", p))
             block.append(entry)
@@ -143,10 +139,8 @@ def best_of_k_summary(
     return pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS))
 
 
-def _interval(
-    name: str, sample: pd.Series[float], rng: np.random.Generator, level: float, resamples: int
-) -> dict[str, object]:
-    _, mean, low, high = mean_interval(sample.to_numpy(dtype=np.float64), rng, level, resamples)
+def _interval(name: str, sample: pd.Series[float], level: float) -> dict[str, object]:
+    _, mean, low, high = mean_interval(sample.to_numpy(dtype=np.float64), level=level)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 

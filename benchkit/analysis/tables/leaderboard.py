@@ -43,21 +43,14 @@ _MEASURED = ["valid", "test", "regret"]
 _SPENT = ["queries", "seconds", "distinct", "distinct_isomorphic"]
 
 
-def leaderboard(
-    trials: pd.DataFrame,
-    rng: np.random.Generator,
-    baseline: str = "random-search",
-    level: float = 0.95,
-    resamples: int = 10_000,
-) -> pd.DataFrame:
+def leaderboard(trials: pd.DataFrame, baseline: str = "random-search", level: float = 0.95) -> pd.DataFrame:
     """Summarise trials: a row per data set and strategy.
 
     Parameters
     ----------
     trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`), in any order.
-    rng : for the bootstrap only.
     baseline : the strategy that `wins_over_random` and `p_value` compare with.
-    level, resamples : of the intervals, see `mean_interval`.
+    level : Coverage of the intervals, strictly between 0 and 1.
 
     Returns
     -------
@@ -80,16 +73,16 @@ def leaderboard(
 
     Notes
     -----
-    Strategies with the same number of trials share their resamples, so the figures depend neither on
-    the order of the rows nor on which other strategies are in the frame (rank and p_value aside).
+    Samples of one size share their resamples (`benchkit.analysis.statistics.bootstrap`), so the figures
+    depend neither on the order of the rows nor on which other strategies are in the frame (rank and p_value
+    aside).
     """
     check_trials(trials)
-    key = int(rng.integers(2**63))
     blocks = []
     for dataset in dict.fromkeys(trials["dataset"]):
         here = trials[trials["dataset"] == dataset].sort_values(["strategy", "seed"])
         rows = [
-            {"dataset": dataset, "strategy": strategy, **_means(group, key, level, resamples)}
+            {"dataset": dataset, "strategy": strategy, **_means(group, level)}
             for strategy, group in here.groupby("strategy")
         ]
         ranks = regret_by_seed(here)
@@ -100,10 +93,10 @@ def leaderboard(
     return pd.concat(blocks, ignore_index=True)[list(LEADERBOARD_COLUMNS)]
 
 
-def _means(group: pd.DataFrame, key: int, level: float, resamples: int) -> dict[str, float]:
+def _means(group: pd.DataFrame, level: float) -> dict[str, float]:
     """Return one strategy's n, means and intervals; `group` is sorted by seed."""
     values = group[_MEASURED].to_numpy(dtype=np.float64)
-    n, mean, low, high = mean_intervals(values, np.random.default_rng([key, len(values)]), level, resamples)
+    n, mean, low, high = mean_intervals(values, level=level)
     row: dict[str, float] = {"n": n}
     for i, column in enumerate(_MEASURED):
         row |= {column: float(mean[i]), f"{column}_low": float(low[i]), f"{column}_high": float(high[i])}

@@ -113,8 +113,8 @@ def test_style_leaves_no_trace():
 
 
 def test_info_holds_the_curves(traces):
-    info = efficiency_info(traces, "seconds", np.random.default_rng(0))
-    expected = regret_curve(traces, "seconds", rng=np.random.default_rng(0))
+    info = efficiency_info(traces, "seconds")
+    expected = regret_curve(traces, "seconds")
     pd.testing.assert_frame_equal(info.curves, expected)
     assert (info.axis, info.level) == ("seconds", 0.95)
 

@@ -152,8 +152,8 @@ def test_what_has_no_scores(rows: Rows, said: str) -> None:
 
 def test_numbers_out_of_range() -> None:
     scores = task_scores(some_trials())
-    for options in ({"level": 1.0}, {"resamples": 0}):
-        with pytest.raises(ValueError, match="at least 1 resample"):
+    for options, said in (({"level": 1.0}, "level must lie"), ({"resamples": 0}, "at least 1, got 0")):
+        with pytest.raises(ValueError, match=said):
             aggregate(scores, np.random.default_rng(0), **options)
     with pytest.raises(ValueError, match="needs a strategy"):
         performance_profiles({}, np.random.default_rng(0))

@@ -92,7 +92,7 @@ def test_the_area_does_not_depend_on_the_unit_of_the_cost(trial, budget, unit):
 
 
 def test_means_by_hand(traces):
-    frame = sample_efficiency(traces, np.random.default_rng(0), budgets={"d": (4.0,), "e": (4.0,)})
+    frame = sample_efficiency(traces, budgets={"d": (4.0,), "e": (4.0,)})
     assert tuple(frame.columns) == EFFICIENCY_COLUMNS
     row = found(frame, "d", "a")
     assert row["area"] == pytest.approx((6 + (6 * 3 + 2) / 4) / 2)
@@ -102,7 +102,7 @@ def test_means_by_hand(traces):
 
 
 def test_over_data_sets_each_has_the_same_weight(traces):
-    frame = sample_efficiency(traces, np.random.default_rng(0), budgets={"d": (4.0,), "e": (4.0,)})
+    frame = sample_efficiency(traces, budgets={"d": (4.0,), "e": (4.0,)})
     row = found(frame, ALL_DATASETS, "b")
     assert row["regret"] == pytest.approx((1 + (10 + 0) / 2) / 2)  # not the mean over the three trials
     assert row["n"] == 3
@@ -112,7 +112,7 @@ def test_over_data_sets_each_has_the_same_weight(traces):
 
 
 def test_a_strategy_that_misses_a_data_set_has_no_mean_over_them(traces):
-    frame = sample_efficiency(pd.concat([traces, trace("c", 0, [1, 4], [1, 1])]), np.random.default_rng(0))
+    frame = sample_efficiency(pd.concat([traces, trace("c", 0, [1, 4], [1, 1])]))
     assert set(frame.loc[frame["dataset"] == ALL_DATASETS, "strategy"]) == {"a", "b"}
     assert set(frame.loc[frame["dataset"] == "d", "strategy"]) == {"a", "b", "c"}
 
@@ -120,23 +120,23 @@ def test_a_strategy_that_misses_a_data_set_has_no_mean_over_them(traces):
 def test_the_default_budget_is_where_the_first_trial_ends(traces):
     assert common_ends(traces) == {"d": 3.0, "e": 2.0}
     assert common_starts(traces) == {"d": 2.0, "e": 1.0}
-    frame = sample_efficiency(traces, np.random.default_rng(0))
+    frame = sample_efficiency(traces)
     assert found(frame, "d", "a")["budget"] == 3.0
     assert np.isnan(found(frame, ALL_DATASETS, "a")["budget"])  # they differ
 
 
 def test_any_measured_cost_is_an_axis(traces):
-    by_queries = sample_efficiency(traces, np.random.default_rng(0))
-    by_hours = sample_efficiency(traces, np.random.default_rng(0), "gpu_hours")
+    by_queries = sample_efficiency(traces)
+    by_hours = sample_efficiency(traces, "gpu_hours")
     assert by_hours["area"].tolist() == pytest.approx(by_queries["area"].tolist())
     with pytest.raises(ValueError, match="unknown axis 'regret'; there are queries, seconds, gpu_hours"):
-        sample_efficiency(traces, np.random.default_rng(0), "regret")
+        sample_efficiency(traces, "regret")
 
 
 def test_a_row_depends_neither_on_order_nor_on_other_strategies(traces):
-    whole = sample_efficiency(traces, np.random.default_rng(3), budgets={"d": (4.0,), "e": (4.0,)})
+    whole = sample_efficiency(traces, budgets={"d": (4.0,), "e": (4.0,)})
     only = traces[traces["strategy"] == "a"].sample(frac=1, random_state=1)
-    part = sample_efficiency(only, np.random.default_rng(3), budgets={"d": (4.0,), "e": (4.0,)})
+    part = sample_efficiency(only, budgets={"d": (4.0,), "e": (4.0,)})
     for dataset in ("d", "e", ALL_DATASETS):
         pd.testing.assert_series_equal(
             found(whole, dataset, "a"), found(part, dataset, "a"), check_names=False
@@ -144,15 +144,14 @@ def test_a_row_depends_neither_on_order_nor_on_other_strategies(traces):
 
 
 def test_what_does_not_fit_is_refused(traces):
-    rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="queries ends before the first evaluation of b on d"):
-        sample_efficiency(traces, rng, budgets={"d": (1.5,), "e": (1.5,)})
+        sample_efficiency(traces, budgets={"d": (1.5,), "e": (1.5,)})
     with pytest.raises(ValueError, match="no budget for data set e"):
-        sample_efficiency(traces, rng, budgets={"d": (4.0,)})
+        sample_efficiency(traces, budgets={"d": (4.0,)})
     with pytest.raises(ValueError, match="positive numbers"):
-        sample_efficiency(traces, rng, budgets={"d": (0.0,), "e": (4.0,)})
+        sample_efficiency(traces, budgets={"d": (0.0,), "e": (4.0,)})
     with pytest.raises(ValueError, match="as many budgets"):
-        sample_efficiency(traces, rng, budgets={"d": (4.0, 5.0), "e": (4.0,)})
+        sample_efficiency(traces, budgets={"d": (4.0, 5.0), "e": (4.0,)})
 
 
 # -- the stratified bootstrap ---------------------------------------------------------------------

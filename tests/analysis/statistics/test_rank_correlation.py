@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchkit.analysis.statistics.bootstrap import percentile_interval, resample_counts
 from benchkit.analysis.statistics.fast_tau import PairedRanks
 from benchkit.analysis.statistics.rank_correlation import (
     FRACTIONS,
@@ -15,8 +16,6 @@ from benchkit.analysis.statistics.rank_correlation import (
     correlate,
     correlation_curve,
     measure_samples,
-    percentile_interval,
-    resample_counts,
 )
 from benchkit.analysis.statistics.resolution import CORRELATION, POSITIVE
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
@@ -58,7 +57,7 @@ def plain_tau_b(x, y):
 @pytest.mark.parametrize("n", [2, 3, 31, 32, 33, 64, 65, 200])
 def test_a_bootstrap_sample_has_the_figures_of_the_repeated_pairs(measure, n):
     x, y = tied(np.random.default_rng(n), n)
-    counts = np.concatenate(list(resample_counts(n, np.random.default_rng(1), 12)))
+    counts = np.concatenate(list(resample_counts(n, np.random.default_rng(1), 12))).astype(float)
     assert counts.sum(axis=1).tolist() == [n] * 12
     mine = measure_samples(PairedRanks(x, y), x, y, counts, [measure])[:, 0]
     for row, value in zip(counts.astype(int), mine, strict=True):

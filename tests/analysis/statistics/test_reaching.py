@@ -69,7 +69,7 @@ def doubled(traces):
 
 
 def test_the_table_by_hand(traces):
-    frame = reaching(doubled(traces), [1.0], np.random.default_rng(0), budgets={"d": 12.0})
+    frame = reaching(doubled(traces), [1.0], budgets={"d": 12.0})
     assert tuple(frame.columns) == REACHING_COLUMNS
     random, fast = row(frame, "random-search"), row(frame, "fast")
     assert (random["n"], random["reached"], random["held"], random["censored_early"]) == (6, 4, 4, 0)
@@ -84,7 +84,7 @@ def test_the_table_by_hand(traces):
 
 
 def test_few_trials_have_costs_and_no_interval_but_wilsons(traces):
-    frame = reaching(traces, [1.0], np.random.default_rng(0), budgets={"d": 12.0})
+    frame = reaching(traces, [1.0], budgets={"d": 12.0})
     fast = row(frame, "fast")
     assert (fast["n"], fast["share"], fast["restricted_mean"]) == (3, 1, pytest.approx(11 / 3))
     assert (fast["speed_up"], fast["speed_up_bound"]) == (2.5, "")
@@ -95,14 +95,14 @@ def test_few_trials_have_costs_and_no_interval_but_wilsons(traces):
 
 def test_equal_costs_resolve_no_interval():
     trials = [trace(name, seed, [cost], [0]) for name, cost in (("a", 4), ("b", 8)) for seed in range(9)]
-    frame = reaching(pd.concat(trials), [0.0], np.random.default_rng(0), budgets={"d": 12.0}, baseline="b")
+    frame = reaching(pd.concat(trials), [0.0], budgets={"d": 12.0}, baseline="b")
     fast = row(frame, "a", 0.0)
     assert (fast["restricted_mean"], fast["speed_up"]) == (4, 2)
     assert fast[["restricted_mean_low", "speed_up_low", "speed_up_high"]].isna().all()
 
 
 def test_trials_that_end_before_the_horizon_are_censored_there(traces):
-    random = row(reaching(traces, [1.0], np.random.default_rng(0)), "random-search")
+    random = row(reaching(traces, [1.0]), "random-search")
     assert random["censored_early"] == 1
     # 3 at risk at 8, one of them censored at 9, the last one at 10
     assert random["share"] == 1
@@ -114,7 +114,7 @@ def test_trials_that_end_before_the_horizon_are_censored_there(traces):
     [(0.0, ">=", 12 / 9), (-1.0, "unknown", np.nan)],
 )
 def test_a_median_beyond_the_horizon_leaves_a_bound(traces, target, bound, speed_up):
-    frame = reaching(traces, [target], np.random.default_rng(0), budgets={"d": 12.0})
+    frame = reaching(traces, [target], budgets={"d": 12.0})
     fast = row(frame, "fast", target)
     assert fast["speed_up_bound"] == bound
     assert fast["speed_up"] == pytest.approx(speed_up, nan_ok=True)
@@ -124,14 +124,14 @@ def test_a_median_beyond_the_horizon_leaves_a_bound(traces, target, bound, speed
 
 def test_a_strategy_that_is_slower_than_the_horizon_has_an_upper_bound(traces):
     twice = doubled(traces)
-    frame = reaching(twice, [0.0], np.random.default_rng(0), budgets={"d": 12.0}, baseline="fast")
+    frame = reaching(twice, [0.0], budgets={"d": 12.0}, baseline="fast")
     random = row(frame, "random-search", 0.0)
     assert (random["speed_up_bound"], random["speed_up"]) == ("<=", 9 / 12)
     assert random["speed_up_low"] == 0
 
 
 def test_a_baseline_that_is_not_there_leaves_the_speed_up_out(traces):
-    frame = reaching(traces, [1.0], np.random.default_rng(0), baseline="tpe")
+    frame = reaching(traces, [1.0], baseline="tpe")
     assert frame["speed_up"].isna().all()
     assert (frame["speed_up_bound"] == "").all()
 
@@ -143,16 +143,16 @@ def test_the_interval_of_a_speed_up_covers_it():
     for _ in range(60):
         costs = {"random-search": rng.exponential(30, 40), "fast": rng.exponential(10, 40)}
         drawn = [trace(name, i, [c], [0]) for name, all_c in costs.items() for i, c in enumerate(all_c)]
-        frame = reaching(pd.concat(drawn), [0.0], rng, budgets={"d": 40.0}, resamples=300)
+        frame = reaching(pd.concat(drawn), [0.0], budgets={"d": 40.0}, resamples=300)
         high = row(frame, "fast", 0.0)["speed_up_high"]
         held += row(frame, "fast", 0.0)["speed_up_low"] <= 3 <= (np.inf if np.isnan(high) else high)
     assert 53 <= held <= 60  # 57 expected; fewer than 53 has a probability of 1 %
 
 
 def test_rows_depend_neither_on_order_nor_on_other_strategies(traces):
-    whole = reaching(traces, [1.0, 0.0], np.random.default_rng(3), budgets={"d": 12.0})
+    whole = reaching(traces, [1.0, 0.0], budgets={"d": 12.0})
     more = pd.concat([trace("slow", 0, [1, 12], [9, 9]), traces.sample(frac=1, random_state=2)])
-    other = reaching(more, [1.0, 0.0], np.random.default_rng(3), budgets={"d": 12.0})
+    other = reaching(more, [1.0, 0.0], budgets={"d": 12.0})
     for strategy in ("random-search", "fast"):
         pd.testing.assert_series_equal(
             row(whole, strategy, 0.0), row(other, strategy, 0.0), check_names=False
@@ -160,10 +160,9 @@ def test_rows_depend_neither_on_order_nor_on_other_strategies(traces):
 
 
 def test_what_does_not_fit_is_refused(traces):
-    rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="unknown axis 'hours'; there are queries, seconds"):
-        reaching(traces, [1.0], rng, "hours")
+        reaching(traces, [1.0], "hours")
     with pytest.raises(ValueError, match="at least one"):
-        reaching(traces, [], rng)
+        reaching(traces, [])
     with pytest.raises(ValueError, match="a target is a regret"):
         reaching_costs(traces, float("nan"))

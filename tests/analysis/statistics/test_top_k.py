@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.analysis.statistics.rank_correlation import resample_counts
+from benchkit.analysis.statistics.bootstrap import resample_counts
 from benchkit.analysis.statistics.top_k import top_k, top_k_figures
 
 

@@ -73,7 +73,7 @@ BASELINES = {"sampler": ("random", "random, 9 + K")}
 
 
 def summary(frame, **options):
-    return best_of_k_summary(frame, BASELINES, np.random.default_rng(0), **options)
+    return best_of_k_summary(frame, BASELINES, **options)
 
 
 def test_gains_are_paired_differences_and_p_values_are_corrected_together():
