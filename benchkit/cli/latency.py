@@ -40,6 +40,7 @@ def measure(
     get_space(space)  # an unknown name costs no import of torch
     if out.exists() and not is_special(out) and not replace:
         raise InputError(f"there is a file at {out} already: choose another, or give --replace")
+    from benchkit.analysis.statistics.latency_check import check_sums
     from benchkit.data.latency.measure import LatencySettings, measure_latency
 
     settings = LatencySettings(
@@ -55,7 +56,7 @@ def measure(
         threads=threads,
     )
     with progress_bar("rounds of measurements") as update:
-        lookup = measure_latency(settings, device, update)
+        lookup = measure_latency(settings, check_sums, device, update)
     lookup.write(out)
     if as_json:
         return show_json({"path": str(out), **lookup.document()})

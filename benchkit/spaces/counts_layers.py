@@ -92,9 +92,9 @@ def bottleneck(
 
     Parameters
     ----------
-    kernels : of the convolutions between; the first of them may have a stride.
-    wide, side : of the square that enters, and of that after the stride.
-    grouped : whether the convolutions between see every channel by itself.
+    kernels : Kernels of the convolutions between; the first of them may have a stride.
+    wide, side : Sides of the square that enters, and of the square after the stride.
+    grouped : Whether the convolutions between see every channel by itself.
     """
     total = conv_bn(inputs, hidden, 1, wide) + conv_bn(hidden, outputs, 1, side)
     for kernel in kernels:

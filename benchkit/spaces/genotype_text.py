@@ -46,9 +46,9 @@ class Genotype(NamedTuple):
 
     Attributes
     ----------
-    cells : for each of `TITLES`, for each node its pairs.
-    in_pairs : for each of `TITLES`, whether its pairs stood in a row, two a node.
-    concatenated : for each of `TITLES`, the nodes that the cell's output is made of, ascending.
+    cells : Pairs of each node, for each of `TITLES`.
+    in_pairs : Whether the pairs stood in a row, two a node, for each of `TITLES`.
+    concatenated : Nodes that the cell's output is made of, ascending, for each of `TITLES`.
     """
 
     cells: tuple[list[list[Pair]], ...]

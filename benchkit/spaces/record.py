@@ -28,13 +28,13 @@ class SpaceRecord:
 
     Attributes
     ----------
-    folder : name of the package; its module ``network``, loaded when a network is built, has ``NETWORKS``.
-    spaces : makers of the spaces by name.
-    families : for each name that takes parameters, a maker from what stands behind its colon.
-    usual : names, parameters included, that stand for a family in a list.
-    size : options of the networks; None where there are no networks.
-    count : counter of ``(space, rows, size, classes, image_size, image_channels)``, with valid rows.
-    rules : what a cell can hold of a published genotype; None where the space reads none.
+    folder : Name of the package; its module ``network``, loaded when a network is built, has ``NETWORKS``.
+    spaces : Makers of the spaces by name.
+    families : Makers from what stands behind the colon, for each name that takes parameters.
+    usual : Names, parameters included, that stand for a family in a list.
+    size : Options of the networks; None where there are no networks.
+    count : Counter of ``(space, rows, size, classes, image_size, image_channels)``, with valid rows.
+    rules : Rules for published genotypes; None where the space reads none.
     """
 
     folder: str

@@ -42,7 +42,7 @@ class RestrictedSpace(Space):
     ----------
     space : the whole space.
     rows : int8[n, d], members of `space`; of several rows with one key, the first stands for the entry.
-    name : by default that of `space` with ``-restricted``.
+    name : Name of the restricted space; by default that of `space` with ``-restricted``.
     keys : the rows' keys where they are known already, as in a table's key column; taken on trust.
 
     Raises

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces import get_space
 from benchkit.spaces.engine import build_supernet
-from benchkit.spaces.engine.gated import gated
+from benchkit.spaces.engine.build import gated
 from benchkit.strategies.nasas.supernet import NASAS, entropy_term, ramp, relaxed_gates, weight_term
 from benchkit.strategies.weight_sharing import Gradients, ImageBatch
 from tests.strategies.supernets import RecordingWeights, digits_like

@@ -46,14 +46,14 @@ class Conditions(_Strict):
     Attributes
     ----------
     device : ``cpu`` or ``cuda``.
-    device_name : of the processor or graphics card.
-    torch : its version.
-    threads : of torch on the CPU.
-    batch, image_size, image_channels : of the images.
-    classes : outputs of the classifier.
-    size : options of the network, see `benchkit.spaces.sizes`.
-    warmup, repeats : repetitions before and in a figure, which is their median.
-    calls : of a part in one repetition, which is their mean.
+    device_name : Name of the processor or graphics card.
+    torch : Version of torch.
+    threads : Number of threads of torch on the CPU.
+    batch, image_size, image_channels : Images at once, their side in pixels, and their channels.
+    classes : Number of outputs of the classifier.
+    size : Options of the network, see `benchkit.spaces.sizes`.
+    warmup, repeats : Number of repetitions before and in a figure, which is their median.
+    calls : Number of calls of a part in one repetition, which is their mean.
     clock : ``wall``, or ``thread``: the processor time of the only thread.
     """
 
@@ -91,7 +91,7 @@ class Layer(_Strict):
 
     Attributes
     ----------
-    ms, iqr_ms : for each choice, median and interquartile range. In cells, sums over all cells.
+    ms, iqr_ms : Median and interquartile range for each choice. In cells, sums over all cells.
     """
 
     ms: list[Milliseconds]
@@ -111,10 +111,10 @@ class Check(_Strict):
 
     Attributes
     ----------
-    seed : that the architectures were drawn with, from the space's own law.
-    architectures : in the space's notation.
-    predicted_ms, measured_ms : for each of them.
-    kendall_tau, pearson : of the two.
+    seed : Seed with which the architectures were drawn, from the space's own law.
+    architectures : Architectures in the space's notation.
+    predicted_ms, measured_ms : Sums of parts and measured latencies, one for each of them.
+    kendall_tau, pearson : Correlations of the two.
     absolute_error_ms : mean of ``|predicted - measured|``.
     relative_error_percent : mean of ``|predicted - measured| / measured``.
     """

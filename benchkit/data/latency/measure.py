@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.base.devices import explain_memory, intra_op_threads, parse_device
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_fields
@@ -50,10 +49,12 @@ from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.network import CandidateNetwork
 from benchkit.spaces.sizes import network_size
 
-__all__ = ["CUDA_CALLS", "LatencySettings", "check_sums", "measure_latency"]
+__all__ = ["CUDA_CALLS", "LatencySettings", "measure_latency"]
 
 CUDA_CALLS = 10
 """Calls of a part in one repetition on CUDA."""
+
+Compare = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,16 @@ class LatencySettings:
 
     Attributes
     ----------
-    space : name of a space of chains or of NAS-Bench-201 cells.
-    image_size, classes : of the data; None is 224 and 1,000 for the chains of ImageNet, else 32 and 10.
+    space : Name of a space of chains or of NAS-Bench-201 cells.
+    image_size, classes : Side of the images and number of classes; None is 224 and 1,000 for the chains of
+        ImageNet, else 32 and 10.
     image_channels : 3 for colour, 1 for grey.
-    batch : images at once.
-    size : options of the network (`benchkit.spaces.sizes`).
-    warmup, repeats : repetitions before those that count, and those.
-    check : whole networks to measure; 0 for none.
-    seed : that draws them.
-    threads : of torch on the CPU.
+    batch : Number of images at once.
+    size : Options of the network (`benchkit.spaces.sizes`).
+    warmup, repeats : Number of repetitions before those that count, and of those.
+    check : Number of whole networks to measure; 0 for none.
+    seed : Seed that draws them.
+    threads : Number of threads of torch on the CPU.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class LatencySettings:
 
 def measure_latency(
     settings: LatencySettings,
+    compare: Compare,
     device: str = "auto",
     progress: Progress | None = None,
     clock: Callable[[], float] | None = None,
@@ -105,9 +108,11 @@ def measure_latency(
 
     Parameters
     ----------
+    compare : Function of predicted and measured milliseconds, float[n] each, that returns the figures of a
+        `benchkit.data.latency.lookup.Check`.
     device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    progress : told after every round of repetitions.
-    clock : seconds, rising; None is a real one, see above.
+    progress : Function that is told after every round of repetitions.
+    clock : Function that gives seconds, rising; None is a real one, see above.
 
     Raises
     ------
@@ -181,7 +186,7 @@ def measure_latency(
     content["check"] = {
         "seed": settings.seed,
         "architectures": [space.format(row) for row in rows],
-        **check_sums(lookup.predict(rows), measured),
+        **compare(lookup.predict(rows), measured),
     }
     return LatencyLookup(**content)
 
@@ -204,42 +209,6 @@ def _sums(
         for medians, ranges in zip(ms, spread, strict=True)
     ]
     return {"fixed": fixed, "layers": layers}
-
-
-def check_sums(predicted: npt.NDArray[np.float64], measured: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return how well sums of parts give the latencies of whole networks.
-
-    Parameters
-    ----------
-    predicted, measured : float[n], milliseconds, positive where measured.
-
-    Returns
-    -------
-    The figures of `benchkit.data.latency.lookup.Check`, with 95 % bootstrap intervals over networks,
-    JSON-ready.
-    """
-    from benchkit.analysis.statistics.intervals import mean_interval
-
-    def plain(figures: Sequence[float]) -> dict[str, float | None]:
-        values = (round(float(figure), 6) if np.isfinite(figure) else None for figure in figures)
-        return dict(zip(("value", "low", "high"), values, strict=True))
-
-    frame = correlate(predicted, measured, fractions=(1.0,), measures=("kendall_tau", "pearson"))
-    found: dict[str, Any] = {
-        "predicted_ms": predicted.round(6).tolist(),
-        "measured_ms": measured.round(6).tolist(),
-    }
-    for measure, *figures in frame[["measure", "value", "low", "high"]].itertuples(index=False):
-        found[measure] = plain(figures)
-    errors = np.abs(predicted - measured)
-    rng = np.random.default_rng(0)
-    for name, values in (
-        ("absolute_error_ms", errors),
-        ("relative_error_percent", 100 * errors / measured),
-    ):
-        interval = mean_interval(values, rng)
-        found[name] = plain((interval.mean, interval.low, interval.high))
-    return found
 
 
 def _device_name(device: torch.device) -> str:

@@ -29,10 +29,10 @@ class Part:
 
     Attributes
     ----------
-    name : for people.
-    module : an nn.Module on a tensor, or a `Candidate` on a source.
-    shape : of its input: channels, height, width.
-    position, choice : in a row; None for a fixed part.
+    name : Name for people.
+    module : Module on a tensor, or a `Candidate` on a source.
+    shape : Shape of its input: channels, height, width.
+    position, choice : Place in a row; None for a fixed part.
     """
 
     name: str

@@ -24,8 +24,8 @@ class Work:
 
     Attributes
     ----------
-    call : does it once.
-    calls : in a row, without waiting for the device between them, in each repetition.
+    call : Function that does it once.
+    calls : Number of calls in a row in each repetition, without waiting for the device between them.
     """
 
     call: Callable[[], object]
@@ -37,9 +37,9 @@ class Stopwatch:
 
     Parameters
     ----------
-    warmup, repeats : rounds before those that count, and those.
-    synchronise : waits until the device has done all that it was given.
-    clock : seconds, rising.
+    warmup, repeats : Number of rounds before those that count, and of those.
+    synchronise : Function that waits until the device has done all that it was given.
+    clock : Function that gives seconds, rising.
     """
 
     def __init__(

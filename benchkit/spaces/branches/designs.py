@@ -241,9 +241,9 @@ class Design:
 
     Attributes
     ----------
-    title : what it is, for people.
-    width : the full width.
-    describe : from a width to the layout.
+    title : Title for people.
+    width : Full width.
+    describe : Function from a width to the layout.
     """
 
     title: str

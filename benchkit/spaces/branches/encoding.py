@@ -41,10 +41,10 @@ class Branches(ProductSpace):
     Attributes
     ----------
     layout : the network.
-    groups : int32[d], the group (l, s) of each gate.
-    group_names : of each group, ``layer/SxS``.
-    group_sizes : int64[g], the gates of each group: k_l^s of Eq. 16.
-    group_kernel : int64[g], the kernel size s of each group.
+    groups : Group (l, s) of each gate, int32[d].
+    group_names : Name ``layer/SxS`` of each group.
+    group_sizes : Number of gates of each group, int64[g]: k_l^s of Eq. 16.
+    group_kernel : Kernel size s of each group, int64[g].
 
     Raises
     ------

@@ -63,9 +63,9 @@ class ConvolutionLayer(Layer):
 
     Parameters
     ----------
-    node : what to compute; its inputs known.
-    policy : of batch normalisation.
-    chosen : the input channels that exist, ascending; None is all.
+    node : Node to compute; its inputs are known.
+    policy : Policy of batch normalisation.
+    chosen : Input channels that exist, ascending; None is all.
     """
 
     def __init__(self, node: Convolution, policy: BatchNormPolicy, chosen: Sequence[int] | None) -> None:
@@ -273,6 +273,6 @@ def layer_of(node: Node, policy: BatchNormPolicy, chosen: Sequence[int] | None =
 
     Parameters
     ----------
-    chosen : of a gated convolution, the slices that exist; None is all.
+    chosen : Slices of a gated convolution that exist; None is all.
     """
     return _LAYERS[type(node)](node, policy, chosen)

@@ -36,7 +36,7 @@ class Node:
     ----------
     name : unique within the layout, without dots.
     sources : the nodes that it is computed from; -1 is the images.
-    channels : of the value.
+    channels : Channels of the value.
     stride : its sides are those of its sources over this, rounded up.
     """
 
@@ -57,7 +57,7 @@ class Convolution(Node):
     relu, norm : whether a ReLU precedes it, and batch normalisation follows.
     separable : whether it is depthwise (with `kernel` and `stride`), then pointwise.
     first : its first gate; gate ``first + k`` is that of input channel k. None is no gates.
-    group : of its gates.
+    group : Group of its gates.
     """
 
     inputs: int = 0
@@ -149,8 +149,8 @@ class Layout:
 
     Attributes
     ----------
-    nodes : in the order they are computed.
-    groups : of the gates.
+    nodes : Nodes in the order in which they are computed.
+    groups : Groups of the gates.
     """
 
     nodes: tuple[Node, ...]
@@ -178,7 +178,7 @@ class Draft:
 
     Attributes
     ----------
-    stage : of the layers that are added.
+    stage : Stage of the layers that are added.
     """
 
     stage: int = 0

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
-from benchkit.spaces.base import Architecture
+from benchkit.spaces.base import Architecture, Batch
 from benchkit.spaces.branches.encoding import Branches
 from benchkit.spaces.branches.layers import (
     ConvolutionLayer,
@@ -47,6 +47,7 @@ from benchkit.spaces.branches.layers import (
     whole,
 )
 from benchkit.spaces.branches.layout import Convolution, Layout, Node
+from benchkit.spaces.engine.gated import Figures, GatedNetwork
 from benchkit.spaces.engine.layers import Source
 from benchkit.spaces.engine.network import Network, Recipe, Supernet, check_images, single_row
 from benchkit.spaces.engine.networks import Networks
@@ -60,7 +61,7 @@ class _LayoutNetwork(Network):
 
     Parameters
     ----------
-    recipe : of a ``branches`` space.
+    recipe : Recipe for a ``branches`` space.
     row : int8[d], the slices that exist; None is all.
     """
 
@@ -99,7 +100,7 @@ class BranchNetwork(_LayoutNetwork, Supernet):
 
     Parameters
     ----------
-    recipe : of a ``branches`` space.
+    recipe : Recipe for a ``branches`` space.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -187,7 +188,7 @@ class BranchSubnet(_LayoutNetwork):
 
     Parameters
     ----------
-    recipe : of a ``branches`` space.
+    recipe : Recipe for a ``branches`` space.
     architecture : int8[d], a valid row.
     """
 
@@ -200,7 +201,27 @@ class BranchSubnet(_LayoutNetwork):
         return self._compute(images, kept)
 
 
-NETWORKS = Networks(BranchNetwork, BranchSubnet, BranchNetwork.copy_into)
+class _GatedSlices(GatedNetwork):
+    """Kernel slices: the network has gates of its own."""
+
+    each_image = True
+
+    def __init__(self, network: BranchNetwork) -> None:
+        self._network = network
+        space, _ = network.recipe.of(Branches, NetworkSize)
+        self.groups, self.names = space.groups.astype(np.int64), space.group_names
+
+    def forward(self, images: Tensor, gates: Tensor) -> Tensor:
+        return self._network.gated(images, gates)
+
+    def norms(self) -> Tensor:
+        return self._network.gate_norms()
+
+    def rows(self, keep: Figures, rng: np.random.Generator, n: int) -> Batch:
+        return (rng.random((n, len(self.groups))) < keep[self.groups]).astype(np.int8)
+
+
+NETWORKS = Networks(BranchNetwork, BranchSubnet, BranchNetwork.copy_into, _GatedSlices)
 
 
 def _with_inputs(node: Node, image_channels: int) -> Node:

@@ -30,8 +30,8 @@ class Gates:
 
     Attributes
     ----------
-    chosen : for each position, the operations that run, in ascending order.
-    scales : for each position, a scalar for every operation; None where nothing is scaled.
+    chosen : Operations that run at each position, in ascending order.
+    scales : Scalars of all operations at each position; None where nothing is scaled.
     """
 
     chosen: tuple[tuple[int, ...], ...]

@@ -21,9 +21,9 @@ class Bottleneck(nn.Module):
 
     Parameters
     ----------
-    stride : of the first convolution in the middle.
+    stride : Stride of the first convolution in the middle.
     expansion : hidden channels for each input channel.
-    kernels : of the convolutions in the middle, a side or (height, width).
+    kernels : Kernels of the convolutions in the middle, a side or (height, width).
     depthwise : whether they see every channel by itself.
     squeeze : whether squeeze-and-excitation follows the projection, before the shortcut is added.
     """

@@ -13,6 +13,7 @@ from benchkit.base.limits import check_number
 from benchkit.spaces import record_of
 from benchkit.spaces.base import Space
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine.gated import GatedNetwork
 from benchkit.spaces.engine.initialise import allocate, build
 from benchkit.spaces.engine.network import CandidateNetwork, Network, Recipe, Supernet, single_row
 from benchkit.spaces.engine.networks import Networks
@@ -25,6 +26,7 @@ __all__ = [
     "build_supernet",
     "compile_cells",
     "describe_supernet",
+    "gated",
     "inherit",
 ]
 
@@ -45,12 +47,12 @@ def build_supernet(
 
     Parameters
     ----------
-    space : of a restricted space, the one it restricts counts.
-    classes : outputs of the classifier.
-    image_channels : 3 for colour, 1 for grey.
-    generator : a CPU generator; every parameter is drawn from it.
-    policy : of batch normalisation.
-    size : width and depth; the published ones by default (see `benchkit.spaces.sizes`).
+    space : Space of the architectures; of a restricted space, the one that it restricts counts.
+    classes : Number of outputs of the classifier.
+    image_channels : Number of channels: 3 for colour, 1 for grey.
+    generator : CPU generator; every parameter is drawn from it.
+    policy : Policy of batch normalisation.
+    size : Width and depth; the published ones by default (see `benchkit.spaces.sizes`).
 
     Raises
     ------
@@ -125,6 +127,16 @@ def inherit(supernet: Supernet, architecture: npt.ArrayLike) -> Network:
     return alone.to(next(supernet.parameters()).device)
 
 
+def gated(supernet: Supernet) -> GatedNetwork:
+    """Return the gates of a supernet.
+
+    Raises
+    ------
+    InputError : its parts cannot be left out one by one.
+    """
+    return _networks(supernet.recipe).gates(supernet)
+
+
 def compile_cells(network: nn.Module, **options: Any) -> int:
     """Compile every cell and choice layer of `network`, and return how many there are.
 
@@ -135,7 +147,7 @@ def compile_cells(network: nn.Module, **options: Any) -> int:
 
     Parameters
     ----------
-    options : of ``torch.compile``.
+    options : Options of ``torch.compile``.
 
     Raises
     ------

@@ -29,7 +29,7 @@ class CellGraph:
     inputs : 1 (the last output) or 2 (that of the last block but one, and the last); nodes 0 .. inputs - 1.
     edges : (source, target) of each edge, source before target; nodes beyond the inputs sum their edges.
     outputs : the nodes whose values, concatenated along channels, are the cell's.
-    stride : of the edges that leave the inputs: 2 in a reduction cell.
+    stride : Stride of the edges that leave the inputs: 2 in a reduction cell.
     """
 
     inputs: int

@@ -20,8 +20,8 @@ class Dropout(nn.Module):
 
     Attributes
     ----------
-    rate : in [0, 1); 0 passes everything on.
-    generator : on the device of the values; needed where the rate is not 0.
+    rate : Probability of a drop, in [0, 1); 0 passes everything on.
+    generator : Generator on the device of the values; needed where the rate is not 0.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ def set_dropout(
 
     Parameters
     ----------
-    generator : on the network's device; all that is dropped is drawn from it.
-    path : probability with which an edge of a cell is dropped, in [0, 1).
-    features : probability with which a feature is dropped before the classifier, in [0, 1).
+    generator : Generator on the network's device; all that is dropped is drawn from it.
+    path : Probability with which an edge of a cell is dropped, in [0, 1).
+    features : Probability with which a feature is dropped before the classifier, in [0, 1).
 
     Raises
     ------

@@ -47,7 +47,7 @@ class Recipe:
     space : whose architectures the network computes.
     classes : outputs of the classifier.
     image_channels : 3 for colour, 1 for grey.
-    policy : of batch normalisation.
+    policy : Policy of batch normalisation.
     size : width and depth.
     """
 
@@ -93,7 +93,7 @@ class Network(nn.Module):
 
     Parameters
     ----------
-    recipe : what the network is built from.
+    recipe : Recipe from which the network is built.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -114,7 +114,7 @@ class CandidateNetwork(Supernet):
 
     Parameters
     ----------
-    recipe : what the network is built from.
+    recipe : Recipe from which the network is built.
     stem, body, head : its parts; the body's candidates are those of `present`.
     present : bool[positions, operations], the candidates that exist.
     """

@@ -11,6 +11,7 @@ from torch import nn
 
 from benchkit.spaces.base import Architecture
 from benchkit.spaces.engine.blocks import Mask
+from benchkit.spaces.engine.gated import GatedCandidates, GatedNetwork
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
 
 __all__ = ["Networks", "candidate_networks"]
@@ -22,14 +23,16 @@ class Networks:
 
     Attributes
     ----------
-    supernet : from a recipe to the shared weights of the whole space.
-    alone : from a recipe and a valid row to its stand-alone network.
-    copy : gives a stand-alone network the weights of its supernet, running averages included.
+    supernet : Function from a recipe to the shared weights of the whole space.
+    alone : Function from a recipe and a valid row to its stand-alone network.
+    copy : Function that gives a stand-alone network the weights of its supernet, running averages included.
+    gates : Function from a supernet to its gates; InputError where its parts cannot be left out.
     """
 
     supernet: Callable[[Recipe], Any]
     alone: Callable[[Recipe, Architecture], Any]
     copy: Callable[[Any, Any], None]
+    gates: Callable[[Any], GatedNetwork]
 
 
 def candidate_networks(describe: Callable[[Recipe, Mask], CandidateNetwork]) -> Networks:
@@ -37,14 +40,17 @@ def candidate_networks(describe: Callable[[Recipe, Mask], CandidateNetwork]) -> 
 
     Parameters
     ----------
-    describe : from a recipe and the candidates that exist to their network.
+    describe : Function from a recipe and the candidates that exist to their network.
     """
 
     def supernet(recipe: Recipe) -> CandidateNetwork:
         one = recipe.space.holds(np.zeros(recipe.space.length, dtype=np.int8))
         return describe(recipe, np.ones_like(one))
 
-    return Networks(supernet, lambda recipe, row: describe(recipe, recipe.space.holds(row)), _copy_by_name)
+    def alone(recipe: Recipe, row: Architecture) -> CandidateNetwork:
+        return describe(recipe, recipe.space.holds(row))
+
+    return Networks(supernet, alone, _copy_by_name, GatedCandidates)
 
 
 def _copy_by_name(supernet: nn.Module, alone: nn.Module) -> None:

@@ -34,14 +34,14 @@ def run_with_prefixes(
 
     Parameters
     ----------
-    body : blocks in sequence.
-    entered : what enters the first one, from the stem.
-    gates : of each architecture, without scales.
+    body : Blocks in sequence.
+    entered : Output of the stem, which enters the first block.
+    gates : Gates of each architecture, without scales.
 
     Yields
     ------
     numbers : the architectures with this output, in ascending order; each comes once.
-    output : what calling the blocks one after another gives, bit for bit.
+    output : Result of calling the blocks one after another, bit for bit.
     """
     alike: dict[Key, list[int]] = {}
     for number, each in enumerate(gates):

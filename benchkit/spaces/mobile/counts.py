@@ -77,7 +77,7 @@ class PlannedStage:
     Attributes
     ----------
     inputs, outputs : channels that enter the fixed block at its start, and those of all its layers.
-    stride : of that block, 1 or 2.
+    stride : Stride of that block, 1 or 2.
     layers : mixed operators after it.
     """
 
@@ -107,7 +107,7 @@ def count_mobile_chain(
     Parameters
     ----------
     rows : int8[n, d], valid.
-    side : of the square image.
+    side : Side of the square image.
     """
     side = halved(side) if size.stem_stride == 2 else side
     stem, first = STEM // size.divisor, FIRST // size.divisor

@@ -113,8 +113,8 @@ class Mobile(ProductSpace):
     Parameters
     ----------
     family : ``mobile-small`` or ``mobile-large``.
-    operators : of every layer.
-    depth : number of layers: 21, 16, 11 or 6.
+    operators : Operators of every layer; None is Identity.
+    depth : Number of layers: 21, 16, 11 or 6.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
 
     Parameters
     ----------
-    recipe : of ``mobile-small`` or ``mobile-large``, of any depth.
+    recipe : Recipe for ``mobile-small`` or ``mobile-large``, of any depth.
     present : bool[depth, operators].
     """
     (space, size), policy = recipe.of(Mobile, MobileSize), recipe.policy

@@ -28,9 +28,9 @@ class NASBench101Size(NetworkSize):
 
     Attributes
     ----------
-    channels : of the stem and the first stack; each further stack doubles them.
-    stacks : stacks of cells, with max pooling between them.
-    cells : cells a stack.
+    channels : Channels of the stem and the first stack; each further stack doubles them.
+    stacks : Number of stacks of cells, with max pooling between them.
+    cells : Number of cells in a stack.
 
     Raises
     ------

@@ -15,6 +15,10 @@ Deviations and choices
   in the row. The row is pruned but not packed, so isomorphic rows may use different weights.
 - Batch normalisation is sliced like the kernel.
 - A cell has at most nine edges (A.5), counted after pruning as the space does.
+- A draw of gates names a cell by its open edges (the nine most open of them, where more are:
+  a cell has no more) and the most open operation of each vertex; it is drawn again until input and output
+  are connected. What the cell does not use has no gradient from the images; what it uses is multiplied
+  by one, with the gradient of the relaxed gate (straight-through).
 - The stand-alone network is that of the package ``nasbench-pytorch``, without the empty parameters that it
   keeps as placeholders: they are no weights, and the benchmark does not count them.
 """
@@ -30,8 +34,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchkit.base.errors import InputError
-from benchkit.spaces.base import Architecture
+from benchkit.spaces.base import Architecture, Batch
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
+from benchkit.spaces.engine.gated import Draw, Figures, GatedNetwork, odds_of, square_norms
 from benchkit.spaces.engine.layers import conv_bn, normalise
 from benchkit.spaces.engine.network import Network, Recipe, Supernet, check_images, single_row
 from benchkit.spaces.engine.networks import Networks
@@ -44,6 +49,8 @@ __all__ = ["NETWORKS", "NASBench101Network", "NASBench101Supernet", "SharedCell"
 _CONV3X3, _CONV1X1, _MAXPOOL = range(3)
 _KERNEL = {_CONV3X3: 3, _CONV1X1: 1}
 _EDGES = len(TARGETS)
+_DRAWS = 500  # until gates make a legal cell
+_MOST_EDGES = 9
 _EDGE_INDEX = {pair: index for index, pair in enumerate(zip(SOURCES.tolist(), TARGETS.tolist(), strict=True))}
 
 
@@ -245,7 +252,73 @@ class NASBench101Network(Network):
         return logits
 
 
-NETWORKS = Networks(NASBench101Supernet, NASBench101Network, NASBench101Supernet.copy_into)
+class _GatedGraph(GatedNetwork):
+    """NAS-Bench-101: a gate for each of the 21 edges, and for each operation of the five vertices."""
+
+    def __init__(self, network: NASBench101Supernet) -> None:
+        self._network, self._space = network, network.recipe.space
+        inner = range(1, VERTICES - 1)
+        operations = self._space.arity[-1]
+        self._operations = operations
+        edges = [f"{s}-{t}" for s, t in zip(SOURCES.tolist(), TARGETS.tolist(), strict=True)]
+        self.names = (*edges, *(f"{v}/{o}" for v in inner for o in range(operations)))
+        self.groups = np.arange(len(self.names), dtype=np.int64)
+        cells = [cell for cell in network.modules() if isinstance(cell, SharedCell)]
+        behind: list[list[Tensor]] = []
+        for source, target in zip(SOURCES.tolist(), TARGETS.tolist(), strict=True):
+            projected = [cell.projections[str(target)] for cell in cells] if source == 0 else []
+            behind.append([weight for layer in projected for weight in layer.parameters()])
+        for vertex in inner:
+            for operation in range(operations):
+                name = f"{vertex}_{operation}"
+                layers = [cell.operations[name] for cell in cells if name in cell.operations]
+                behind.append([weight for layer in layers for weight in layer.parameters()])
+        self._behind = behind
+
+    def cells(self, values: Figures) -> Batch:
+        """Return int8[n, 26] for float64[n, 36]: how open every gate is, above 0 where it is open."""
+        edges = values[:, :_EDGES]
+        ninth = np.partition(edges, -_MOST_EDGES, axis=1)[:, [-_MOST_EDGES]]
+        opened = (edges > 0) & (edges >= ninth)
+        operations = values[:, _EDGES:].reshape(len(values), -1, self._operations).argmax(axis=2)
+        return np.concatenate([opened, operations], axis=1).astype(np.int8)
+
+    def row(self, gates: Tensor) -> Batch:
+        """Return int8[1, 26] for relaxed gates, float[1, 36]."""
+        return self.cells(gates.detach().cpu().double().numpy() - 0.5)
+
+    def legal(self, draw: Draw) -> Tensor:
+        for _ in range(_DRAWS):
+            gates = draw()
+            if self._space.is_valid(self.row(gates)).all():
+                return gates
+        raise self._closed()
+
+    def forward(self, images: Tensor, gates: Tensor) -> Tensor:
+        row = self.row(gates)[0]
+        logits: Tensor = self._network(images, row, 1 + gates[0] - gates[0].detach())
+        return logits
+
+    def norms(self) -> Tensor:
+        return square_norms(self._behind, self._network)
+
+    def rows(self, keep: Figures, rng: np.random.Generator, n: int) -> Batch:
+        found = np.empty((0, self._space.length), dtype=np.int8)
+        for _ in range(_DRAWS):
+            noise = rng.logistic(size=(max(n, 64), len(keep)))
+            trial = self.cells(np.log(odds_of(keep)) + noise)
+            found = np.concatenate([found, trial[self._space.is_valid(trial)]])[:n]
+            if len(found) == n:
+                return found
+        raise self._closed()
+
+    def _closed(self) -> InputError:
+        return InputError(
+            f"{_DRAWS} draws of the gates made no cell of {self._space.name}: too few edges stay open"
+        )
+
+
+NETWORKS = Networks(NASBench101Supernet, NASBench101Network, NASBench101Supernet.copy_into, _GatedGraph)
 
 
 def _nasbench_pytorch(

@@ -24,8 +24,8 @@ class DenseCellsSize(NetworkSize):
 
     Attributes
     ----------
-    channels : C of the first stage; the second has 2C, the third 4C.
-    cells : N, cells a stage.
+    channels : Channels C of the first stage; the second has 2C, the third 4C.
+    cells : Number N of cells in a stage.
     """
 
     channels: int = 16

@@ -35,7 +35,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
 
     Parameters
     ----------
-    recipe : of a `DenseCells` space.
+    recipe : Recipe for a `DenseCells` space.
     present : bool[edges, 5].
     """
     (space, size), policy = recipe.of(DenseCells, DenseCellsSize), recipe.policy

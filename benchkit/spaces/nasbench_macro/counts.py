@@ -23,8 +23,8 @@ class NASBenchMacroSize(NetworkSize):
 
     Attributes
     ----------
-    channels : of the stem; each of the three stages doubles them.
-    features : channels before the classifier.
+    channels : Channels of the stem; each of the three stages doubles them.
+    features : Channels before the classifier.
     """
 
     channels: int = 32

@@ -31,7 +31,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
 
     Parameters
     ----------
-    recipe : of the space ``nasbench-macro``.
+    recipe : Recipe for the space ``nasbench-macro``.
     present : bool[8, 3].
     """
     (_, size), policy = recipe.of(NASBenchMacro, NASBenchMacroSize), recipe.policy

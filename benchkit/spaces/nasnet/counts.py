@@ -84,7 +84,7 @@ class PlannedCell:
     Attributes
     ----------
     before, last : channels of the outputs of the last cell but one, and of the last.
-    channels : of each of its nodes; its output has four times as many.
+    channels : Channels of each of its nodes; its output has four times as many.
     reduction : whether it is a reduction cell.
     halves_before : whether the output of the last cell but one is twice as large as that of the last.
     """
@@ -123,7 +123,7 @@ def count_two_cells(
     ----------
     space : says what the choices are.
     rows : int8[n, d], valid.
-    side : of the square image.
+    side : Side of the square image.
     """
     total, side = _stem(size, side, image_channels)
     kinds = space.holds(rows).reshape(len(rows), len(CELLS), len(EDGES), -1)

@@ -107,7 +107,7 @@ def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
 
     Parameters
     ----------
-    recipe : of a `TwoCells` space.
+    recipe : Recipe for a `TwoCells` space.
     present : bool[28, operations of the space].
     """
     (space, size), policy = recipe.of(TwoCells, TwoCellsSize), recipe.policy  # type: ignore[type-abstract]

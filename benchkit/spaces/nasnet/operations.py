@@ -80,8 +80,8 @@ class SeparableConv(Candidate):
 
     Parameters
     ----------
-    kernel, dilation : of the depthwise convolutions.
-    times : how often; the stride is that of the first.
+    kernel, dilation : Side and dilation of the depthwise kernels.
+    times : Number of repetitions; the stride is that of the first.
     """
 
     def __init__(
@@ -163,9 +163,9 @@ def cell_operation(
 
     Parameters
     ----------
-    channels : of the node where the edge starts, and of the one where it ends.
+    channels : Channels of the nodes where the edge starts and ends.
     stride : 1, or 2 on the edges that leave the inputs of a reduction cell.
-    drop : what drops paths, one for all of a network.
+    drop : Drop path, one module for all of a network.
 
     Raises
     ------

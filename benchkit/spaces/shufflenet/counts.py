@@ -95,7 +95,7 @@ def count_shuffle_chain(
     Parameters
     ----------
     rows : int8[n, 20], valid.
-    side : of the square image.
+    side : Side of the square image.
     """
     side = halved(side) if size.stem_stride == 2 else side
     total = conv_bn(image_channels, STEM // size.divisor, 3, side)

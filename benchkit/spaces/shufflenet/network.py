@@ -42,7 +42,7 @@ def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
 
     Parameters
     ----------
-    recipe : of the space ``shufflenet``.
+    recipe : Recipe for the space ``shufflenet``.
     present : bool[20, 4].
     """
     (_, size), policy = recipe.of(ShuffleNet, ShuffleNetSize), recipe.policy
@@ -67,7 +67,7 @@ class ShuffleUnit(nn.Module):
 
     Parameters
     ----------
-    block : what it is made of.
+    block : Parts of the unit.
     layer : its channels and stride.
     """
 

@@ -197,7 +197,7 @@ class NASAS(WeightSharingStrategy):
     def bind(self, supernet: Any, weights: Weights) -> None:
         import torch
 
-        from benchkit.spaces.engine.gated import gated
+        from benchkit.spaces.engine.build import gated
 
         super().bind(supernet, weights)
         setting = self.hyperparameters

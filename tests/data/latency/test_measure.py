@@ -11,8 +11,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from benchkit.analysis.statistics.latency_check import check_sums
 from benchkit.base.errors import InputError
-from benchkit.data.latency.measure import LatencySettings, check_sums, measure_latency
+from benchkit.data.latency.measure import LatencySettings, measure_latency
 from benchkit.data.latency.parts import parts_of
 from benchkit.data.latency.stopwatch import Stopwatch, Timing, Work
 from benchkit.spaces import get_space
@@ -63,7 +64,7 @@ def settings_of(name: str, **changes: Any) -> LatencySettings:
 @pytest.mark.parametrize("name", ["nasbench-macro", "shufflenet", "mobile-small:6"])
 def test_sums_of_parts_are_whole_networks(name: str, clock: FakeClock) -> None:
     settings = settings_of(name)
-    lookup = measure_latency(settings, "cpu", clock=clock)
+    lookup = measure_latency(settings, check_sums, "cpu", clock=clock)
     check = lookup.check
     assert check is not None
     assert len(set(check.measured_ms)) > 5
@@ -82,7 +83,7 @@ def test_sums_of_parts_are_whole_networks(name: str, clock: FakeClock) -> None:
 
 def test_cells_add_up_over_all_of_them(clock: FakeClock) -> None:
     settings = settings_of("nasbench201", check=0)
-    lookup = measure_latency(settings, "cpu", clock=clock)
+    lookup = measure_latency(settings, check_sums, "cpu", clock=clock)
     space = get_space("nasbench201")
     rows = space.sample(np.random.default_rng(5), 50)
     counted = count(space, rows, 10, 8, 3, **settings.size)
@@ -92,7 +93,9 @@ def test_cells_add_up_over_all_of_them(clock: FakeClock) -> None:
 
 
 def test_conditions_say_what_was_measured(clock: FakeClock) -> None:
-    about = measure_latency(settings_of("shufflenet", batch=2, check=0), "cpu", clock=clock).conditions
+    about = measure_latency(
+        settings_of("shufflenet", batch=2, check=0), check_sums, "cpu", clock=clock
+    ).conditions
     assert (about.device, about.threads, about.calls, about.batch) == ("cpu", 1, 1, 2)
     assert (about.image_size, about.classes, about.image_channels) == (16, 7, 3)
     assert about.size == {"divisor": 8, "stem_stride": 2, "strided_stages": 4}
@@ -112,7 +115,9 @@ def test_the_published_images_are_the_default(
 
     monkeypatch.setattr("benchkit.data.latency.measure.Stopwatch", Still)
     size = {"divisor": 8} if name != "nasbench201" else {"channels": 2, "cells": 1}
-    about = measure_latency(LatencySettings(name, batch=1, check=0, size=size), "cpu", clock=clock).conditions
+    about = measure_latency(
+        LatencySettings(name, batch=1, check=0, size=size), check_sums, "cpu", clock=clock
+    ).conditions
     assert (about.image_size, about.classes) == expected
 
 
@@ -145,7 +150,7 @@ def test_equal_modules_on_equal_shapes_are_one_measurement() -> None:
 @pytest.mark.parametrize("name", ["nasbench101", "nasnet", "branches:m@16"])
 def test_networks_without_such_parts_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"the network of {name} has no parts whose times add up"):
-        measure_latency(LatencySettings(name, image_size=8, batch=1, check=0), "cpu")
+        measure_latency(LatencySettings(name, image_size=8, batch=1, check=0), check_sums, "cpu")
 
 
 @pytest.mark.parametrize(
