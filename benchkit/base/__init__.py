@@ -1,4 +1,4 @@
-"""What every room stands on: errors, files that are written whole, and the doors for YAML and JSON."""
+"""Holds what every room stands on: errors, files that are written whole, the doors for YAML and JSON."""
 
 from __future__ import annotations
 

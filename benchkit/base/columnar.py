@@ -1,4 +1,4 @@
-"""The door for Arrow and Parquet files.
+"""Reads Arrow and Parquet files without trusting them.
 
 Arrow trusts what a file says of itself: buffers that are shorter than their arrays, compressed buffers that
 claim to be large, codes beyond their dictionary. Here only what our own files hold is taken: columns of fixed
@@ -8,20 +8,16 @@ width, uncompressed, in one batch, each as long as its buffers are.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, check_regular
 from benchkit.base.parquet_pages import check_pages
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 __all__ = [
     "BYTES",
@@ -48,26 +44,15 @@ _MOST_WIDTH = 4096
 _MOST_TEXT = 500 * MEGABYTE
 # what pyarrow raises on damaged files; a name of a column that is not UTF-8 is a ValueError
 _DAMAGED = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
+    pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, struct.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a column of a Parquet file has to be.
+    """A kind of column of a Parquet file: its name in words, the Arrow types that are of it, and `gaps`.
 
-    Attributes
-    ----------
-    name : in words, for the error.
-    fits : whether a type of Arrow is of this kind.
-    gaps : whether entries may be missing.
+    `gaps` says whether entries may be missing.
     """
 
     name: str
@@ -80,16 +65,16 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind))
 
 
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(pa.types.is_string(_plain(kind)) or pa.types.is_large_string(_plain(kind)))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_fixed_size_binary(kind)) and kind.byte_width > 0
+    return bool(pa.types.is_fixed_size_binary(_plain(kind))) and _plain(kind).byte_width > 0
 
 
 NUMBER = Kind("numbers", is_number)
@@ -107,8 +92,8 @@ def read_arrow(path: Path, what: str) -> pa.Table:
 
     Parameters
     ----------
-    path : file to map.
-    what : name of what it should be, such as ``"table"``, for the error.
+    path : File to map.
+    what : Name of what it should be, such as ``"table"``, for the error.
 
     Raises
     ------
@@ -199,21 +184,22 @@ def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table
 
     Parameters
     ----------
-    path : file to read.
-    columns : by name, what each has to be; others are not read.
-    what : name of what it should be, such as ``"traces"``, for the error.
+    path : File to read.
+    columns : Kind of each column by its name; others are not read.
+    what : Name of what it should be, such as ``"traces"``, for the error.
 
     Raises
     ------
     InputError : no regular file, not Parquet, damaged, more rows or bytes than a file of its size can have, a
         column that is missing or of another kind, or with gaps where it may have none.
     """
-    size = check_regular(path, what, _MOST_PARQUET)
+    import pyarrow.parquet as pq
+
     origin = f"{what} {path}"
-    with _damage(origin, _NO_PARQUET):
-        rows = check_pages(path, set(columns))
-        _check_rows(rows, size, origin)
-    with _damage(origin, _NO_PARQUET), _opened(path, columns) as file:
+    rows = row_count(path, what, columns)
+    texts = [name for name, kind in columns.items() if kind is TEXT]
+    # a long text in every row is kept once
+    with _damage(origin, _NO_PARQUET), pq.ParquetFile(path, read_dictionary=texts) as file:
         schema = file.schema_arrow
         for name, kind in columns.items():
             found = [field.type for field in schema if field.name == name]
@@ -238,13 +224,6 @@ def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table
     return table
 
 
-def _opened(path: Path, columns: Mapping[str, Kind]) -> pq.ParquetFile:
-    import pyarrow.parquet as pq
-
-    # a long text in every row is kept once
-    return pq.ParquetFile(path, read_dictionary=[name for name, kind in columns.items() if kind is TEXT])
-
-
 def _check_widths(table: pa.Table) -> None:
     """Refuse texts so long that they could not be held a row each."""
     import pyarrow.compute as pc
@@ -257,21 +236,21 @@ def _check_widths(table: pa.Table) -> None:
                     raise ValueError(f"it has texts of {longest:,} bytes")
 
 
-def row_count(path: Path, what: str) -> int:
-    """Return the number of rows that a Parquet file says it has; raises as `read_parquet`."""
+def row_count(path: Path, what: str, columns: Collection[str] = ()) -> int:
+    """Return the number of rows that a Parquet file says it has, after a look at the pages of some columns.
+
+    Raises as `read_parquet`.
+    """
     size = check_regular(path, what, _MOST_PARQUET)
-    with _damage(f"{what} {path}", _NO_PARQUET):
-        rows = check_pages(path, ())
-        _check_rows(rows, size, f"{what} {path}")
-        return rows
-
-
-def _check_rows(rows: int, size: int, origin: str) -> None:
+    origin = f"{what} {path}"
+    with _damage(origin, _NO_PARQUET):
+        rows = check_pages(path, columns)
     most = min(_MOST_ROWS, _FEW_ROWS + _ROWS_A_BYTE * size)
     if not 0 <= rows <= most:
         raise InputError(
             f"{origin} is damaged: it says it has {rows:,} rows; a file of its size has {most:,}"
         )
+    return rows
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files compressed by gzip, bzip2 or xz, unpacked a piece at a time and no further than they may be large.
+"""Unpacks files compressed by gzip, bzip2 or xz a piece at a time, and no further than they may be large.
 
 Forty bytes of bzip2 can be 45 MB, and ten times as many of xz a request for 4 GB of memory. A file is known
 by its first bytes, whatever its name is, and stops with an error where its kind cannot be that large.
@@ -20,7 +20,7 @@ from benchkit.base.files import MEGABYTE, check_regular
 __all__ = ["UNPACKING", "Unpacked", "is_compressed", "opened", "unpack"]
 
 UNPACKING = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
-"""What damaged files make the decompressors raise; of the OSErrors those without a number."""
+"""Errors that the decompressors raise on damaged files; of the OSErrors those without a number."""
 
 _CHUNK = 1 << 16
 _XZ_MEMORY = 1 << 27  # bytes that a dictionary of xz may take: xz -9 makes one of 64 MiB
@@ -32,18 +32,18 @@ _MAGIC: dict[bytes, Callable[[], Any]] = {
 
 
 def is_compressed(start: bytes) -> bool:
-    """Return whether a file that starts so is compressed in a way that is known."""
+    """Return whether a file with these first bytes is compressed in a way that is known."""
     return start.startswith(tuple(_MAGIC))
 
 
 class Unpacked(io.RawIOBase):
-    """What a compressed file holds, to be read in one direction.
+    """The content of a compressed file, to be read in one direction.
 
     Parameters
     ----------
-    file : open at the start; one that is not compressed is read as it is.
-    most : largest number of bytes that it may hold.
-    ratio : largest number of bytes that a byte of the file may hold, past the first megabyte; 0 for any.
+    file : File, open at the start; one that is not compressed is read as it is.
+    most : Largest number of bytes that it may hold.
+    ratio : Largest number of bytes that a byte of the file may hold, past the first megabyte; 0 for any.
     """
 
     def __init__(self, file: IO[bytes], most: int, ratio: int = 0) -> None:
@@ -76,7 +76,8 @@ class Unpacked(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         """Return at least one byte and at most so many; none at the end."""
         while True:
-            if not self._pending and (self._decompressor is None or _needs_input(self._decompressor)):
+            # zlib's decompressor always needs more, and says nothing of it
+            if not self._pending and getattr(self._decompressor, "needs_input", True):
                 self._pending = self._read()
                 if not self._pending:
                     if self._decompressor is not None:
@@ -103,20 +104,16 @@ class Unpacked(io.RawIOBase):
         super().close()
 
 
-def _needs_input(decompressor: Any) -> bool:
-    return bool(getattr(decompressor, "needs_input", True))
-
-
 def opened(path: Path, what: str, most: int, unpacked: int, ratio: int = 0) -> io.BufferedReader:
-    """Open a file for reading what it holds, compressed or not.
+    """Open a file for reading its content, compressed or not.
 
     Parameters
     ----------
-    path : file to read.
-    what : name of what it should be, for the error.
-    most : largest number of bytes of the file.
-    unpacked : largest number of bytes that it may hold.
-    ratio : see `Unpacked`.
+    path : File to read.
+    what : Name of what it should be, for the error.
+    most : Largest number of bytes of the file.
+    unpacked : Largest number of bytes that it may hold.
+    ratio : Largest growth; see `Unpacked`.
 
     Raises
     ------
@@ -127,11 +124,8 @@ def opened(path: Path, what: str, most: int, unpacked: int, ratio: int = 0) -> i
 
 
 def unpack(content: bytes, most: int, ratio: int = 0) -> bytes:
-    """Return what compressed bytes hold; those that are not compressed are what they are.
+    """Return what compressed bytes hold; those that are not compressed are returned as they are.
 
-    Raises
-    ------
-    InputError : more than `most` bytes, or than `ratio` times as many as it has.
-    zlib.error, lzma.LZMAError, EOFError, OSError, ValueError : truncated or damaged (`UNPACKING`).
+    Raises InputError for more than `most` bytes, or `ratio` times as many as it has; `UNPACKING` for damage.
     """
     return io.BufferedReader(Unpacked(io.BytesIO(content), most, ratio), _CHUNK).read()

@@ -1,4 +1,4 @@
-"""Which device a training runs on, and what to say when it has no memory left."""
+"""Chooses the device that a training runs on, and explains that its memory is full."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ _CUDA = re.compile(r"cuda(?::([0-9]{1,4}))?")
 def parse_device(text: str) -> torch.device:
     """Return the device that a user named: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-    ``auto`` is the first CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError : it is none of these, or this machine does not have it.
+    ``auto`` is the first CUDA device where there is one, else the CPU. Raises InputError for another name,
+    and for a device that this machine does not have.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if text == "auto":
@@ -41,17 +38,7 @@ def parse_device(text: str) -> torch.device:
 
 @contextmanager
 def explain_memory(batch_size: int, option: str = "--batch-size") -> Iterator[None]:
-    """Turn CUDA's out of memory into one line that says what to try.
-
-    Parameters
-    ----------
-    batch_size : of what runs inside the block.
-    option : sets it.
-
-    Raises
-    ------
-    InputError : the device ran out of memory.
-    """
+    """Turn CUDA's out of memory into an InputError that says what to try; `option` sets the batch size."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -64,7 +51,7 @@ def explain_memory(batch_size: int, option: str = "--batch-size") -> Iterator[No
 
 @contextmanager
 def intra_op_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads on the CPU inside the block, and as many as before after it."""
+    """Let torch use `count` threads on the CPU inside the block, and as many as before after it."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -40,11 +40,11 @@ def retrieve(url: str, known_hash: str, folder: Path, most: int, command: str) -
     place = folder / file
     if place.exists() or place.is_symlink():
         check_regular(place, "download")
-    progress = _Counted(url, most)
+    counted = _Counted(url, most)
+    download = pooch.HTTPDownloader(progressbar=counted, hooks={"response": counted.keep})
     try:
-        return Path(
-            pooch.retrieve(url=url, known_hash=known_hash, fname=file, path=folder, progressbar=progress)
-        )
+        found = pooch.retrieve(url=url, known_hash=known_hash, fname=file, path=folder, downloader=download)
+        return Path(found)
     except InputError:
         raise
     except ValueError as error:  # the checksum is another one
@@ -67,6 +67,11 @@ class _Counted:
     def __init__(self, url: str, most: int) -> None:
         self._url, self._most, self._got = url, most, 0
         self._bar: Any = None  # a file that is there already has no bar
+        self._response: Any = None
+
+    def keep(self, response: Any, *_: Any, **__: Any) -> None:
+        """Remember the response to close; it is what pooch reads from."""
+        self._response = response
 
     @property
     def total(self) -> int:
@@ -84,6 +89,7 @@ class _Counted:
         self._got += count
         if self._got > self._most:
             self.close()  # the error has a line of its own
+            self._response.close()
             raise InputError(f"{self._url} sends more than {self._most / MEGABYTE:,.1f} MB: another file")
         self._bar.update(count)
 

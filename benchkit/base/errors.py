@@ -1,7 +1,7 @@
-"""What every room raises when a user's input cannot be used.
+"""Defines what every room raises when a user's input cannot be used.
 
-The command line shows ``str(error)`` as its one line and exits with code 2, so the text says what
-was given, what is allowed, and what to do next.
+The command line shows ``str(error)`` as its one line and exits with code 2, so the text says what was given,
+what is allowed, and what to do next.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from contextlib import contextmanager
 __all__ = ["MOST_SHOWN", "ArchitectureError", "InputError", "blamed_on", "clipped", "shown", "unknown"]
 
 MOST_SHOWN = 200
-"""Number of characters that an error quotes of what it was given."""
+"""Largest number of characters that an error quotes of what it was given."""
 
-
+# what a wrong value makes numpy, pandas or Python raise
+_FAILED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
 _DEEPEST_SHOWN = 8  # lists in each other
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
@@ -66,31 +67,17 @@ def _repr(given: object, room: int, depth: int) -> str:
 
 @contextmanager
 def blamed_on(what: str) -> Iterator[None]:
-    """Say of kept files that they cannot be used, where a computation from their values fails.
+    """Raise an InputError about kept files where a computation from their values fails.
 
     The doors look at types and ranges, each file by itself. Files that do not fit each other, or figures that
-    no run has, are met where something is made of them.
-
-    Parameters
-    ----------
-    what : name of the files, such as ``"the study in out"``.
-
-    Raises
-    ------
-    InputError : whatever a wrong value makes numpy, pandas or Python raise; one line.
+    no run has, are met where something is made of them. `what` names the files, such as ``"the study in
+    out"``.
     """
     try:
         yield
     except InputError:
         raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        NotImplementedError,
-    ) as error:
+    except _FAILED as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{what} cannot be read, a file of it is damaged: {clipped(reason)}") from error
 
@@ -106,9 +93,9 @@ def unknown(kind: str, given: object, known: Iterable[object], where: str = "") 
     Parameters
     ----------
     kind : Kind of thing that was named, such as ``"dataset"``.
-    given : the name as the user wrote it.
-    known : the allowed names, in the order to print them.
-    where : the thing that has those names, such as ``"table nasbench201"``.
+    given : Name as the user wrote it.
+    known : Allowed names, in the order to print them.
+    where : Thing that has those names, such as ``"table nasbench201"``.
     """
     from difflib import get_close_matches
 

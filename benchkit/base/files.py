@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and read only as far as their kind can be long.
+"""Writes files whole or not at all, and reads them only as far as their kind can be long.
 
 A file from a stranger may be a device that never ends, or a name that leads to one. What is read here is a
 regular file, and no longer than the caller says that such a file can be.
@@ -6,6 +6,7 @@ regular file, and no longer than the caller says that such a file can be.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -21,6 +22,7 @@ __all__ = [
     "MEGABYTE",
     "check_name",
     "check_regular",
+    "file_sha256",
     "is_special",
     "read_bytes",
     "read_text",
@@ -81,10 +83,8 @@ def is_special(target: Path) -> bool:
     """Return whether there is something that is neither a regular file nor a folder, links followed."""
     try:
         mode = target.stat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # where its folder is a file, making it says so
         return False
-    except NotADirectoryError:
-        return False  # the folder that it should lie in is a file: making it says so
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
@@ -109,9 +109,9 @@ def check_regular(path: Path, what: str, most: int | None = None) -> int:
 
     Parameters
     ----------
-    path : file to look at.
-    what : name of what it should be, such as ``"study"``, for the error.
-    most : largest number of bytes that such a file can have; None for no limit.
+    path : File to look at.
+    what : Name of what it should be, such as ``"study"``, for the error.
+    most : Largest number of bytes that such a file can have; None for no limit.
 
     Raises
     ------
@@ -135,13 +135,7 @@ def check_regular(path: Path, what: str, most: int | None = None) -> int:
 
 
 def check_name(name: str | Path, where: str) -> None:
-    """Raise InputError where a file's name is no UTF-8 text, so that no manifest could say it.
-
-    Parameters
-    ----------
-    name : name or path, as Python reads it from a folder or from the command line.
-    where : Thing that has the name, for the error.
-    """
+    """Raise InputError where the name of a file, a thing that `where` says, is no text for a manifest."""
     try:
         str(name).encode()
     except UnicodeEncodeError as error:
@@ -167,12 +161,16 @@ def read_bytes(path: Path, what: str, most: int) -> bytes:
     return content
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, which may be larger than memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_text(path: Path, what: str, most: int) -> str:
     """Return the text of a UTF-8 file of at most `most` bytes, without a byte order mark.
 
-    Raises
-    ------
-    InputError : as `check_regular`, and bytes that are not UTF-8.
+    Raises as `check_regular`, and InputError for bytes that are not UTF-8.
     """
     try:
         return read_bytes(path, what, most).decode("utf-8-sig")

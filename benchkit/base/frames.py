@@ -1,4 +1,4 @@
-"""The door for our own tables kept as CSV, with checks of their columns, and their rows as JSON has them."""
+"""Reads our own tables kept as CSV, with checks of their columns, and writes their rows as JSON has them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def read_frame(path: Path, columns: Mapping[str, type], what: str = "table") -> 
     Parameters
     ----------
     path : CSV file.
-    columns : kind of each column that has to be there, by its name: ``str`` (text), ``object`` (text, some
+    columns : Kind of each column that has to be there, by its name: ``str`` (text), ``object`` (text, some
         may be missing), ``float`` (numbers, some may be missing) or ``int`` (whole numbers). Other columns
         come as they are. A name that ends in ``?`` need not be there.
-    what : name of what it should be, for the error.
+    what : Name of what it should be, for the error.
 
     Raises
     ------
@@ -49,15 +49,13 @@ def read_frame(path: Path, columns: Mapping[str, type], what: str = "table") -> 
         raise InputError(f"{origin} is damaged: {clipped(' '.join(str(error).split()))}") from error
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError(f"{origin} is damaged: its rows have more cells than its header")
-    for name in columns:
-        if not name.endswith("?") and name not in frame:
-            raise InputError(f"{origin} is damaged: it has no column {name}")
+    missing = [name for name in columns if not name.endswith("?") and name not in frame]
+    if missing:
+        raise InputError(f"{origin} is damaged: it has no column {missing[0]}")
     for name, kind in kinds.items():
-        if name not in frame:
+        if name not in frame or kind is object:
             continue
         column = frame[name]
-        if kind is object:
-            continue
         if kind is str:
             if column.isna().any():
                 raise InputError(f"{origin} is damaged: column {name} has an empty cell")

@@ -1,8 +1,9 @@
-"""The door for JSON: limits of size and depth, no key given twice, and one line for what is wrong."""
+"""Reads JSON: limits of size and depth, no key given twice, and one line for what is wrong."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ def read_json(path: Path, what: str = "file", most: int = MOST_BYTES) -> Any:
 
     Parameters
     ----------
-    path : file to read.
-    what : name of what it should be, such as ``"manifest"``, for the error.
-    most : largest number of bytes that it can have.
+    path : File to read.
+    what : Name of what it should be, such as ``"manifest"``, for the error.
+    most : Largest number of bytes that it can have.
 
     Raises
     ------
@@ -37,13 +38,7 @@ def read_json(path: Path, what: str = "file", most: int = MOST_BYTES) -> Any:
 
 
 def parse_json(text: str | bytes, origin: str) -> Any:
-    """Return what a JSON text says; raises as `read_json`.
-
-    Parameters
-    ----------
-    text : JSON text; bytes are UTF-8.
-    origin : Name of its source, for the error.
-    """
+    """Return what a JSON text (bytes are UTF-8) of a named origin says; raises as `read_json`."""
     try:
         value = json.loads(text, object_pairs_hook=_unique)
     except RecursionError as error:
@@ -69,11 +64,8 @@ class _RepeatedKeyError(Exception):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _RepeatedKeyError(key)
-            seen.add(key)
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise _RepeatedKeyError(key)
     return found
 
 
@@ -82,7 +74,7 @@ def _too_deep(origin: str) -> InputError:
 
 
 def depth_of(value: Any, most: int) -> int:
-    """Return how many lists and mappings lie inside each other; where it is more than `most`, `most` + 1."""
+    """Return how many lists and mappings lie inside each other; `most` + 1 where it is more than `most`."""
     level = [value]
     for depth in range(most + 1):
         level = [each for each in level if isinstance(each, dict | list)]

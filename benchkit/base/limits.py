@@ -1,4 +1,4 @@
-"""The ranges of the numbers that a user can give: one name, one range, in options, files and settings alike.
+"""Holds the ranges of the numbers that a user can give: one name, one range, in options, files and settings.
 
 An upper limit is far above what anybody has needed, and below what a machine cannot do: a number that was
 mistyped ends with one line that names the limit, and not after a night or in the kernel's hands.
@@ -59,11 +59,11 @@ class Range:
 
     Attributes
     ----------
-    least, most : smallest and largest number.
-    whole : whether it is a whole number.
-    above : whether `least` itself is left out.
-    below : whether `most` itself is left out.
-    other : one number outside of the range that is taken as well; None for none.
+    least, most : Smallest and largest number.
+    whole : Whether it is a whole number.
+    above : Whether `least` itself is left out.
+    below : Whether `most` itself is left out.
+    other : Number outside of the range that is taken as well; None for none.
     """
 
     least: float
@@ -98,110 +98,82 @@ def _plain(number: float) -> str:
     return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
+_MILLION = 1_000_000
 _NOT_NEGATIVE = Range(0.0, 1e6, whole=False)
+_POSITIVE = Range(0.0, 1e12, whole=False, above=True)
 _SHARE = Range(0.0, 1.0, whole=False, below=True)
-_ANY = Range(-1e12, 1e12, whole=False)
-_COUNTED = Range(1, _MOST)
-_EPOCHS = Range(1, 1_000_000)
 
-RANGES: Mapping[str, Range] = MappingProxyType(
-    {
+
+def _ranges() -> dict[str, Range]:
+    """Return the ranges; names that share one stand in one line."""
+    shared = {
         # studies
         "seed": Range(0, _LARGEST_SEED),
         "seeds": Range(1, MOST_SEEDS),
         "queries": Range(0.0, float(MOST_QUERIES), whole=False, above=True),
-        "simulated_seconds": Range(0.0, 1e12, whole=False, above=True),
-        "score": Range(0, 1_000_000),
-        "run": Range(0, 1_000_000),
+        "simulated_seconds budgets max": _POSITIVE,
+        "score run": Range(0, _MILLION),
         "jobs": Range(1, MOST_JOBS, other=-1),
         "threads": Range(1, MOST_JOBS),
         "workers": Range(0, MOST_JOBS),
-        "sample": _COUNTED,
-        "k": _COUNTED,
-        "max": Range(0.0, 1e12, whole=False, above=True),
+        "sample k": Range(1, _MOST),
         # statistics
-        "n": Range(1, 10_000_000),
+        "n first models": Range(1, 10_000_000),
         "resamples": Range(1, 100_000),
         "fraction": Range(0.0, 1.0, whole=False, above=True),
         "rope": Range(0.0, 1e12, whole=False),
-        "target": _ANY,
-        "budgets": Range(0.0, 1e12, whole=False, above=True),
-        "first": Range(1, 10_000_000),
+        "target": Range(-1e12, 1e12, whole=False),
         "subspaces": Range(2, 10_000),
-        "models": Range(1, 10_000_000),
         # trainings
-        "epochs": _EPOCHS,
-        "supernet_epochs": _EPOCHS,
-        "every": _EPOCHS,
-        "fine_tune": Range(0, 1_000_000),
-        "warmup_epochs": Range(0, 1_000_000),
-        "batch_size": Range(1, 1_000_000),
-        "valid_batch_size": Range(1, 1_000_000),
-        "scoring_batch": Range(1, 1_000_000),
-        "accumulate": Range(1, 1_000_000),
-        "recalibrate": Range(0, 1_000_000),
+        "epochs supernet_epochs every": Range(1, _MILLION),
+        "fine_tune warmup_epochs recalibrate": Range(0, _MILLION),
+        "batch_size valid_batch_size scoring_batch accumulate": Range(1, _MILLION),
         "learning_rate": Range(0.0, 1e30, whole=False, above=True),  # it diverges, and says so
-        "last_learning_rate": _NOT_NEGATIVE,
-        "momentum": _SHARE,
-        "weight_decay": _NOT_NEGATIVE,
-        "clip": Range(0.0, 1e12, whole=False, above=True),
-        "label_smoothing": _SHARE,
-        "drop_path": _SHARE,
-        "dropout": _SHARE,
-        "mixup": _NOT_NEGATIVE,
-        "auxiliary": _NOT_NEGATIVE,
+        "last_learning_rate weight_decay mixup auxiliary": _NOT_NEGATIVE,
+        "momentum label_smoothing drop_path dropout": _SHARE,
+        "clip": _POSITIVE,
         # images and networks
-        "images": _COUNTED,
-        "final_images": _COUNTED,
-        "limit": _COUNTED,
+        "images final_images limit": Range(1, _MOST),
         "image_size": Range(1, 4_096),
         "image_channels": Range(1, 64),
-        "classes": Range(1, 1_000_000),
-        "cutout": Range(0, 4_096),
-        "padding": Range(0, 4_096),
+        "cutout padding": Range(0, 4_096),
         "channels": Range(1, 16_384),
         "cells": Range(1, 1_000),
         "stacks": Range(1, 10),
-        "features": Range(1, 1_000_000),
+        "classes features": Range(1, _MILLION),
         # latencies
-        "batch": Range(1, 1_000_000),
-        "repeats": Range(1, 1_000_000),
-        "warmup": Range(0, 1_000_000),
+        "batch repeats": Range(1, _MILLION),
+        "warmup": Range(0, _MILLION),
         "check": Range(0, 100_000),
     }
-)
+    return {name: found for names, found in shared.items() for name in names.split()}
+
+
+RANGES: Mapping[str, Range] = MappingProxyType(_ranges())
 """The range of every number, by the name of its option, key or field."""
 
 
 def check_number(name: str, value: object, said: str = "") -> None:
-    """Check a number against its range.
+    """Raise an InputError that says the range where a value is no number of it.
 
     Parameters
     ----------
-    name : a key of `RANGES`.
+    name : Key of `RANGES`.
     value : Number that was given.
     said : Name that the user knows it by, such as ``"--seeds"``; `name` where it is empty.
-
-    Raises
-    ------
-    InputError : it is no number, not finite, or out of the range; the line says the range.
     """
     if value not in RANGES[name]:
         raise InputError(f"{said or name} must be {RANGES[name]}; got {shown(value)}")
 
 
 def check_fields(settings: Any, where: str = "", but: Collection[str] = ()) -> None:
-    """Check every field of a dataclass that has a range; None is what nobody gave.
+    """Check every field of a dataclass that has a range; None is what nobody gave. Raises as `check_number`.
 
     Parameters
     ----------
-    settings : a dataclass instance.
+    settings : Instance of a dataclass.
     where : Thing that has these fields, such as ``"training"``, for the error.
-    but : fields that bear the name of a range, and are something else.
-
-    Raises
-    ------
-    InputError : as `check_number`.
+    but : Fields that bear the name of a range, and are something else.
     """
     for each in fields(settings):
         value = getattr(settings, each.name)

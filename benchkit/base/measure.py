@@ -1,4 +1,4 @@
-"""What numbers are of, and how they are written: quantity, unit, direction, digits.
+"""Says what numbers measure and how they are written: quantity, unit, direction, digits.
 
 Deviations and choices
 ----------------------
@@ -24,9 +24,9 @@ class Measure(NamedTuple):
 
     Attributes
     ----------
-    quantity : a table's word for it, such as ``accuracy`` or ``perplexity``.
-    unit : unit of its values, such as ``%``; empty for a pure number.
-    higher_is_better : whether a larger value is a better one.
+    quantity : Name in a table's word, such as ``accuracy`` or ``perplexity``.
+    unit : Unit of its values, such as ``%``; empty for a pure number.
+    higher_is_better : Whether a larger value is a better one.
     """
 
     quantity: str
@@ -75,7 +75,7 @@ class Measure(NamedTuple):
 
 
 ACCURACY = Measure("accuracy", "%", True)
-"""What most tables of the field are of."""
+"""The measure of most tables of the field."""
 
 
 def _decimals(values: Iterable[Any], digits: int) -> int:

@@ -1,4 +1,4 @@
-"""NumPy's files of arrays, ``.npz`` and ``.npy``, read without trusting a word of them.
+"""Reads NumPy's files of arrays, ``.npz`` and ``.npy``, without trusting a word of them.
 
 `numpy.load` makes room for the shape that a header states, evaluates the header as an expression, and takes
 any dtype. Here a header has the one form that NumPy writes; its dtype is one of a short list, its shape must
@@ -55,10 +55,10 @@ def read_npz(path: Path, what: str, most: int, besides: Collection[str] = ()) ->
 
     Parameters
     ----------
-    path : file to read.
-    what : name of what it should be, such as ``"trainings"``, for the error.
-    most : largest number of bytes of such a file.
-    besides : names of members that are no arrays, which are left alone.
+    path : File to read.
+    what : Name of what it should be, such as ``"trainings"``, for the error.
+    most : Largest number of bytes of such a file.
+    besides : Names of members that are no arrays, which are left alone.
 
     Raises
     ------
@@ -119,27 +119,19 @@ def _array(file: IO[bytes], size: int) -> Array:
         raise InputError(f"its shape {shown(shape)} needs {math.prod(shape) * item:,} bytes; it has {left:,}")
     fortran = match["fortran"] == "True"
     array: Array = np.empty(shape[::-1] if fortran else shape, dtype=np.dtype(text))
-    _fill(file, array)
+    at = 0
+    while at < array.nbytes:
+        chunk = file.read(min(_CHUNK, array.nbytes - at))
+        if not chunk:
+            raise InputError("it is truncated")
+        array.reshape(-1).view(np.uint8)[at : at + len(chunk)] = np.frombuffer(chunk, np.uint8)
+        at += len(chunk)
     check_items(array)
     return array.T if fortran else array
 
 
-def _fill(file: IO[bytes], array: Array) -> None:
-    """Read the bytes of an array in C order."""
-    if not array.nbytes:
-        return
-    room = array.reshape(-1).view(np.uint8).data
-    at = 0
-    while at < len(room):
-        chunk = file.read(min(_CHUNK, len(room) - at))
-        if not chunk:
-            raise InputError("it is truncated")
-        room[at : at + len(chunk)] = chunk
-        at += len(chunk)
-
-
 def check_items(array: Array) -> None:
-    """Refuse bytes that are no value of their dtype: numpy meets them later, in a place that says less."""
+    """Refuse bytes that are no value of their dtype, before numpy meets them in a place that says less."""
     kind = array.dtype.kind
     if not array.nbytes:
         return

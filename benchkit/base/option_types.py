@@ -40,9 +40,9 @@ def check_option(said: str, value: Any, kind: Any) -> None:
 
     Parameters
     ----------
-    said : name of the option, as the error says it.
+    said : Name of the option, as the error says it.
     value : Value as YAML reads it.
-    kind : annotation of the field; one that is not known here takes everything.
+    kind : Annotation of the field; one that is not known here takes everything.
 
     Raises
     ------
@@ -67,25 +67,20 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    if get_origin(kind) in (Union, UnionType):
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
         return any(_fits(value, each) for each in get_args(kind))
-    if get_origin(kind) is Literal:
+    if origin is Literal:
         return value in get_args(kind)
-    if get_origin(kind) in (tuple, list, Sequence):
+    if origin in (tuple, list, Sequence):
         if not isinstance(value, list | tuple):
             return False
         parts = [each for each in get_args(kind) if each is not Ellipsis]
         return not parts or all(any(_fits(item, part) for part in parts) for item in value)
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, Integral) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool)
-    if kind is type(None):
-        return value is None
-    plain = get_origin(kind) or kind
-    return isinstance(value, plain) if plain in (str, dict) else True
+    if kind in (int, float):
+        return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+    plain = origin or kind
+    return isinstance(value, plain) if plain in (bool, str, dict, type(None)) else True
 
 
 def _described(kind: Any) -> str:

@@ -1,4 +1,4 @@
-"""How large a Parquet file says that it is, from its footer and the headers of its pages.
+"""Checks the size that a Parquet file says it has, in its footer and in the headers of its pages.
 
 A page states the size that it is unpacked to, and Arrow makes room for it; a few bytes can state gigabytes.
 Of some wrong footers Arrow does not raise an error, it ends the process. Both are written in Thrift's compact
@@ -37,15 +37,8 @@ _UNPACKED, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
 def check_pages(path: Path, columns: Collection[str]) -> int:
     """Read the footer and the headers of all pages of some columns; return the number of rows.
 
-    Parameters
-    ----------
-    path : the Parquet file.
-    columns : names of the columns that are going to be read.
-
-    Raises
-    ------
-    ValueError : no Parquet file, a page that does not lie in the file, is larger than `MOST_PAGE`, or all
-        larger than `MOST_TOTAL`, or pages of another number of values than their column.
+    Raises ValueError for no Parquet file, a page that does not lie in the file, is larger than `MOST_PAGE`,
+    or all larger than `MOST_TOTAL`, or pages of another number of values than their column.
     """
     total = 0
     with path.open("rb") as file:
@@ -124,8 +117,11 @@ def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
             raise ValueError("a page does not lie in the file")
         if unpacked > MOST_PAGE:
             raise ValueError(f"a page is unpacked to {unpacked / MEGABYTE:,.0f} MB")
-        held = _values(said.get(_DATA, said.get(_DATA_2)))
-        if held > values or _values(said.get(_DICTIONARY)) > max(unpacked, 1):
+        held, entries = (
+            0 if page is None else _whole(_structure(page).get(1))
+            for page in (said.get(_DATA, said.get(_DATA_2)), said.get(_DICTIONARY))
+        )
+        if held > values or entries > max(unpacked, 1):
             raise ValueError("a page has another number of values than its column")
         values -= held
         total += unpacked
@@ -133,10 +129,6 @@ def _walk(file: BinaryIO, start: int, end: int, values: int) -> int:
     if values > 0:
         raise ValueError("a column has fewer values than it says")
     return total
-
-
-def _values(page: Any) -> int:
-    return 0 if page is None else _whole(_structure(page).get(1))
 
 
 def _header(file: BinaryIO, start: int) -> tuple[int, dict[int, Any]]:

@@ -1,4 +1,4 @@
-"""What a document has to look like: the types and ranges of those of its parts that are used.
+"""Checks what a document looks like: the types and ranges of those of its parts that are used.
 
 A shape is one of
 
@@ -8,6 +8,7 @@ A shape is one of
 ``dict``, ``list``        any object, any list
 ``object``                anything
 `Number`                  a number in a range
+`Digest`                  the hexadecimal text of a hash
 `Each`                    an object whose values, whatever their names, all have one shape
 `Maybe`                   the shape, or null
 ``[shape]``               a list whose parts all have the shape
@@ -34,13 +35,7 @@ _NAMES = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number between two bounds, both allowed.
-
-    Attributes
-    ----------
-    low, high : bounds; a NaN lies between none.
-    whole : whether it has to be a whole number.
-    """
+    """A number, maybe a whole one, between two bounds, both allowed; a NaN lies between none."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -83,7 +78,7 @@ def check_shape(value: Any, shape: Any, origin: str, place: str = "") -> Any:
     value : Part of a document.
     shape : Shape that it should have, see the module.
     origin : Name of its source, such as ``"manifest out/manifest.json"``, for the error.
-    place : names of the keys that lead to the value, for the error.
+    place : Names of the keys that lead to the value, for the error.
 
     Raises
     ------

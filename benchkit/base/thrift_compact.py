@@ -1,4 +1,4 @@
-"""Structures in Thrift's compact protocol, read without a schema.
+"""Reads structures in Thrift's compact protocol, without a schema.
 
 Protocol: Apache Thrift, "Thrift Compact protocol encoding". Integers are zigzag varints, a field's head is
 its distance to the one before and its type.
@@ -19,15 +19,9 @@ _INTEGERS = (4, 5, 6)
 def read_structure(content: bytes) -> tuple[dict[int, Any], int]:
     """Return the structure at the start of some bytes, and how many bytes it takes.
 
-    Returns
-    -------
     By the number of the field: int, bool, bytes, list, or a dict for a structure inside; a floating-point
-    number and a map are None.
-
-    Raises
-    ------
-    IndexError : it goes on beyond the content.
-    ValueError : no such structure, or one that is nested too deeply.
+    number and a map are None. Raises IndexError where it goes on beyond the content, and ValueError for no
+    such structure, or one that is nested too deeply.
     """
     reader = _Reader(content)
     return reader.structure(0), reader.place
@@ -38,8 +32,7 @@ class _Reader:
         self._content, self.place = content, 0
 
     def structure(self, depth: int) -> dict[int, Any]:
-        if depth > _DEEPEST:
-            raise ValueError("it is nested too deeply")
+        self._check_depth(depth)
         found: dict[int, Any] = {}
         number = 0
         while (head := self._byte()) != 0:
@@ -65,19 +58,16 @@ class _Reader:
             self._check_depth(depth)
             return [self._value(head & 15, depth + 1, inside=True) for _ in range(many)]
         if kind == _MAP:
-            self._map(depth)
+            many = self._varint()
+            self._check_depth(depth)
+            kinds = self._byte() if many else 0
+            for _ in range(many):
+                self._value(kinds >> 4, depth + 1, inside=True)
+                self._value(kinds & 15, depth + 1, inside=True)
             return None
         if kind == _STRUCTURE:
             return self.structure(depth + 1)
         raise ValueError("it has a field of no known type")
-
-    def _map(self, depth: int) -> None:
-        many = self._varint()
-        self._check_depth(depth)
-        kinds = self._byte() if many else 0
-        for _ in range(many):
-            self._value(kinds >> 4, depth + 1, inside=True)
-            self._value(kinds & 15, depth + 1, inside=True)
 
     def _check_depth(self, depth: int) -> None:
         if depth > _DEEPEST:

@@ -1,4 +1,4 @@
-"""The door for YAML: numbers are decimal, text stays text, and a small file cannot become a large one.
+"""Reads YAML: numbers are decimal, text stays text, and a small file cannot become a large one.
 
 PyYAML reads YAML 1.1, in which ``010`` is 8, ``3_0`` is 30, ``1:30`` is 90, ``on`` is true and ``2024-05-01``
 is a date. Here plain scalars follow the core schema of YAML 1.2: ``null``, ``true`` and ``false``, decimal
@@ -78,9 +78,10 @@ class _CoreSchema(yaml.SafeLoader):
                 waiting += [(child, text, verbatim) for child in node.value]
             elif isinstance(node, yaml.MappingNode):
                 for key, child in node.value:
-                    exact = verbatim or (isinstance(key, yaml.ScalarNode) and key.value in self.verbatim)
-                    kept = text or exact or (isinstance(key, yaml.ScalarNode) and key.value in self.texts)
-                    if verbatim and isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                    scalar = isinstance(key, yaml.ScalarNode)
+                    exact = verbatim or (scalar and key.value in self.verbatim)
+                    kept = text or exact or (scalar and key.value in self.texts)
+                    if verbatim and scalar and key.tag != _MERGE:
                         key.tag = _TEXT  # a choice named 1 or null
                     waiting.append((child, kept, exact))
 
@@ -153,10 +154,10 @@ def read_yaml(
 
     Parameters
     ----------
-    path : file to read.
-    what : name of what the file should be, for the error.
-    texts : keys, at any depth, below which numbers and booleans are text as it is written; null stays null.
-    verbatim : keys, at any depth, below which everything is text as it is written, null and keys included.
+    path : File to read.
+    what : Name of what the file should be, for the error.
+    texts : Keys, at any depth, below which numbers and booleans are text as it is written; null stays null.
+    verbatim : Keys, at any depth, below which everything is text as it is written, null and keys included.
 
     Raises
     ------
@@ -168,14 +169,9 @@ def read_yaml(
 
 def parse_yaml(text: str, origin: str, texts: Collection[str] = (), verbatim: Collection[str] = ()) -> Any:
     """Return what a YAML text says; `origin` says in errors where it comes from. Raises as `read_yaml`."""
-    keys, exact = texts, verbatim
-
-    class Loader(_CoreSchema):
-        texts = keys
-        verbatim = exact
-
+    loader = type("Loader", (_CoreSchema,), {"texts": texts, "verbatim": verbatim})
     try:
-        return yaml.load(text, Loader=Loader)
+        return yaml.load(text, Loader=loader)
     except RecursionError as error:
         raise InputError(f"{origin} is nested deeper than {_DEEPEST} levels") from error
     except (yaml.YAMLError, ValueError) as error:

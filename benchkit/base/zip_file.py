@@ -1,4 +1,4 @@
-"""Zip archives from strangers: opened only as far as their kind can be large.
+"""Opens zip archives from strangers only as far as their kind can be large.
 
 Python's zipfile reads the whole directory of an archive before anyone can ask how long it is: some 100 bytes
 of a file become an object of a kilobyte. Here the directory has a limit, and so has what each member says
@@ -20,20 +20,13 @@ from pathlib import Path
 from benchkit.base.errors import InputError, shown
 from benchkit.base.files import MEGABYTE, check_regular
 
-__all__ = ["DAMAGED", "opened_zip"]
+__all__ = ["opened_zip"]
 
-DAMAGED = (
-    zipfile.BadZipFile,
-    NotImplementedError,  # a method of compression, or a version, that zipfile does not have
-    RuntimeError,  # encrypted
-    ValueError,
-    OverflowError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What a damaged archive makes zipfile raise, when it is opened and when a member is read."""
+# NotImplementedError: a method of compression, or a version, that zipfile lacks; RuntimeError: encrypted
+_DAMAGED = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OverflowError, EOFError, struct.error,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 _DIRECTORY_ENTRY = 1_000  # bytes that an entry of the directory may take: names and extra fields are short
 _ENCRYPTED = 1
@@ -63,12 +56,12 @@ def opened_zip(
 
     Parameters
     ----------
-    path : archive to read.
-    what : name of what it should be, such as ``"parts of a study"``, for the error.
-    most : largest number of bytes of such a file.
-    members : largest number of members.
-    unpacked : largest number of bytes that all members together unpack to.
-    methods : ways of compression that such a file uses.
+    path : Archive to read.
+    what : Name of what it should be, such as ``"parts of a study"``, for the error.
+    most : Largest number of bytes of such a file.
+    members : Largest number of members.
+    unpacked : Largest number of bytes that all members together unpack to.
+    methods : Ways of compression that such a file uses.
 
     Raises
     ------
@@ -87,7 +80,7 @@ def opened_zip(
         raise InputError(f"cannot read {what} {path}: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or 'damaged'}") from error
-    except (MemoryError, *DAMAGED) as error:
+    except (MemoryError, *_DAMAGED) as error:
         raise InputError(f"cannot read {what} {path}: damaged or cut short") from error
 
 

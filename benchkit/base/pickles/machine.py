@@ -1,4 +1,4 @@
-"""Run the instructions of a pickle, those that make plain data.
+"""Runs those instructions of a pickle that make plain data.
 
 Python's own unpicklers trust lengths: a number of 4 bytes makes the C one reserve memory for 4 billion
 objects, a length of 8 bytes any number of bytes, and neither can be told where to stop. This one makes
@@ -32,14 +32,7 @@ _double = struct.Struct(">d").unpack_from
 
 
 class Machine(Stack):
-    """Runs one pickle after another from a file.
-
-    Parameters
-    ----------
-    file : open at the start of the first.
-    limits : upper limits of what each pickle takes.
-    encoding : encoding of texts in a pickle of Python 2, ``ASCII`` or ``latin1``.
-    """
+    """Runs one pickle after another from a file; see `Stack`."""
 
     def __init__(self, file: IO[bytes], limits: Limits, encoding: str = "ASCII") -> None:
         super().__init__(file, limits, encoding)
@@ -48,10 +41,8 @@ class Machine(Stack):
     def load(self) -> Any:
         """Run the next pickle; return what it holds.
 
-        Raises
-        ------
-        InputError : it does what is not data, or too much of it.
-        EOFError, LookupError, ValueError, struct.error : it is truncated or damaged.
+        Raises InputError where it does what is not data, or too much of it; EOFError, LookupError, ValueError
+        or struct.error where it is truncated or damaged.
         """
         self.clear()
         self._run()
@@ -133,16 +124,13 @@ class Machine(Stack):
                 return
             else:
                 self.at = at
-                self._rare(code)
+                if at > self.end:
+                    raise EOFError
+                instruction = _INSTRUCTIONS.get(code)
+                if instruction is None:
+                    raise InputError(f"it has an instruction that is not for data ({bytes((code,))!r})")
+                instruction(self)
                 buffer, at, safe = self.buffer, self.at, self.safe
-
-    def _rare(self, code: int) -> None:
-        if self.at > self.end:
-            raise EOFError
-        instruction = _INSTRUCTIONS.get(code)
-        if instruction is None:
-            raise InputError(f"it has an instruction that is not for data ({bytes((code,))!r})")
-        instruction(self)
 
 
 def _counted(method: Callable[[Machine, int], object], width: int) -> Callable[[Machine], object]:
@@ -211,14 +199,5 @@ _INSTRUCTIONS = {code[0]: instruction for code, instruction in _RARE.items()}
 _FLOAT, _MEMOIZE, _TEXT, _BYTES = (
     code[0] for code in (pickle.BINFLOAT, pickle.MEMOIZE, pickle.SHORT_BINUNICODE, pickle.SHORT_BINBYTES)
 )
-_INT1, _INT2, _INT4, _GET1, _GET4, _STOP = (
-    code[0]
-    for code in (
-        pickle.BININT1,
-        pickle.BININT2,
-        pickle.BININT,
-        pickle.BINGET,
-        pickle.LONG_BINGET,
-        pickle.STOP,
-    )
-)
+_INT1, _INT2, _INT4 = (code[0] for code in (pickle.BININT1, pickle.BININT2, pickle.BININT))
+_GET1, _GET4, _STOP = (code[0] for code in (pickle.BINGET, pickle.LONG_BINGET, pickle.STOP))

@@ -1,10 +1,10 @@
-"""Read a pickle from the internet as data: nothing that it names is called.
+"""Reads a pickle from the internet as data: nothing that it names is called.
 
 A pickle is a program. Its GLOBAL instructions name any function of any module, and REDUCE calls it, so that
 opening a hostile file with `pickle.load` runs whatever its author wished; and a state that lies to numpy
-reads and writes memory that is not there. Here `pickle_machine` runs the few instructions that make data,
-within limits, and `pickle_values` has what may be named: containers, and numpy's dtypes, arrays and scalars,
-made by our own code of checked parts.
+reads and writes memory that is not there. Here `machine` runs the few instructions that make data, within
+limits, and `values` has what may be named: containers, and numpy's dtypes, arrays and scalars, made by our
+own code of checked parts.
 
 `stream_entries` reads a pickled dictionary of millions of objects in the memory of a few: it hands out each
 entry of the dictionary below one key as soon as that entry is complete, and forgets it.
@@ -42,7 +42,7 @@ _ENTRY = Limits(program=8_000_000, payload=1_000_000, made=100_000, kept=1_000_0
 # an entry of the official files has 84 to 326 kB, the list of all names 1.4 MB
 
 Consume = Callable[[Any, Any], None]
-"""Called with an entry's key and value."""
+"""Function of an entry's key and value."""
 
 
 @contextmanager
@@ -77,9 +77,9 @@ def load_pickle(
 
     Parameters
     ----------
-    source : pickle, or a file that can seek, open at its start.
-    where : what to call it in errors.
-    encoding : of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
+    source : Pickle, or a file that can seek, open at its start.
+    where : Name of the source in errors.
+    encoding : Encoding of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
     limits : Largest sizes that it may have.
 
     Raises
@@ -96,7 +96,7 @@ def load_pickles(
     encoding: str = "ASCII",
     limits: Limits | None = None,
 ) -> list[Any]:
-    """Return what so many pickles hold, one after another in a file; raises as `load_pickle`."""
+    """Return what `count` pickles hold, one after another in a file; raises as `load_pickle`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     start = file.tell()
     with _told(where):
@@ -127,11 +127,11 @@ def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) 
 
     Parameters
     ----------
-    source : a file, open at the start of the pickle.
-    below : the key of the dictionary ``{number: entry}`` whose entries, dictionaries with texts for keys, are
+    source : File, open at the start of the pickle.
+    below : Key of the dictionary ``{number: entry}`` whose entries, dictionaries with texts for keys, are
         handed out.
-    consume : called with each number and entry, in the file's order; its InputErrors are passed on.
-    where : what to call the file in errors.
+    consume : Function called with each number and entry, in the file's order; its InputErrors are passed on.
+    where : Name of the file in errors.
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""The stack and the memo of a pickle, and what its instructions do with them.
+"""Keeps the stack and the memo of a pickle, and does with them what its instructions say.
 
 Every instruction checks what it is applied to: a list is appended to, a dictionary has items set, a stand-in
-is called (see `pickle_values`), and only what was announced as an array or a dtype has its state set.
+is called (see `values`), and only what was announced as an array or a dtype has its state set. `machine` says
+which instruction is which method.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ _MAPPINGS = (dict, OrderedDict, defaultdict)
 
 
 class Stack(Tape):
-    """What a pickle works with.
+    """The objects that a pickle works with.
 
     Parameters
     ----------
-    file : open at the start of the pickle.
-    limits : upper limits of what it takes.
-    encoding : encoding of texts in a pickle of Python 2, ``ASCII`` or ``latin1``.
+    file : File, open at the start of the pickle.
+    limits : Upper limits of what it takes.
+    encoding : Encoding of texts in a pickle of Python 2, ``ASCII`` or ``latin1``.
 
     Attributes
     ----------
-    stack : objects that wait.
-    marks : heights of the stack that MARK remembers.
-    memo : number -> object to refer back to.
-    unfilled : number of arrays that were announced and have no content yet.
+    stack : Objects that wait.
+    marks : Heights of the stack that MARK remembers.
+    memo : Number -> object to refer back to.
+    unfilled : Number of arrays that were announced and have no content yet.
     """
 
     def __init__(self, file: IO[bytes], limits: Limits, encoding: str) -> None:
@@ -70,7 +71,7 @@ class Stack(Tape):
     # -- the stack ----------------------------------------------------------------------------
 
     def pop(self, count: int) -> list[Any]:
-        """Take so many objects from the stack; not past the last mark."""
+        """Take `count` objects from the stack; not past the last mark."""
         start = len(self.stack) - count
         if start < (self.marks[-1] if self.marks else 0):
             raise IndexError("it takes more from its stack than is there")
@@ -85,33 +86,31 @@ class Stack(Tape):
         return self.pop(len(self.stack) - self.marks.pop())
 
     def top(self) -> Any:
-        """Return what stands on top, and stays."""
+        """Return the object on top, which stays."""
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
             raise IndexError("it takes more from its stack than is there")
         return self.stack[-1]
 
     def mark(self) -> None:
-        """MARK."""
         self.marks.append(len(self.stack))
         if len(self.marks) > self.limits.made:
             raise InputError("more marks than a file of results has")
 
     def drop(self) -> None:
-        """POP: the object on top, or the mark."""
+        """Take the object on top, or the mark."""
         if self.marks and self.marks[-1] == len(self.stack):
             self.marks.pop()
         else:
             self.pop(1)
 
     def double(self) -> None:
-        """DUP."""
         top = self.top()
         if type(top) in (Blank, Dtype):
             raise InputError("it doubles an array before its content")
         self.stack.append(top)
 
     def make(self, made: Any) -> None:
-        """Put on the stack what takes more memory than the instruction has bytes."""
+        """Put on the stack an object that takes more memory than its instruction has bytes."""
         self._made += 1
         if self._made > self.limits.made:
             raise InputError(f"more than {self.limits.made:,} lists and dictionaries: no file of results")
@@ -133,32 +132,28 @@ class Stack(Tape):
         raise LookupError(f"it refers to object {key:,}, which is not there")
 
     def store(self, key: int) -> None:
-        """Remember the object on top under a number: PUT, BINPUT, LONG_BINPUT."""
+        """Remember the object on top under a number."""
         self.memo[key] = self.top()
 
     # -- containers ---------------------------------------------------------------------------
 
     def dictionary(self) -> None:
-        """DICT."""
-        made: dict[Any, Any] = {}
-        _set_items(made, self.pop_marked())
-        self.make(made)
+        items = self.pop_marked()
+        self.make({})
+        self.set_items(items)
 
     def frozen(self) -> None:
-        """FROZENSET."""
         members = self.pop_marked()
         check_keys(members)
         self.make(frozenset(members))
 
     def append(self, items: list[Any]) -> None:
-        """APPEND, APPENDS."""
         target = self.top()
         if type(target) is not list:
             raise InputError(f"it appends to a {type(target).__name__}")
         target.extend(items)
 
     def add_items(self) -> None:
-        """ADDITEMS."""
         members = self.pop_marked()
         target = self.top()
         if type(target) is not set:
@@ -167,38 +162,38 @@ class Stack(Tape):
         target.update(members)
 
     def set_items(self, items: list[Any]) -> None:
-        """SETITEM, SETITEMS: key, value, key, value."""
+        """Set items of the mapping on top: key, value, key, value."""
         target = self.top()
         if type(target) not in _MAPPINGS:
             raise InputError(f"it sets items of a {type(target).__name__}")
-        _set_items(target, items)
+        keys = items[::2]
+        if 2 * len(keys) != len(items):
+            raise InputError("a key without a value")
+        check_keys(keys)
+        target.update(zip(keys, items[1::2], strict=True))
 
     def set_marked(self) -> None:
-        """SETITEMS."""
         self.set_items(self.pop_marked())
 
     # -- names and calls ----------------------------------------------------------------------
 
     def name_in_lines(self) -> None:
-        """GLOBAL."""
         module, name = self.line(), self.line()
         self.stack.append(find(str(module, "utf-8"), str(name, "utf-8")))
 
     def name_on_stack(self) -> None:
-        """STACK_GLOBAL."""
         module, name = self.pop(2)
         if type(module) is not str or type(name) is not str:
             raise InputError("it asks for a name that is no text")
         self.stack.append(find(module, name))
 
     def reduce(self) -> None:
-        """REDUCE."""
         made = call(*self.pop(2))
         self.unfilled += type(made) is Blank
         self.make(made)
 
     def build(self) -> None:
-        """BUILD: the array takes the place of its announcement."""
+        """Set a state; an array takes the place of its announcement."""
         (state,) = self.pop(1)
         target = self.top()
         set_state(target, state)
@@ -212,13 +207,12 @@ class Stack(Tape):
             raise InputError("it has an array without its content")
 
     def tensors(self) -> None:
-        """PERSID, BINPERSID: how torch writes its storages."""
+        """Refuse a persistent name, which torch gives to its storages."""
         raise InputError("it holds tensors (network weights), not only results")
 
     # -- numbers and texts --------------------------------------------------------------------
 
     def protocol(self) -> None:
-        """PROTO."""
         version = self.integer(1)
         if version > pickle.HIGHEST_PROTOCOL:
             raise InputError(f"protocol {version} is not known")
@@ -232,51 +226,38 @@ class Stack(Tape):
         return int(digits)
 
     def decimal(self) -> None:
-        """INT, LONG: 00 and 01 are no numbers."""
+        """Read a number; 00 and 01 are truth values."""
         line = self.buffer[self.at : self.at + 3]
         number = self.digits()
         self.stack.append(bool(number) if line in (b"00\n", b"01\n") else number)
 
     def float_in_line(self) -> None:
-        """FLOAT."""
         self.stack.append(float(self.line()))
 
     def long(self, size: int) -> None:
-        """LONG1, LONG4."""
         if size > _LONGEST_NUMBER:
             raise InputError(f"an integer of {size:,} bytes")
         self.stack.append(int.from_bytes(self.take(size), "little", signed=True))
 
     def text(self, size: int) -> None:
-        """BINUNICODE, BINUNICODE8."""
         raw = self.take(size)
         if size > _LATIN and max(raw) > _LAST_OF_LATIN:
             raise InputError(f"a text of {size:,} bytes, which is no data in Latin-1")
         self.stack.append(str(raw, "utf-8", "surrogatepass"))
 
     def text_in_line(self) -> None:
-        """UNICODE."""
         raw = self.line(long=True)
         if len(raw) > _LATIN and _PAST_LATIN.search(raw):
             raise InputError(f"a text of {len(raw):,} bytes, which is no data in Latin-1")
         self.stack.append(str(raw, "raw-unicode-escape"))
 
     def old_text(self, size: int) -> None:
-        """BINSTRING, SHORT_BINSTRING."""
         self.stack.append(str(self.take(size), self._encoding))
 
     def quoted(self) -> None:
-        """STRING: with the escapes that Python 2 writes, and no other."""
+        """Read a text with the escapes that Python 2 writes, and no other."""
         line = self.line()
         if not _QUOTED.fullmatch(line):
             raise InputError("a text that is not quoted as Python 2 does")
         raw, _ = codecs.escape_decode(line[1:-1])
         self.stack.append(str(raw, self._encoding))
-
-
-def _set_items(target: dict[Any, Any], items: list[Any]) -> None:
-    keys = items[::2]
-    if 2 * len(keys) != len(items):
-        raise InputError("a key without a value")
-    check_keys(keys)
-    target.update(zip(keys, items[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""The bytes of a pickle, read as they are needed and counted: what it takes has an upper limit.
+"""Reads the bytes of a pickle as they are needed, and counts them: what it takes has an upper limit.
 
 A length in a pickle is a claim. Here nothing is reserved for it: what is long is read only if `Limits` allow
 it, and only as far as there are bytes.
@@ -20,14 +20,14 @@ _LONGEST_LINE = 1000  # of a text instruction
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a pickle may take (of a file that is read entry by entry: an entry).
+    """Largest sizes of a pickle (of a file that is read entry by entry: of an entry).
 
     Attributes
     ----------
-    program : number of bytes of instructions, long texts and bytes apart.
-    payload : number of bytes of long texts and bytes, all together.
-    made : number of lists, dictionaries, sets, tuples and calls.
-    kept : number of objects in memory for the pickle to refer back to.
+    program : Number of bytes of instructions, long texts and bytes apart.
+    payload : Number of bytes of long texts and bytes, all together.
+    made : Number of lists, dictionaries, sets, tuples and calls.
+    kept : Number of objects in memory for the pickle to refer back to.
     """
 
     program: int = 12_000_000
@@ -37,20 +37,15 @@ class Limits:
 
 
 class Tape:
-    """A file, read from where it stands.
-
-    Parameters
-    ----------
-    file : open for reading.
-    limits : upper limits of what is read since `start_counting`.
+    """A file, read from where it stands, within limits that count since `start_counting`.
 
     Attributes
     ----------
-    buffer : bytes that were read and may not have been used yet; at the end of the file zeros follow, so
+    buffer : Bytes that were read and may not have been used yet; at the end of the file zeros follow, so
         that a short instruction finds the bytes that it takes, and the end after it.
-    at : position in the buffer.
-    end : number of bytes in the buffer that are of the file.
-    safe : position up to which a short instruction is whole.
+    at : Position in the buffer.
+    end : Number of bytes in the buffer that are of the file.
+    safe : Position up to which a short instruction is whole.
     """
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
@@ -96,13 +91,7 @@ class Tape:
         self.buffer = content + bytes(_MARGIN) if self._ended else content
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes.
-
-        Raises
-        ------
-        EOFError : there are fewer.
-        InputError : more than the limits allow.
-        """
+        """Return the next bytes; raise EOFError for fewer, InputError for more than the limits allow."""
         if size > _MARGIN:
             self._take_long(size)
         elif self.at + size > self.end:
@@ -130,12 +119,7 @@ class Tape:
         return int.from_bytes(self.take(size), "little")
 
     def line(self, long: bool = False) -> bytes:
-        """Return the text up to the end of the line, without it.
-
-        Parameters
-        ----------
-        long : whether it may be as long as the limits allow; otherwise it is a name or a number.
-        """
+        """Return the text up to the end of the line; where it is not `long`, it is a name or a number."""
         looked = 0
         while (stop := self.buffer.find(b"\n", self.at + looked, self.end)) < 0:
             looked = self.end - self.at

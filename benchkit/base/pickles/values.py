@@ -1,4 +1,4 @@
-"""What a pickle may ask for by name: stand-ins that make plain values of checked parts, and nothing else.
+"""Makes plain values of what a pickle asks for by name, of checked parts, and nothing else.
 
 A pickle names `numpy.dtype` and `numpy.ndarray` and fills them by BUILD; given to numpy, a state that lies
 about flags, sizes or pointers makes it read and write memory that is not there. Nothing here hands such a
@@ -15,6 +15,7 @@ import math
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -36,44 +37,32 @@ _LARGEST_KEY = 2**60  # integers past it can be chosen to collide
 _LONGEST_KEY = 8  # members of a tuple
 
 
+@dataclass(eq=False, slots=True)
 class StandIn:
-    """A name that a pickle may use.
+    """A name that a pickle may use, and the function that a call of it runs; None if it cannot be called."""
 
-    Attributes
-    ----------
-    name : Its name in errors.
-    make : Function that a call of it runs on the arguments; None if it cannot be called.
-    """
-
-    __slots__ = ("make", "name")
-
-    def __init__(self, name: str, make: Callable[..., Any] | None = None) -> None:
-        self.name = name
-        self.make = make
+    name: str
+    make: Callable[..., Any] | None = None
 
 
+@dataclass(eq=False, slots=True)
 class Dtype:
     """A dtype: kind, size as it is written, and order of bytes, which alone BUILD can set."""
 
-    __slots__ = ("kind", "order", "size")
-
-    def __init__(self, kind: str, size: int, order: str) -> None:
-        self.kind = kind
-        self.size = size
-        self.order = order
+    kind: str
+    size: int
+    order: str
 
     def numpy(self) -> np.dtype[Any]:
         """Return it as numpy has it."""
         return _numpy_dtype(self.order, self.kind, self.size)
 
 
+@dataclass(eq=False, slots=True)
 class Blank:
     """An array that was announced, and is not there before its state is."""
 
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value: npt.NDArray[Any] | None = None
+    value: npt.NDArray[Any] | None = None
 
 
 @cache  # the list of dtypes is short
@@ -82,12 +71,7 @@ def _numpy_dtype(order: str, kind: str, size: int) -> np.dtype[Any]:
 
 
 def find(module: str, name: str) -> StandIn:
-    """Return what a name stands for.
-
-    Raises
-    ------
-    InputError : it is none of `ALLOWED`; nothing is imported to find out.
-    """
+    """Return what a name stands for; raise InputError for a name not in `ALLOWED`, without importing it."""
     try:
         return ALLOWED[module, name]
     except KeyError:
@@ -99,12 +83,7 @@ def find(module: str, name: str) -> StandIn:
 
 
 def call(function: Any, arguments: Any) -> Any:
-    """Return what a stand-in makes of arguments (REDUCE).
-
-    Raises
-    ------
-    InputError : it is no stand-in that can be called, or not with such arguments.
-    """
+    """Return what a stand-in makes of arguments (REDUCE); raise InputError where they do not fit."""
     if type(function) is not StandIn or function.make is None or type(arguments) is not tuple:
         name = function.name if type(function) is StandIn else type(function).__name__
         raise InputError(f"it calls {name}, which is not plain data: refused")
@@ -117,9 +96,7 @@ def call(function: Any, arguments: Any) -> Any:
 def set_state(target: Any, state: Any) -> None:
     """Fill what was announced (BUILD): the content of an array, or the byte order of a dtype.
 
-    Raises
-    ------
-    InputError : anything else, or a state that is not of that form.
+    Raises InputError for anything else, and for a state that is not of that form.
     """
     if type(target) is Dtype:
         _build_dtype(target, state)
@@ -161,7 +138,7 @@ def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
 
 
 def _default(factory: Any = None) -> defaultdict[Any, Any]:
-    """Return an empty dictionary; what is made of a missing key is not the pickle's to say."""
+    """Return an empty dictionary; the pickle does not say what a missing key becomes."""
     if factory is not None and type(factory) is not StandIn:
         raise InputError(f"it makes a defaultdict of a {type(factory).__name__}")
     return defaultdict()
@@ -173,19 +150,11 @@ def _set(members: Any = ()) -> set[Any]:
     return set(given)
 
 
-def _frozenset(members: Any = ()) -> frozenset[Any]:
-    return frozenset(_set(members))
-
-
 def _sequence(name: str, given: Any) -> list[Any] | tuple[Any, ...]:
     if type(given) not in (list, tuple):
         raise InputError(f"it makes a {name} of a {type(given).__name__}")
     found: list[Any] | tuple[Any, ...] = given
     return found
-
-
-def _bytes() -> bytes:
-    return b""  # as Python 3 writes it for Python 2; any other goes by `_encode`
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
@@ -233,16 +202,10 @@ def _build_dtype(found: Dtype, state: Any) -> None:
         raise InputError("the state of a dtype is not as numpy writes it")
     version, order, *parts, size, alignment, flags = state[:8]
     sizes = (-1, item_bytes(found.kind, found.size))
-    if (
-        type(version) is not int
-        or version not in (3, 4)
-        or type(order) is not str
-        or order not in _ORDERS
-        or parts != [None, None, None]
-        or {type(size), type(alignment), type(flags)} != {int}
-        or size not in sizes
-        or flags not in _FLAGS
-    ):
+    plain = {type(version), type(size), type(alignment), type(flags)} == {int} and type(order) is str
+    if not plain or parts != [None, None, None] or order not in _ORDERS:
+        raise InputError("the state of a dtype is not that of bool, integer, float, bytes or text: refused")
+    if version not in (3, 4) or size not in sizes or flags not in _FLAGS:
         raise InputError("the state of a dtype is not that of bool, integer, float, bytes or text: refused")
     _ordered_dtype(found, order)
 
@@ -294,8 +257,8 @@ _NDARRAY = StandIn("numpy.ndarray")
 def _allowed() -> dict[tuple[str, str], StandIn]:
     makers: dict[str, Callable[..., Any] | None] = {
         "set": _set,
-        "frozenset": _frozenset,
-        "bytes": _bytes,
+        "frozenset": lambda members=(): frozenset(_set(members)),
+        "bytes": lambda: b"",  # as Python 3 writes it for Python 2; any other goes by `_encode`
         **dict.fromkeys(("bool", "dict", "float", "int", "list", "str")),  # what a defaultdict is made of
     }
     found = {

@@ -83,7 +83,10 @@ def list_folder(path: Path) -> FolderListing:
     if len(tests) > 1:
         raise InputError(f"{path} has both test/ and val/ with classes in them: leave one of them")
     try:
-        parts = {name: _part(path, name) for name in ("train", tests[0])}
+        parts = {
+            name: {folder.name: list(_pictures(path, folder)) for folder in _subfolders(path / name)}
+            for name in ("train", tests[0])
+        }
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     classes = tuple(parts["train"])
@@ -118,12 +121,8 @@ def _subfolders(path: Path) -> list[Path]:
     return found
 
 
-def _part(path: Path, name: str) -> dict[str, list[tuple[str, int]]]:
-    """Return class -> (relative path, bytes) of each of its pictures, all in the order of their names."""
-    return {folder.name: list(_pictures(path, folder)) for folder in _subfolders(path / name)}
-
-
 def _pictures(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield relative path and number of bytes of each picture, in the order of the names."""
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir():
             check_name(file.name, f"the name of a picture in {folder}")
@@ -169,10 +168,11 @@ def read_folder(listing: FolderListing, image_size: int | None = None) -> Loaded
     ------
     InputError : a file is not a picture; or they differ in size, or are not square, and no size is given.
     """
-    parts = [_read_part(files, image_size) for files in (listing.train, listing.test)]
+    lists = (listing.train, listing.test)
+    parts = [[_read(files, index, image_size) for index in range(len(files))] for files in lists]
     channels = max(picture.shape[2] for pictures in parts for picture in pictures)
     first = parts[0][0].shape
-    for files, pictures in zip((listing.train, listing.test), parts, strict=True):
+    for files, pictures in zip(lists, parts, strict=True):
         for name, picture in zip(files.files, pictures, strict=True):
             if picture.shape[:2] != first[:2] or picture.shape[0] != picture.shape[1]:
                 raise InputError(
@@ -184,15 +184,12 @@ def read_folder(listing: FolderListing, image_size: int | None = None) -> Loaded
         LabelledImages(
             np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in pictures]), files.labels
         )
-        for files, pictures in zip((listing.train, listing.test), parts, strict=True)
+        for files, pictures in zip(lists, parts, strict=True)
     )
     return Loaded(train, test, listing.class_names, "a folder of images")
 
 
-def _read_part(files: FileList, image_size: int | None) -> list[Images]:
+def _read(files: FileList, index: int, image_size: int | None) -> Images:
     if image_size is None:
-        return [read_picture(files, index) for index in range(len(files))]
-    return [
-        squared(picture_bytes(files, index), image_size, str(files.root / name))
-        for index, name in enumerate(files.files)
-    ]
+        return read_picture(files, index)
+    return squared(picture_bytes(files, index), image_size, str(files.root / files.files[index]))

@@ -1,4 +1,4 @@
-"""Tables of real results: their format, where they are found, and how they are made."""
+"""Holds tables of real results: their format, where they are found, and how they are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the buffers of an Arrow file to numpy arrays, without a copy and without pandas.
+"""Makes numpy arrays of the buffers of an Arrow file, without a copy and without pandas.
 
 The arrays are those of `benchkit.base.columnar.read_arrow`, whose buffers are as long as they say.
 """
@@ -54,7 +54,7 @@ def fixed_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def filled(column: pa.Array, point: int = 0) -> npt.NDArray[np.bool_]:
-    """Return bool[n]: which entries of a column have a value; of a column of lists, at this point of them."""
+    """Return bool[n]: which entries of a column have a value; of a column of lists, at one point of them."""
     if pa.types.is_fixed_size_list(column.type):
         return np.asarray(~np.isnan(to_numpy(column.flatten()).reshape(len(column), -1)[:, point]))
     return np.asarray(~to_numpy(column.is_null(nan_is_null=True)))

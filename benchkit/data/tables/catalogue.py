@@ -30,12 +30,7 @@ def table_names() -> list[str]:
 
 
 def table_path(name: str) -> Path:
-    """Return the file of a table.
-
-    Raises
-    ------
-    InputError : there is no such table; it lists those there are.
-    """
+    """Return the file of a table; where there is none, raise an InputError that lists those there are."""
     embedded = _EMBEDDED / f"{name}{_SUFFIX}"
     if is_entry(name) and embedded.is_file():
         return embedded
@@ -49,12 +44,7 @@ def table_path(name: str) -> Path:
 
 
 def imported_path(name: str) -> Path:
-    """Return where an imported table of that name is kept.
-
-    Raises
-    ------
-    InputError : the name is malformed or that of an embedded table.
-    """
+    """Return the path of an imported table; raise InputError for a malformed or an embedded table's name."""
     check_entry(name, "table")
     if name in _tables(_EMBEDDED):
         raise InputError(f"{shown(name)} is an embedded table; choose another name with --as")
@@ -64,9 +54,7 @@ def imported_path(name: str) -> Path:
 def open_table(name: str | Path) -> Table:
     """Open a table by name, or by the path of its file (a `Path`, or a string that ends in .arrow).
 
-    Raises
-    ------
-    InputError : no such table, or a file that cannot be read.
+    Raises InputError where there is no such table, or its file cannot be read.
     """
     if not isinstance(name, str | Path):
         raise InputError(f"a table is opened by its name or its path, not by {shown(name)}")

@@ -1,4 +1,4 @@
-"""Find what a user calls ``params``, ``flops``, ``latency`` and so on among a table's columns, in one unit.
+"""Finds ``params``, ``flops``, ``latency`` and other costs among a table's columns, in one unit.
 
 ==============  ========  ====================================================================
 cost            unit      names that mean it, beside the cost's own
@@ -15,7 +15,9 @@ Deviations and choices
 - The first of these that there is: a column of the data set itself, a column that names no data set (empty,
   ``all``), a static column, a column of the one other data set that has it. `CostColumn.source` says which.
 - Among columns that mean one cost, the mean over runs goes first, then the epochs asked for, then the longest
-  training, then the plainest name (``latency`` before ``latency_pixel3``). What is still not one is refused.
+  training, then the plainest name (``latency`` before ``latency_pixel3``). Where several are left, the cost
+  is
+  refused.
 - A column's stated unit counts, then the unit in its name, then the quantity's usual one: without any,
   parameters and multiply-adds are single ones if every network has ten thousand; smaller numbers, which may
   be millions, and times are refused.
@@ -78,15 +80,15 @@ def _counted(words: tuple[str, ...]) -> Mapping[str, float]:
 
 
 class Cost(NamedTuple):
-    """What a user limits or draws by name.
+    """A cost that a user limits or draws by name.
 
     Attributes
     ----------
-    unit : unit in which its values are given.
-    label : name for an axis, with the unit.
-    words : words of which a column's name has one.
-    units : units that a column may be in -> their size in the base unit.
-    scale : number of `unit` in one base unit.
+    unit : Unit in which its values are given.
+    label : Name for an axis, with the unit.
+    words : Words of which a column's name has one.
+    units : Units that a column may be in -> their size in the base unit.
+    scale : Number of `unit` in one base unit.
     """
 
     unit: str
@@ -117,13 +119,13 @@ class CostColumn:
 
     Attributes
     ----------
-    cost : key of `COST_NAMES`, or the name of a quantity that has no other.
-    unit : unit of `values`.
-    label : name for an axis, with the unit.
-    metric : column; None for a static column.
-    name : the column's name: of its metric, or its own.
-    quantity : the column's own word for it, such as ``latency_seconds``.
-    factor : number of `unit` in one of the column's own unit.
+    cost : Key of `COST_NAMES`, or the name of a quantity that has no other.
+    unit : Unit of `values`.
+    label : Name for an axis, with the unit.
+    metric : Metric of the column; None for a static column.
+    name : Name of the column: that of its metric, or its own.
+    quantity : Quantity in the column's own word, such as ``latency_seconds``.
+    factor : Number of `unit` in one of the column's own unit.
     values : float64[n], one for each entry of the table, in `unit`; NaN where there is none.
     source : Origin of the figures, for a person: the column's name, and its owner where that is not expected.
     """
@@ -155,14 +157,14 @@ def find_cost(
 
     Parameters
     ----------
-    cost : key of `COST_NAMES`, or a quantity or static column of the table by its own name.
-    dataset : data set whose cost is wanted; None is any.
-    epochs : length of training whose cost is preferred, where a table has it for several.
-    elsewhere : whether the column of another data set will do.
+    cost : Key of `COST_NAMES`, or a quantity or static column of the table by its own name.
+    dataset : Data set whose cost is wanted; None is any.
+    epochs : Length of training whose cost is preferred, where a table has it for several.
+    elsewhere : Whether the column of another data set will do.
 
     Raises
     ------
-    InputError : no column or several say that they hold the cost, or its unit is not known; one line.
+    InputError : no column or several say that they hold the cost, or its unit is not known.
     """
     found = _candidates(table, cost, dataset, elsewhere)
     if not found:
@@ -217,10 +219,7 @@ def _candidates(table: Table, cost: str, dataset: str | None, elsewhere: bool) -
 
 
 def _means(name: str, cost: str) -> tuple[int, str] | None:
-    """Return how many words of a column's name say something else than the cost, and the unit in it.
-
-    None where the name does not say that it is this cost.
-    """
+    """Return the number of a column's other words and the unit in its name; None for another cost."""
     if name == cost:
         return -1, ""
     if cost not in COST_NAMES:
@@ -250,16 +249,9 @@ def _choose(
         metric = candidate.metric
         if metric is None:
             return (candidate.place, candidate.plainness)
-        return (
-            candidate.place,
-            candidate.plainness,
-            bool(metric.variant),
-            metric.split is not None,
-            metric.run is not None,
-            metric.epochs != epochs,
-            -(metric.epochs or 0),
-            metric.run or 0,
-        )
+        not_plain = bool(metric.variant), metric.split is not None, metric.run is not None
+        length = metric.epochs != epochs, -(metric.epochs or 0)
+        return (candidate.place, candidate.plainness, *not_plain, *length, metric.run or 0)
 
     found = sorted(found, key=order)
     best = found[0]
@@ -299,24 +291,18 @@ def _unit(
     unit = (stated or chosen.named_unit).strip().lower()
     if unit:
         if unit not in about.units:
-            known = (
-                "s, ms, us" if about.units is _TIMES else "J, Wh, kWh" if cost == "energy" else "count, M, G"
-            )
+            known = {"kWh": "J, Wh, kWh", "millions": "count, M, G"}.get(about.unit, "s, ms, us")
             raise InputError(
                 f"table {table.name}: {chosen.name} is in {shown(stated)}, which is no unit of {cost}: "
                 f"known are {known} and the like"
             )
-        return _round(about.units[unit] * about.scale), about.unit, about.label
+        # 1e-6 for what multiplying gives as 9.999...e-7
+        return float(f"{about.units[unit] * about.scale:.12g}"), about.unit, about.label
     present = raw[~np.isnan(raw)]
-    if about.units is _TIMES or cost == "energy" or not (present >= _PLAINLY_SINGLE).all():
-        examples = "s or ms" if about.units is _TIMES else "kWh" if cost == "energy" else "count, M or G"
+    if about.unit != "millions" or not (present >= _PLAINLY_SINGLE).all():
+        examples = {"kWh": "kWh", "millions": "count, M or G"}.get(about.unit, "s or ms")
         raise InputError(
             f"table {table.name}: {chosen.name} does not say in which unit it is, so it cannot serve as "
             f"{cost}: give its column a unit, such as {examples}"
         )
     return about.scale, about.unit, about.label
-
-
-def _round(factor: float) -> float:
-    """Return 1e-6 for what multiplying gave as 9.999...e-7."""
-    return float(f"{factor:.12g}")

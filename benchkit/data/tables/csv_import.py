@@ -21,7 +21,8 @@ and the direction (``better: higher`` or ``lower``) that the mapping says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,9 @@ from benchkit.spaces.categorical import CategoricalSpace
 __all__ = ["ColumnMapping", "Mapping", "import_csv", "load_mapping"]
 
 Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+_Check = tuple[Metric, Rows, Values]
+"""A column of the table, the rows of the file behind it, and the figures of all rows."""
 
 _MOST_RUNS = 1000
 _SLICE = 1 << 15  # rows at a time that are compared with the written file
@@ -59,9 +63,9 @@ def import_csv(
     ----------
     path : CSV file.
     mapping : Meaning of its columns.
-    target : table file to write.
-    name : name of the table.
-    space_name : name of a built-in space; None where `mapping` defines the choices.
+    target : Table file to write.
+    name : Name of the table.
+    space_name : Name of a built-in space; None where `mapping` defines the choices.
 
     Returns
     -------
@@ -93,9 +97,7 @@ def import_csv(
     figures = read_numbers(sheet, mapping.metrics, quantities)
 
     columns: dict[Metric, Column] = {}
-    checks: list[
-        tuple[Metric, npt.NDArray[np.int64], Values]
-    ] = []  # a column, the rows behind it, its figures
+    checks: list[_Check] = []
     for entry, metric, values in zip(mapping.metrics, metrics, figures, strict=True):
         quantity = quantities[entry.quantity]
         better = None if entry.quantity in QUANTITIES else "higher" if quantity.higher_is_better else "lower"
@@ -104,31 +106,22 @@ def import_csv(
             content[entries.entry[chosen]] = values[chosen]
             columns[each] = Column(content, entry.note, unit=quantity.unit, better=better)  # type: ignore[arg-type]
             checks.append((each, chosen, values))
+    file = path.name.encode("utf-8", "backslashreplace").decode()
     source = TableSource(
         name=name,
         space=described,
-        title=mapping.title or f"{entries.n:,} architectures imported from {_name_of(path)}",
+        title=mapping.title or f"{entries.n:,} architectures imported from {file}",
         source=mapping.source,
         licence=mapping.licence,
-        source_sha256={_name_of(path): sheet.sha256},
+        source_sha256={file: sheet.sha256},
         warnings=tuple(mapping.warnings),
         extra={"ignored_columns": sheet.ignored} if sheet.ignored else {},
     )
-
-    def by_name(table: Table) -> None:
-        _check_by_name(table, sheet, texts, checks)
-
+    by_name = partial(_check_by_name, sheet=sheet, texts=texts, checks=checks)
     write_table(target, source, rows[entries.first], columns, check=by_name)
-    return (*_left_out(sheet), *entries.notes())
-
-
-def _name_of(path: Path) -> str:
-    return path.name.encode("utf-8", "backslashreplace").decode()
-
-
-def _left_out(sheet: Sheet) -> list[str]:
     names = ", ".join(sheet.ignored[:20]) + (", ..." if len(sheet.ignored) > 20 else "")
-    return [f"columns that the mapping does not name were left out: {names}"] if names else []
+    left_out = [f"columns that the mapping does not name were left out: {names}"] if names else []
+    return (*left_out, *entries.notes())
 
 
 def _columns_of_architectures(mapping: Mapping, space: Space) -> list[str]:
@@ -157,23 +150,15 @@ def _parsed(sheet: Sheet, texts: Sequence[str], space: Space) -> Batch:
     return batch
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The rows of the file that are one run, int64[k]."""
-
-    number: int
-    rows: npt.NDArray[np.int64]
-
-
 class _Entries:
-    """Which entry of the table each row of the file belongs to, and which run of it the row is.
+    """The entry of the table to which each row of the file belongs, and the run of it that the row is.
 
     Attributes
     ----------
-    n : number of entries.
-    entry : int64[rows], the entry of each row.
-    first : int64[n], the first row of each entry.
-    runs : rows of each run; a single one where no architecture is repeated.
+    n : Number of entries.
+    entry : int64[rows], entry of each row.
+    first : int64[n], first row of each entry.
+    runs : Rows of each run, int64[k], by its number; a single one where no architecture is repeated.
     """
 
     def __init__(self, sheet: Sheet, texts: Sequence[str], space: Space, rows: Batch, repeats: bool) -> None:
@@ -204,36 +189,30 @@ class _Entries:
         self.n = len(first)
         self._seen = np.array(seen)
         order = np.argsort(run, kind="stable")
-        parts = np.split(order, np.searchsorted(run[order], np.arange(1, run.max() + 1)))
-        self.runs = [_Run(number, part) for number, part in enumerate(parts)]
+        self.runs = np.split(order, np.searchsorted(run[order], np.arange(1, run.max() + 1)))
 
-    def columns(
-        self, entry: ColumnMapping, metric: Metric, values: Values
-    ) -> list[tuple[Metric, npt.NDArray[np.int64]]]:
+    def columns(self, entry: ColumnMapping, metric: Metric, values: Values) -> list[tuple[Metric, Rows]]:
         """Return the columns of the table that a column of the file makes, each with its rows of the file.
 
         Where architectures are repeated these are its runs; what depends on no training, such as parameters,
-        is one column where the rows of an architecture agree.
-
-        Raises
-        ------
-        InputError : the mapping numbers a run as well.
+        is one column where the rows of an architecture agree. Raises InputError where the mapping numbers a
+        run too.
         """
         if len(self.runs) == 1:
-            return [(metric, self.runs[0].rows)]
+            return [(metric, self.runs[0])]
         if entry.run is not None:
             raise InputError(
                 f"column {entry.column}: repeats: runs numbers the runs of repeated rows; "
                 f"leave out run: {entry.run}"
             )
-        if entry.split is None and entry.epochs is None and not len(self._deviating(values)):
+        agree = not len(differing(values[self.first][self.entry], values))
+        if entry.split is None and entry.epochs is None and agree:
             return [(metric, self.first)]
-        there = [each for each in self.runs if not np.isnan(values[each.rows]).all()]
-        return [(replace(metric, run=each.number), each.rows) for each in there]
-
-    def _deviating(self, values: Values) -> npt.NDArray[np.int64]:
-        """Return the rows whose figure is not that of their entry's first row."""
-        return differing(values[self.first][self.entry], values)
+        return [
+            (replace(metric, run=number), rows)
+            for number, rows in enumerate(self.runs)
+            if not np.isnan(values[rows]).all()
+        ]
 
     def notes(self) -> list[str]:
         if len(self.runs) == 1:
@@ -243,18 +222,8 @@ class _Entries:
         return [f"{len(self.entry):,} rows are {each} of each of {self.n:,} architectures"]
 
 
-def _check_by_name(
-    table: Table,
-    sheet: Sheet,
-    texts: Sequence[str],
-    checks: Sequence[tuple[Metric, npt.NDArray[np.int64], Values]],
-) -> None:
-    """Ask the written table for every architecture of the file by its text, and compare all figures.
-
-    Raises
-    ------
-    InputError : an answer is not the figure in the file.
-    """
+def _check_by_name(table: Table, sheet: Sheet, texts: Sequence[str], checks: Sequence[_Check]) -> None:
+    """Ask the written table for every architecture of the file by its text, and compare all figures."""
     entries = np.empty(len(texts), dtype=np.int64)
     for start in range(0, len(texts), _SLICE):
         batch = np.array([table.base_space.parse(text) for text in texts[start : start + _SLICE]])

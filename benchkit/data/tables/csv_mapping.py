@@ -1,4 +1,4 @@
-"""The column file: which column of a CSV file holds which architecture or figure.
+"""Reads the column file: which column of a CSV file holds which architecture or figure.
 
 What a user names (options, data sets, quantities, notes) is text as it stands there: the option ``0010`` is
 not 8 and not 10, and ``null`` is an option like any other.
@@ -34,7 +34,7 @@ def _no_truth_value(given: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
-"""What a user names."""
+"""Text as a user writes it."""
 Name = Annotated[Text, Field(min_length=1)]
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value)]
@@ -49,11 +49,11 @@ class ColumnMapping(_Strict):
 
     Attributes
     ----------
-    column : name of the column.
-    dataset, split, epochs, run, quantity, variant : parts of its `Metric`.
-    scale : factor from the column's figures to those of the table; 100 turns fractions into percent.
+    column : Name of the column.
+    dataset, split, epochs, run, quantity, variant : Parts of its `Metric`.
+    scale : Factor from the column's figures to those of the table; 100 turns fractions into percent.
     note : Remark for readers of the column.
-    unit : unit of the figures after scaling; empty for that of a known quantity, or for a pure number.
+    unit : Unit of the figures after scaling; empty for that of a known quantity, or for a pure number.
     better : ``higher`` or ``lower``; needed once for each quantity that is not in `QUANTITIES`.
     """
 
@@ -74,13 +74,13 @@ class ColumnMapping(_Strict):
 
 
 class Mapping(_Strict):
-    """How the columns of a CSV file map to a space and its metrics.
+    """Columns of a CSV file as a space and its metrics.
 
     Attributes
     ----------
-    metrics : columns of figures.
-    architecture : name of the column with the space's notation; None where each choice has a column.
-    choices : options of each choice, in the order of a row; None for a built-in space.
+    metrics : Columns of figures.
+    architecture : Name of the column with the space's notation; None where each choice has a column.
+    choices : Options of each choice, in the order of a row; None for a built-in space.
     repeats : ``runs`` where the rows of one architecture are its runs, in the order of the file; None where
         an architecture may have one row only.
     title, source, licence, warnings : Facts for readers of the table.
@@ -98,10 +98,8 @@ class Mapping(_Strict):
     def quantities(self) -> dict[str, Quantity]:
         """Return the unit and the direction of every quantity that is named.
 
-        Raises
-        ------
-        InputError : an unknown quantity without a direction, or columns that contradict each other or what is
-            known of the quantity.
+        Raises InputError for an unknown quantity without a direction, and for columns that contradict each
+        other or the known quantity.
         """
         return {name: self._quantity(name) for name in dict.fromkeys(each.quantity for each in self.metrics)}
 
@@ -142,12 +140,7 @@ def _agreed(quantity: str, key: str, stated: dict[str, str]) -> str | None:
 
 
 def load_mapping(path: Path) -> Mapping:
-    """Read the YAML file that describes a CSV file.
-
-    Raises
-    ------
-    InputError : no such file, not YAML, an unknown key or a value of the wrong type.
-    """
+    """Read the YAML file that describes a CSV file; raise InputError where it is none or has other keys."""
     data = read_yaml(path, "mapping", texts=_TEXTS, verbatim=("choices",))
     try:
         return Mapping.model_validate(data)

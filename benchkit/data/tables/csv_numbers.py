@@ -1,4 +1,4 @@
-"""The figures of a CSV file, from the ways in which people write them.
+"""Reads the figures of a CSV file, from the ways in which people write them.
 
 A number has a decimal point. A decimal comma, or commas between thousands, is read where the file as a whole
 leaves no doubt which of them it is. ``%`` is read where the figure is in percent.
@@ -36,9 +36,9 @@ def read_numbers(
 
     Parameters
     ----------
-    sheet : cells.
-    entries : columns to read.
-    quantities : unit and direction of each quantity.
+    sheet : Cells of the file.
+    entries : Columns to read.
+    quantities : Unit and direction of each quantity.
 
     Raises
     ------
@@ -50,12 +50,7 @@ def read_numbers(
 
 
 def _comma(sheet: Sheet, entries: Sequence[ColumnMapping]) -> str | None:
-    """Return what a comma becomes: ``.`` for a decimal comma, nothing between thousands, None where unread.
-
-    Raises
-    ------
-    InputError : it may be either.
-    """
+    """Return what replaces a comma (``.``, or nothing between thousands), or None where none is read."""
     decimal = thousands = True
     example: tuple[int, str, str] | None = None
     for name in dict.fromkeys(entry.column for entry in entries):

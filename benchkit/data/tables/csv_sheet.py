@@ -1,4 +1,4 @@
-"""The cells of a CSV file: no row shifted, no column renamed, no option lost.
+"""Reads the cells of a CSV file: no row shifted, no column renamed, no option lost.
 
 A general reader takes the option ``None`` for a missing cell, numbers lines without the blank ones, and moves
 the columns of a row that has a cell too many. Here the separator is the one under which the line of names has
@@ -11,7 +11,6 @@ import codecs
 import csv
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +41,11 @@ class Sheet:
 
     Attributes
     ----------
-    path : file that was read.
+    path : File that was read.
     sha256 : SHA-256 of the file.
-    columns : cells of the columns that were asked for, by their names.
-    ignored : names of the other columns.
-    lines : number of the line that each row begins on.
+    columns : Cells of the columns that were asked for, by their names.
+    ignored : Names of the other columns.
+    lines : Number of the line that each row begins on.
     """
 
     path: Path
@@ -56,12 +55,7 @@ class Sheet:
     lines: list[int] = field(default_factory=list)
 
     def column(self, name: str) -> list[str]:
-        """Return the cells of a column that was asked for.
-
-        Raises
-        ------
-        InputError : there is no such column.
-        """
+        """Return the cells of a column that was asked for; raise InputError where there is no such column."""
         if name not in self.columns:
             raise unknown("column", name, [*self.columns, *self.ignored], str(self.path))
         return self.columns[name]
@@ -76,10 +70,10 @@ def read_sheet(path: Path, wanted: Sequence[str]) -> Sheet:
 
     Parameters
     ----------
-    path : file to read, UTF-8, or UTF-16 with a byte order mark. Its cells are separated by commas,
+    path : File to read, UTF-8, or UTF-16 with a byte order mark. Its cells are separated by commas,
         semicolons, tabs or bars; a line ``sep=;``, lines that begin with ``#``, blank lines and empty columns
         at the end are passed over.
-    wanted : names of the columns to keep.
+    wanted : Names of the columns to keep.
 
     Raises
     ------
@@ -170,7 +164,11 @@ def _separator(
 def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: int) -> None:
     """Fill a sheet with the rows of a reader that stands before the line of names."""
     header = [name.strip() for name in next(reader)]
-    _check_header(header, sheet.path, wanted)
+    if len(header) > MOST_COLUMNS:
+        raise InputError(f"{sheet.path} has {len(header):,} columns; at most {MOST_COLUMNS:,} are read")
+    twice = [name for name in wanted if header.count(name) > 1]
+    if twice:
+        raise InputError(f"{sheet.path} has two columns named {shown(twice[0])}")
     kept = [(header.index(name), sheet.columns.setdefault(name, [])) for name in wanted if name in header]
     unnamed = {place: False for place, name in enumerate(header) if not name}
     width = 0  # cells of a row; more than names where every row ends in a separator
@@ -185,7 +183,10 @@ def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: 
         if not width:
             width = len(header) if any(cell.strip() for cell in excess) else max(len(row), len(header))
         if len(row) != width or any(cell.strip() for cell in excess):
-            error = InputError(f"{sheet.path}, line {first}: {_wrong_length(row, header, separator)}")
+            text = f"{len(row)} cells, but there are {len(header)} columns"
+            if separator == "," and len(row) > len(header):
+                text += "; a cell with a comma in it, such as a decimal comma, needs quotes"
+            error = InputError(f"{sheet.path}, line {first}: {text}")
             if not row[0].lstrip().startswith("#"):
                 raise error
             remark = remark or error
@@ -205,19 +206,3 @@ def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: 
     sheet.ignored += [f"column {place + 1}, which has no name" for place, used in unnamed.items() if used]
     if not sheet.lines:
         raise _no_rows(sheet.path)
-
-
-def _check_header(header: Sequence[str], path: Path, wanted: Sequence[str]) -> None:
-    if len(header) > MOST_COLUMNS:
-        raise InputError(f"{path} has {len(header):,} columns; at most {MOST_COLUMNS:,} are read")
-    often = Counter(header)
-    for name in wanted:
-        if often[name] > 1:
-            raise InputError(f"{path} has two columns named {shown(name)}")
-
-
-def _wrong_length(row: Sequence[str], header: Sequence[str], separator: str) -> str:
-    text = f"{len(row)} cells, but there are {len(header)} columns"
-    if separator == "," and len(row) > len(header):
-        text += "; a cell with a comma in it, such as a decimal comma, needs quotes"
-    return text

@@ -1,4 +1,4 @@
-"""Which columns of a table say what trained architectures are worth: those at the ends of schedules.
+"""Finds the columns of a table that say what trained architectures are worth: those at the ends of schedules.
 
 A figure is the mean over runs (`Table`); where a table has one run and no mean, it is that run, and its
 metric says so.
@@ -16,12 +16,7 @@ __all__ = ["end_columns", "longest", "scored_by"]
 
 
 def end_columns(table: Table, dataset: str | None = None, quantity: str = "accuracy") -> list[Metric]:
-    """Return a table's columns of a quantity at the ends of schedules, in table order.
-
-    Parameters
-    ----------
-    dataset : data set that they are of; None is any.
-    """
+    """Return a table's columns of a quantity at the ends of schedules, in its order; no dataset is any."""
     found: list[Metric] = []
     for metric in table.metrics:
         if metric.quantity == quantity and metric.dataset == (dataset or metric.dataset):
@@ -40,8 +35,6 @@ def longest(columns: Iterable[Metric]) -> Metric | None:
 def scored_by(table: Table) -> str | None:
     """Return the quantity by which a table ranks architectures: accuracy, or the first of a validation split.
 
-    Returns
-    -------
     None where the table has neither an accuracy nor anything measured on validation or test images.
     """
     quantities = [metric.quantity for metric in table.metrics if metric.split in ("valid", "test")]

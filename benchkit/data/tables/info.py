@@ -1,4 +1,4 @@
-"""What ``table info`` shows: provenance, columns with units, gaps and optima, identity."""
+"""Describes a table for ``table info``: provenance, columns with units, gaps and optima, identity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["table_info"]
 def table_info(table: Table) -> dict[str, Any]:
     """Return JSON-ready facts about a table.
 
-    For each column: its metric, unit, number of entries and of missing ones, and the optimum by the
-    metric's own direction with the first architecture that has it and how many share it. ``computed_means``
-    are those over runs that can be asked for without being stored.
+    For each column: its metric, unit, number of entries and of missing ones, and the optimum by the metric's
+    own direction with the first architecture that has it and the number that share it. ``computed_means`` are
+    those over runs that can be asked for without being stored.
     """
     columns = []
     # a curve is one column, shown by its last point

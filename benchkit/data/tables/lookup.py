@@ -1,4 +1,4 @@
-"""From architectures to the entries of a table."""
+"""Finds the entries of a table that belong to architectures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Lookup"]
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """From architectures to entries.
+    """Map from architectures to entries.
 
     Attributes
     ----------
-    space : the table's space (restricted where the table covers part of it).
-    keys : the sorted keys of the entries; None where entry i is architecture i of the space.
-    stored : the entries by their exact choices, which spares most rows their key; with `keys` only.
+    space : Space of the table (restricted where the table covers part of it).
+    keys : Sorted keys of the entries; None where entry i is architecture i of the space.
+    stored : Entries by their exact choices, which spares most rows their key; with `keys` only.
     """
 
     space: Space
@@ -32,9 +32,7 @@ class Lookup:
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return int64[n]: the entry of each architecture.
 
-        Raises
-        ------
-        ArchitectureError : a row is malformed, not in the space, or not among the entries.
+        Raises ArchitectureError for a row that is malformed, not in the space, or not among the entries.
         """
         if not self.space.complete:
             return self.space.index(self.space.shaped(batch))  # its index is that of the entries, and checks

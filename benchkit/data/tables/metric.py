@@ -1,8 +1,8 @@
-"""What to read from a table: every part is explicit, and there is no default fidelity."""
+"""Defines what is read from a table: every part is explicit, and there is no default fidelity."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from benchkit.base.errors import InputError, unknown
@@ -13,13 +13,7 @@ SPLITS = ("train", "valid", "test")
 
 
 class Quantity(NamedTuple):
-    """The unit and the direction of what a column measures.
-
-    Attributes
-    ----------
-    unit : unit in which it is stated, such as ``%``; empty for a pure number.
-    higher_is_better : whether a larger value is a better one.
-    """
+    """The unit of what a column measures, such as ``%`` (empty for a pure number), and its direction."""
 
     unit: str
     higher_is_better: bool
@@ -43,15 +37,15 @@ class Metric:
 
     Attributes
     ----------
-    dataset : such as ``cifar10``.
+    dataset : Data set, such as ``cifar10``.
     split : ``train``, ``valid`` or ``test``; None for what has no split, such as parameters.
-    epochs : training epochs after which it was measured; None for what does not depend on training.
+    epochs : Training epochs after which it was measured; None for what does not depend on training.
     run : 0-based independent training; None for the mean over the runs.
-    quantity : a key of `QUANTITIES`, or a user's own word; accuracy is in percent. `Table.quantity` says in
-        which unit and which direction a column is.
-    schedule : length of the whole training, where `epochs` lies inside it: a network after 12 epochs of
+    quantity : Key of `QUANTITIES`, or a user's own word; accuracy is in percent. `Table.quantity` returns a
+        column's unit and direction.
+    schedule : Length of the whole training, where `epochs` lies inside it: a network after 12 epochs of
         a 200-epoch schedule is not one trained for 12. None where `epochs` is the end of its schedule.
-    variant : names figures of another release or training set than the table's own; empty as a rule.
+    variant : Name of another release or training set than the table's own; empty as a rule.
     """
 
     dataset: str
@@ -84,20 +78,12 @@ class Metric:
             parts.append(self.split)
         if self.epochs is not None:
             parts.append(f"{self.epochs}ep" if self.schedule is None else f"{self.epochs}of{self.schedule}ep")
-        if self.quantity == "accuracy":
-            parts.append("mean" if self.run is None else f"run{self.run}")
-        elif self.run is not None:
+        if self.run is not None:
             parts.append(f"run{self.run}")
+        elif self.quantity == "accuracy":
+            parts.append("mean")
         parts.append(self.quantity)
         return ".".join(parts) + (f"@{self.variant}" if self.variant else "")
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "epochs": self.epochs,
-            "run": self.run,
-            "quantity": self.quantity,
-            "variant": self.variant,
-            "schedule": self.schedule,
-        }
+        return asdict(self)

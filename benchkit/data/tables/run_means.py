@@ -1,4 +1,4 @@
-"""The mean over runs: the one place that says what it is where a table does not store it."""
+"""Computes the mean over runs where a table does not store it."""
 
 from __future__ import annotations
 
@@ -40,12 +40,7 @@ def with_means(metrics: Sequence[Metric], runs: Mapping[Metric, Sequence[Metric]
 
 
 def mean_of_runs(runs: Sequence[Values]) -> Values:
-    """Return float64[n]: the mean over the runs that each entry has; NaN where it has none (read-only).
-
-    Parameters
-    ----------
-    runs : float64[n] each, NaN where an entry does not have that run.
-    """
+    """Return float64[n]: the mean over the runs that an entry has, NaN where it has none (read-only)."""
     known = np.zeros(len(runs[0]), dtype=np.int64)
     total = np.zeros(len(runs[0]))
     for values in runs:  # one at a time: a copy of them all takes memory

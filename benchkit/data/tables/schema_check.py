@@ -1,8 +1,8 @@
-"""What the columns of a table's file, and what they say of themselves, have to be before any is used.
+"""Checks the columns of a table's file, and what they say of themselves, before any is used.
 
-`benchkit.base.columnar.read_arrow` has looked at types and lengths. Here is what a table means by them.
+`benchkit.base.columnar.read_arrow` has looked at types and lengths; here is what a table means by them.
 Values are looked at when they are used for the first time: choices must lie within their space, keys must
-rise, measurements must be finite.
+rise, measurements must be finite. Every check raises an InputError that says what is damaged.
 """
 
 from __future__ import annotations
@@ -58,12 +58,7 @@ _COLUMN = {"metric": _METRIC, "unit?": str, "note?": str, "better?": str, "epoch
 
 
 def metadata_of(data: pa.Table, path: Path) -> dict[str, Any]:
-    """Return what a table's file says of itself; only that it is an object is known of it.
-
-    Raises
-    ------
-    InputError : it is no table, it is empty, or what it says is no JSON object.
-    """
+    """Return what a table's file says of itself, an object; refuse what is no table, or an empty one."""
     found = (data.schema.metadata or {}).get(_KEY)
     if found is None:
         raise InputError(f"{path} is an Arrow file, but not a benchkit table")
@@ -74,12 +69,7 @@ def metadata_of(data: pa.Table, path: Path) -> dict[str, Any]:
 
 
 def check_metadata(metadata: Mapping[str, Any], path: Path) -> None:
-    """Check the facts of a table whose format version is known.
-
-    Raises
-    ------
-    InputError : one is missing, or of another type.
-    """
+    """Check the facts of a table whose format version is known."""
     origin = f"table {path}"
     check_shape(metadata, _TABLE, origin)
     space = metadata["space"]
@@ -96,12 +86,7 @@ def check_metadata(metadata: Mapping[str, Any], path: Path) -> None:
 
 
 def check_width(data: pa.Table, space: Space, path: Path) -> None:
-    """Check that rows have a choice for every position of the space.
-
-    Raises
-    ------
-    InputError : there is no such column, or it is of another type.
-    """
+    """Check that rows have a choice for every position of the space, and keys a type that keys have."""
     names = data.schema.names
     kind = data.schema.field("architecture").type if "architecture" in names else None
     if kind is None or not pa.types.is_fixed_size_binary(kind) or kind.byte_width != space.length:
@@ -119,12 +104,7 @@ def check_width(data: pa.Table, space: Space, path: Path) -> None:
 
 
 def column_facts(data: pa.Table, path: Path) -> dict[str, dict[str, Any]]:
-    """Return what each measured column says of itself, by its name, in the order of the columns.
-
-    Raises
-    ------
-    InputError : a column says nothing that can be understood, or has another type than what it says.
-    """
+    """Return what each measured column says of itself, by its name, in the order of the columns."""
     facts: dict[str, dict[str, Any]] = {}
     for field in data.schema:
         said = (field.metadata or {}).get(_KEY)
@@ -154,12 +134,7 @@ def column_facts(data: pa.Table, path: Path) -> dict[str, dict[str, Any]]:
 
 
 def check_rows(rows: Batch, space: Space, path: Path) -> Batch:
-    """Return int8[n, d] whose choices the space has.
-
-    Raises
-    ------
-    InputError : a choice that the space does not have.
-    """
+    """Return int8[n, d] whose choices the space has."""
     high = rows.max(axis=0)
     if rows.min() < 0 or (high >= np.asarray(space.arity)).any():
         raise InputError(f"table {path} is damaged: it has choices that space {space.name} does not have")
@@ -167,12 +142,7 @@ def check_rows(rows: Batch, space: Space, path: Path) -> Batch:
 
 
 def check_order(rows: Batch, space: Space, path: Path) -> None:
-    """Check that entry i of a table of a whole space is its architecture i; the package's own are known.
-
-    Raises
-    ------
-    InputError : it is another one.
-    """
+    """Check that entry i of a table of a whole space is its architecture i; the package's own are known."""
     if path.parent == _EMBEDDED:
         return
     if not space.is_valid(rows).all() or not np.array_equal(space.index(rows), np.arange(len(rows))):
@@ -180,12 +150,7 @@ def check_order(rows: Batch, space: Space, path: Path) -> None:
 
 
 def check_keys(keys: Keys, rows: Batch, space: Space, path: Path) -> Keys:
-    """Return keys that are of the space's type, rise, and are different.
-
-    Raises
-    ------
-    InputError : they are not.
-    """
+    """Return keys that are of the space's type, rise, and are different."""
     first = space.key(space.validate(rows[:1]))
     if keys.dtype.kind != first.dtype.kind or (keys.dtype.kind == "S" and keys.dtype != first.dtype):
         raise InputError(f"table {path} is damaged: its keys are not those of space {space.name}")
@@ -195,11 +160,6 @@ def check_keys(keys: Keys, rows: Batch, space: Space, path: Path) -> Keys:
 
 
 def check_finite(values: npt.NDArray[np.float64], name: object, path: Path) -> None:
-    """Check that a column has numbers, or NaN where an entry is missing.
-
-    Raises
-    ------
-    InputError : it has an infinite value.
-    """
+    """Check that a column has numbers, or NaN where an entry is missing."""
     if np.isinf(values).any():
         raise InputError(f"table {path} is damaged: column {name} has infinite values")

@@ -1,4 +1,4 @@
-"""How a table's file says which space it is of.
+"""Says in a table's file which space the table is of.
 
 A built-in space is named, and its choices come from code (format version 1). The choices of a user's own
 space stand in the file, as a list of pairs (format version 2): their order is the order of every row, and a
@@ -20,29 +20,17 @@ FORMAT_VERSIONS = (1, 2)
 
 
 def space_to_json(space: str | CategoricalSpace) -> tuple[int, Any]:
-    """Return the format version that a space needs, and what its file says of it, JSON-ready.
-
-    Parameters
-    ----------
-    space : name of a built-in space, or a user's own.
-    """
+    """Return the format version that a built-in (named) or a user's own space needs, and its JSON."""
     if isinstance(space, str):
         return 1, space
     return 2, {"name": space.name, "choices": [[key, list(words)] for key, words in space.choices.items()]}
 
 
 def space_from_json(description: Any, origin: str = "the table") -> Space:
-    """Return the space that a table's metadata describes.
+    """Return the space that a table's metadata describes: a name, or a mapping with ``name`` and ``choices``.
 
-    Parameters
-    ----------
-    description : name of a built-in space, or a mapping with ``name`` and ``choices``.
-    origin : name of the file, for the error.
-
-    Raises
-    ------
-    InputError : an unknown space, choices that are none, or choices of version 1, in which the order of more
-        than one choice is lost.
+    Raises InputError for an unknown space, choices that are none, and choices of version 1, in which the
+    order of more than one choice is lost.
     """
     if isinstance(description, str):
         return get_space(description)

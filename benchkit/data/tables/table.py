@@ -1,7 +1,7 @@
-"""A table: the measured results of a space's architectures, read-only and memory-mapped.
+"""Reads a table: the measured results of a space's architectures, read-only and memory-mapped.
 
-The file is an uncompressed Arrow IPC file of one record batch, so that opening it reads only the
-schema and a query reads only the pages that it touches. Any Arrow reader can open it.
+The file is an uncompressed Arrow IPC file of one record batch, so that opening it reads only the schema and a
+query reads only the pages that it touches. Any Arrow reader can open it.
 
 * Schema metadata ``benchkit`` holds JSON: format version, name, space (see `space_json`), source, licence,
   SHA-256 of the source, warnings.
@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from benchkit.base.columnar import read_arrow
 from benchkit.base.errors import InputError, shown, unknown
+from benchkit.base.files import file_sha256
 from benchkit.data.tables import schema_check as check
 from benchkit.data.tables.arrow_file import filled, fixed_bytes, to_keys, to_numpy, to_percent
 from benchkit.data.tables.lookup import Lookup
@@ -57,13 +58,8 @@ class Optimum:
 class Table:
     """Measured results, opened from a file.
 
-    Parameters
-    ----------
-    path : the Arrow file.
-
-    Raises
-    ------
-    InputError : no such file, not a table, truncated, or written in another format version.
+    Raises InputError where there is no such file, or it is not a table, truncated, or of another format
+    version.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -132,7 +128,7 @@ class Table:
 
     @cached_property
     def lookup(self) -> Lookup:
-        """Which entry an architecture has; all that a search may know of the table's layout."""
+        """The entry of each architecture; all that a search may know of the table's layout."""
         if self.complete:
             if self.base_space.enumerable:
                 check.check_order(self.rows, self.base_space, self.path)
@@ -162,10 +158,7 @@ class Table:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file: the table's identity in every result."""
-        import hashlib
-
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def __contains__(self, metric: Metric) -> bool:
         """Return whether a metric can be asked for: a stored column, or the mean over stored runs."""
@@ -187,12 +180,7 @@ class Table:
         return list(dict.fromkeys(m.dataset for m in self.metrics if m.dataset))
 
     def quantity(self, metric: Metric) -> Quantity:
-        """Return the unit and the direction of a column.
-
-        Raises
-        ------
-        InputError : the table has no such quantity.
-        """
+        """Return the unit and the direction of a column; raise InputError where there is no such quantity."""
         # a mean that is computed is in the unit of its runs
         stored = self.metrics.get(metric) or self.metrics.get(next(iter(self.runs(metric)), metric))
         if stored is not None and stored[0] in self._stated:
@@ -229,11 +217,8 @@ class Table:
         """Return float64[len(self)], the whole column; NaN where an entry is missing (read-only).
 
         A mean that is not stored is that over the runs which an entry has, where the table has two runs or
-        more of it; `raw`, `query`, `optimum` and ``in`` agree.
-
-        Raises
-        ------
-        InputError : the table has no such column; it says which part is unknown and what there is.
+        more of it; `raw`, `query`, `optimum` and ``in`` agree. Raises an InputError that says which part of
+        the metric is unknown, and what there is.
         """
         return self._column(metric)[0]
 
@@ -251,9 +236,7 @@ class Table:
     def raw(self, metric: Metric) -> npt.NDArray[np.floating[Any]]:
         """Return float[len(self)] as stored: a view of the mapped file; `to_percent` makes it exact.
 
-        Raises
-        ------
-        InputError : as `values`.
+        Raises as `values`.
         """
         if not isinstance(metric, Metric):
             raise InputError(
@@ -273,7 +256,7 @@ class Table:
         return to_numpy(column)
 
     def present(self, metric: Metric) -> npt.NDArray[np.bool_]:
-        """Return bool[len(self)]: which entries a column has, without a look at what they are."""
+        """Return bool[len(self)]: which entries a column has, without a look at their values."""
         if metric not in self:
             raise self._no_such(metric)
         stored = [self.metrics[each] for each in ([metric] if metric in self.metrics else self.runs(metric))]
@@ -281,12 +264,7 @@ class Table:
         return np.asarray(np.any(there, axis=0))
 
     def static_values(self, name: str) -> npt.NDArray[Any]:
-        """Return a static column: what is known of each entry without having been measured.
-
-        Raises
-        ------
-        InputError : the table has no such column.
-        """
+        """Return a static column: known of each entry without having been measured; or raise InputError."""
         if name not in self.static:
             raise unknown("static column", name, self.static, f"table {self.name}")
         return to_numpy(self._data.column(name).chunk(0))
@@ -324,9 +302,7 @@ class Table:
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return int64[n]: the entry of each architecture.
 
-        Raises
-        ------
-        ArchitectureError : a row is malformed, not in the space, or not among a partial table's entries.
+        Raises ArchitectureError for a row that is malformed, not in the space, or not among the entries.
         """
         return self.lookup.locate(batch)
 
@@ -339,9 +315,8 @@ class Table:
 
         Parameters
         ----------
-        architectures : int8[n, d] for a float64[n] answer; int8[d] or the space's own notation for a
-            float.
-        metric : what to read.
+        architectures : int8[n, d] for a float64[n] answer; int8[d] or the space's own notation for a float.
+        metric : Column to read.
 
         Raises
         ------

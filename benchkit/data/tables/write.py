@@ -1,4 +1,4 @@
-"""Write a table: sorted by key, read back and compared with what was given, and put in place by a rename."""
+"""Writes a table: sorted by key, read back and compared with what was given, and put in place by a rename."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Column:
     ----------
     values : float[n], or float[n, len(epochs)] for a curve; NaN is a missing entry. float32 halves the
         file and is read back rounded to five decimals, which is exact for percentages given so.
-    note : what a reader must know about this column; empty as a rule.
-    epochs : for a curve, the ascending epochs of its points; the column's metric is that of the last.
-    unit : unit of the values; empty for that of `QUANTITIES`, or for a pure number.
-    better : direction of a quantity that is not in `QUANTITIES`; None for one that is.
+    note : Remark that a reader of this column must know; empty as a rule.
+    epochs : Ascending epochs of a curve's points; the column's metric is that of the last.
+    unit : Unit of the values; empty for that of `QUANTITIES`, or for a pure number.
+    better : Direction of a quantity that is not in `QUANTITIES`; None for one that is.
     """
 
     values: npt.NDArray[Any]
@@ -67,16 +67,16 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSource:
-    """Where a table comes from; all of it goes into the metadata and into ``table info``.
+    """The origin of a table; all of it goes into the metadata and into ``table info``.
 
     Attributes
     ----------
-    name : the table's name.
-    space : a built-in space's name, or the `CategoricalSpace` of a user-defined one.
-    title, source, licence : one line each.
+    name : Name of the table.
+    space : Name of a built-in space, or the `CategoricalSpace` of a user-defined one.
+    title, source, licence : Facts, one line each.
     source_sha256 : SHA-256 of each input file, by its name.
-    warnings : what a user must be told before using the figures.
-    cost : what the simulated seconds of a query are made of.
+    warnings : Sentences that a user must read before using the figures.
+    cost : Parts that the simulated seconds of a query are made of.
     """
 
     name: str
@@ -104,11 +104,11 @@ def write_table(
 
     Parameters
     ----------
-    path : file to write.
-    source : name of the table, its space, and where it comes from.
+    path : File to write.
+    source : Name of the table, its space, and its origin.
     batch : int8[n, d], one architecture an entry, in any order.
-    metrics, static : columns of length n, in the order of `batch`.
-    check : further comparison of the written table with its source; it raises where they differ.
+    metrics, static : Columns of length n, in the order of `batch`.
+    check : Further comparison of the written table with its source; it raises where they differ.
 
     Raises
     ------
@@ -163,15 +163,10 @@ def write_table(
         raise InputError(f"two columns are named {next(name for name in names if names.count(name) > 1)}")
 
     metadata = {
+        **{key: getattr(source, key) for key in ("name", "title", "source", "licence", "warnings", "cost")},
         "format_version": version,
-        "name": source.name,
         "space": described,
-        "title": source.title,
-        "source": source.source,
-        "licence": source.licence,
         "source_sha256": dict(source.source_sha256),
-        "warnings": list(source.warnings),
-        "cost": source.cost,
         **source.extra,
     }
     schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata, sort_keys=True)})

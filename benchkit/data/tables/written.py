@@ -1,4 +1,4 @@
-"""What a written table says, held against what was to be written.
+"""Compares a written table with what was to be written.
 
 An order that is lost on the way to the file and back gives every architecture the values of another one, and
 no reader of the file can tell. So the file is opened, and asked for every architecture.
@@ -28,18 +28,13 @@ Points = Sequence[tuple[int | None, npt.NDArray[Any]]]
 def check_written(
     table: Table, rows: Batch, metrics: Mapping[Metric, Points], static: Mapping[str, npt.NDArray[Any]]
 ) -> None:
-    """Compare a table with what it was made of.
+    """Compare an opened table with what it was made of; raise an InputError that names the first difference.
 
     Parameters
     ----------
-    table : the written file, opened.
     rows : int8[n, d], the architectures in the order of the given values.
-    metrics : values of each column, float[n], by the epochs of a curve's point; None for what is no curve.
-    static : static columns, each of length n.
-
-    Raises
-    ------
-    InputError : a value in the file differs from the one given; it names the first.
+    metrics : Values of each column, float[n], by the epochs of a curve's point; None for what is no curve.
+    static : Static columns, each of length n.
     """
     if len(table) != len(rows):
         raise _fault(table, f"it has {len(table):,} entries of {len(rows):,}")
@@ -47,7 +42,8 @@ def check_written(
     entries = np.concatenate([table.locate(part) for part in parts])
     for metric, points in metrics.items():
         for epochs, given in points:
-            asked = metric if epochs is None else _point(metric, epochs)
+            whole = metric.schedule or metric.epochs
+            asked = metric if epochs is None else replace(metric, epochs=epochs, schedule=whole)
             wrong = differing(table.raw(asked)[entries], given)
             if len(wrong):
                 text = table.base_space.format(rows[wrong[0]])
@@ -62,10 +58,6 @@ def differing(stored: npt.NDArray[Any], given: npt.NDArray[Any]) -> npt.NDArray[
     """Return the places at which two float[n] differ; a gap equals a gap."""
     same = (stored == given) | (np.isnan(stored) & np.isnan(given))
     return np.flatnonzero(~same)
-
-
-def _point(last: Metric, epochs: int) -> Metric:
-    return replace(last, epochs=epochs, schedule=last.schedule or last.epochs)
 
 
 def _fault(table: Table, what: str) -> InputError:

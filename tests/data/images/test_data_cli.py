@@ -136,7 +136,7 @@ def test_fetch_checks_imports_and_explains(
 
     asked = []
 
-    def retrieve(url: str, known_hash: str, fname: str, path: Path, progressbar: object) -> str:
+    def retrieve(url: str, known_hash: str, fname: str, path: Path, downloader: object) -> str:
         asked.append((url, known_hash))
         path.mkdir(parents=True, exist_ok=True)
         as_archive(layouts.cifar10_pickles(make_loaded()), path / fname)

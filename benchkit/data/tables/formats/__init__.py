@@ -1,4 +1,4 @@
-"""Readers of the benchmarks' official files. Adding a format is one new file and one line in `_READERS`."""
+"""Reads the benchmarks' official files. A new format is one new file and one line in `_READERS`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchkit.data.tables.write import write_table
 __all__ = ["LARGEST_FILE", "Found", "Reader", "import_official", "recognise"]
 
 LARGEST_FILE = 16_000 * MEGABYTE
-"""Bytes of the largest official file: NAS-Bench-201's version 1.1 has 4.7 GB."""
+"""Number of bytes of the largest official file: NAS-Bench-201's version 1.1 has 4.7 GB."""
 
 # format -> module:class; tried in this order, imported when a file is first looked at
 _READERS = {
@@ -27,9 +27,7 @@ _READERS = {
 def recognise(path: Path) -> tuple[Reader, Found]:
     """Return the reader for what is at `path`, judged by its content, and what it found.
 
-    Raises
-    ------
-    InputError : nothing there, it cannot be read, or it is of no known format.
+    Raises InputError where nothing is there, it cannot be read, or it is of no known format.
     """
     try:
         if not path.exists():
@@ -55,9 +53,7 @@ def import_official(
 ) -> None:
     """Read a recognised file and write its table, whole or not at all.
 
-    Raises
-    ------
-    InputError : the file is damaged (see the reader), or the disk is full.
+    An InputError says that the file is damaged (see the reader), or that the disk is full.
     """
     try:
         imported = reader.read(path, name, report, verify)

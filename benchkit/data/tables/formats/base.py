@@ -1,4 +1,4 @@
-"""What a reader of an official benchmark file offers: recognise it, announce the cost, read it."""
+"""Says what a reader of an official benchmark file offers: recognise it, announce the cost, read it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reader found at a path, before it reads it all.
+    """The findings of a reader at a path, before it reads it all.
 
     Attributes
     ----------
-    title : what the file is, in words.
-    table : the default name of the table to be made.
-    memory_bytes : peak memory that the import will need, beyond the program itself.
-    seconds : rough time that it will take on one core.
-    advice : what to do where that is too much; empty as a rule.
+    title : Kind of the file, in words.
+    table : Default name of the table to be made.
+    memory_bytes : Peak memory that the import will need, beyond the program itself.
+    seconds : Rough time that it will take on one core.
+    advice : Remedy where that is too much; empty as a rule.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Reader(Protocol):
     name: str
 
     def recognise(self, path: Path) -> Found | None:
-        """Return what is at `path` if it is of this format, judged by its content, else None.
+        """Return the findings at `path` if it is of this format, judged by its content, else None.
 
         Reads the first bytes only. Raises InputError for a file that is certainly of this format and
         certainly damaged.
@@ -63,14 +63,10 @@ class Reader(Protocol):
         ...
 
     def read(self, path: Path, name: str, report: Report, verify: bool = False) -> Imported:
-        """Read the whole file as a table called `name`.
+        """Read the whole file as a table called `name`; `verify` checks all that can be recomputed, not a
+        sample.
 
-        Parameters
-        ----------
-        verify : check everything that can be recomputed, not only a sample.
-
-        Raises
-        ------
-        InputError : truncated, damaged, with a missing field, or holding something that must not be in it.
+        An InputError says that the file is truncated, damaged, lacks a field, or holds something that must
+        not be in it.
         """
         ...

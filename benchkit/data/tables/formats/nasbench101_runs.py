@@ -1,4 +1,4 @@
-"""What the repeats of one length of training measured: gathered record by record, given out as columns."""
+"""Gathers, record by record, the measurements of the repeats of one length of training, and makes columns."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables.arrow_file import to_percent
 from benchkit.data.tables.formats.nasbench101_record import MEASURED
 from benchkit.data.tables.metric import Metric
+from benchkit.data.tables.run_means import mean_of_runs
 from benchkit.data.tables.write import Column
 
 __all__ = ["REPEATS", "OnDemand", "Runs"]
@@ -50,15 +51,12 @@ class OnDemand(Mapping[Metric, Column]):
 class Runs:
     """All that was measured in trainings of one length.
 
-    Parameters
-    ----------
-    epochs : that length.
-
     Attributes
     ----------
+    epochs : Length of the trainings.
     percent : float32[capacity, run, halfway or end, split], rounded to five decimals.
     seconds : float64[capacity, run, halfway or end].
-    repeats : number of runs of each cell so far.
+    repeats : Number of runs of each cell so far.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -74,9 +72,7 @@ class Runs:
     def add(self, cell: int, number: int, figures: list[float]) -> None:
         """Take the figures of a record (`Record.figures`); `flush` puts them in place.
 
-        Raises
-        ------
-        InputError : the cell has all its repeats already.
+        Raises InputError where the cell has all its repeats already.
         """
         if cell >= len(self.repeats):
             self.repeats.extend(bytes(cell + 1 - len(self.repeats)))
@@ -94,9 +90,7 @@ class Runs:
     def flush(self, entries: int) -> None:
         """Put the pending figures in place, in arrays with room for so many entries.
 
-        Raises
-        ------
-        InputError : an accuracy that is no fraction, or a time that is none.
+        Raises InputError for an accuracy that is no fraction, or a time that is none.
         """
         self.repeats.extend(bytes(entries - len(self.repeats)))
         if entries > len(self.seconds):
@@ -141,10 +135,10 @@ class Runs:
     def _mean(self, present: int, point: int, split: str | None) -> Column:
         """Return the mean, in float64, of the runs as the table gives them."""
         runs = [to_percent(self._run(run, point, split).values) for run in range(present)]
-        return Column(_mean_of_present(np.array(runs)), _MEAN)
+        return Column(mean_of_runs(runs), _MEAN)
 
     def warnings(self) -> Iterator[str]:
-        """Yield what a user must know of these figures."""
+        """Yield sentences that a user must know of these figures."""
         n, at = self._filled, f"{self.epochs} epochs:"
         repeats = np.frombuffer(self.repeats, dtype=np.uint8)
         fewer, none = int((repeats < REPEATS).sum()), int((repeats == 0).sum())
@@ -179,11 +173,3 @@ def _grown(values: npt.NDArray[Any], capacity: int, filled: int) -> npt.NDArray[
     grown = np.empty((capacity, *values.shape[1:]), dtype=values.dtype)
     grown[:filled] = values[:filled]
     return grown
-
-
-def _mean_of_present(runs: Values) -> Values:
-    """Return float64[n]: of float64[runs, n] the mean of those that are not NaN, NaN where there is none."""
-    present = ~np.isnan(runs)
-    count = present.sum(axis=0)
-    mean: Values = np.where(present, runs, 0).sum(axis=0) / np.where(count, count, np.nan)
-    return mean

@@ -1,4 +1,4 @@
-"""The official files of NAS-Bench-201: ``NAS-Bench-201-v1_0-e61699.pth`` and ``-v1_1-096897.pth``.
+"""Reads the official files of NAS-Bench-201: ``NAS-Bench-201-v1_0-e61699.pth`` and ``-v1_1-096897.pth``.
 
 Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020.
 Each is what ``torch.save`` made of ``meta_archs``, ``arch2infos`` {index: {"full": 200 epochs, "less": 12}}
@@ -19,7 +19,6 @@ Deviations and choices
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from benchkit.base.errors import InputError
-from benchkit.base.files import MEGABYTE
+from benchkit.base.files import MEGABYTE, file_sha256
 from benchkit.base.pickles.reader import first_texts, load_pickles
 from benchkit.base.zip_file import opened_zip
 from benchkit.data.tables.formats.base import Found, Imported, Report
@@ -89,11 +88,9 @@ class NASBench201Reader:
             columns = read_monolith(file, path, report)
         if columns.space.name != "nasbench201":
             raise InputError(f"{path} is of {columns.space.name}, not of nasbench201")
-        with path.open("rb") as raw:
-            digests = {path.name: hashlib.file_digest(raw, "sha256").hexdigest()}
-        return make_table(
-            columns, name, "NAS-Bench-201", "D-X-Y/NAS-Bench-201; Dong and Yang (2020)", digests
-        )
+        digests = {path.name: file_sha256(path)}
+        source = "D-X-Y/NAS-Bench-201; Dong and Yang (2020)"
+        return make_table(columns, name, "NAS-Bench-201", source, digests)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""The official files of NATS-Bench: a folder of one file for each architecture, or one file of them all.
+"""Reads the official files of NATS-Bench: a folder of one file for each architecture, or one file of them
+all.
 
 Dong, Liu, Musial and Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size",
-TPAMI 2021. ``NATS-tss-v1_0-3ffb9-simple/`` and ``NATS-sss-v1_0-50262-simple/`` hold ``meta.pickle.pbz2``
-(all names, in the order of the official index) and ``000000.pickle.pbz2`` and so on; a single file such as
+TPAMI 2021. ``NATS-tss-v1_0-3ffb9-simple/`` and ``NATS-sss-v1_0-50262-simple/`` hold ``meta.pickle.pbz2`` (all
+names, in the order of the official index) and ``000000.pickle.pbz2`` and so on; a single file such as
 ``NATS-tss-v1_0-3ffb9.pickle.pbz2`` holds everything: ``meta_archs``, ``arch2infos`` {index: entry} and
 ``evaluated_indexes``. All are pickles compressed by bzip2; `nats_columns` says what becomes of an entry.
 Layout: D-X-Y/NATS-Bench, ``nats_bench/api_topology.py`` and ``api_size.py``.
@@ -25,16 +26,16 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from benchkit.base.compressed import UNPACKING, opened, unpack
 from benchkit.base.errors import InputError, shown
-from benchkit.base.files import MEGABYTE, read_bytes
+from benchkit.base.files import MEGABYTE, file_sha256, read_bytes
 from benchkit.base.pickles.reader import first_texts, load_pickle, stream_entries
 from benchkit.data.tables.formats.base import Found, Imported, Report
-from benchkit.data.tables.formats.nats_columns import ResultColumns
+from benchkit.data.tables.formats.nats_columns import LONGEST_NAME, ResultColumns
 from benchkit.data.tables.write import TableSource
 from benchkit.spaces import ProductSpace
 from benchkit.spaces.nasbench201.encoding import NASBench201
@@ -43,7 +44,7 @@ from benchkit.spaces.natsbench_size.encoding import NATSBenchSize
 __all__ = ["OFFICIAL_KEYS", "NATSReader", "bytes_needed", "make_table", "read_monolith", "space_of"]
 
 OFFICIAL_KEYS = ("meta_archs", "arch2infos", "evaluated_indexes")
-"""What the dictionary of a monolithic file, and of ``meta``, has."""
+"""Keys of the dictionary of a monolithic file, and of ``meta``."""
 
 _META = "meta.pickle.pbz2"
 _FILE = re.compile(r"0*(\d+)\.pickle\.pbz2")
@@ -52,7 +53,6 @@ _LARGEST = 16_000 * MEGABYTE  # the topology space in one file has 1.3 GB
 _LARGEST_UNPACKED = 40_000 * MEGABYTE  # and 5 GB unpacked
 _LARGEST_ENTRY = 2 * MEGABYTE  # a file of a folder has 85 kB
 _LARGEST_ENTRY_UNPACKED = 8 * MEGABYTE  # an architecture has 326 kB unpacked, the list of names 1.4 MB
-_LONGEST_NAME = 300  # characters of an architecture; officially 88
 _LOOK = 4096  # bytes of a pickle that are looked at to recognise it
 _PROGRESS = 64  # architectures between two reports
 
@@ -85,20 +85,14 @@ class NATSReader:
         else:
             with opened(path, "file", _LARGEST, _LARGEST_UNPACKED) as file:
                 columns = read_monolith(file, path, report)
-            with path.open("rb") as raw:
-                digests = {path.name: hashlib.file_digest(raw, "sha256").hexdigest()}
+            digests = {path.name: file_sha256(path)}
         title = _TITLES[columns.space.name][0]
         return make_table(columns, name, title, "D-X-Y/NATS-Bench; Dong et al. (2021)", digests)
 
 
 def space_of(architecture: Any) -> ProductSpace:
-    """Return the space that an official architecture string is of.
-
-    Raises
-    ------
-    InputError : of neither.
-    """
-    if isinstance(architecture, str) and len(architecture) <= _LONGEST_NAME:
+    """Return the space of an official architecture string; raise InputError where it is of neither."""
+    if isinstance(architecture, str) and len(architecture) <= LONGEST_NAME:
         for space in (NASBench201(), NATSBenchSize()):
             try:
                 space.parse(architecture)
@@ -161,7 +155,7 @@ def _names(meta: Any, where: Path) -> list[Any]:
     if not isinstance(meta, dict) or not isinstance(meta.get("meta_archs"), list) or not meta["meta_archs"]:
         raise InputError(f"{where} does not list the architectures ('meta_archs')")
     names: list[Any] = meta["meta_archs"]
-    if not all(type(name) is str and len(name) <= _LONGEST_NAME for name in names):
+    if not all(type(name) is str and len(name) <= LONGEST_NAME for name in names):
         raise InputError(f"{where} has architectures that are no texts ('meta_archs')")
     return names
 
@@ -235,7 +229,11 @@ def _recognise_file(path: Path) -> Found | None:
         raise InputError(f"{path} has the results of one architecture: give the folder that it lies in")
     if not set(OFFICIAL_KEYS) & set(texts):
         return None
-    space = next(_spaces_of(texts), None)
+    space: ProductSpace | None = None
+    for text in texts:
+        with suppress(InputError):
+            space = space_of(text)
+            break
     if space is None:
         return None
     size = path.stat().st_size
@@ -248,20 +246,11 @@ def _recognise_file(path: Path) -> Found | None:
     )
 
 
-def _spaces_of(texts: list[str]) -> Iterator[ProductSpace]:
-    for text in texts:
-        try:
-            yield space_of(text)
-        except InputError:
-            continue
-
-
 def read_monolith(file: IO[bytes], path: Path, report: Report) -> ResultColumns:
     """Read the dictionary of all architectures from an open pickle, one architecture at a time.
 
-    Raises
-    ------
-    InputError : see `stream_entries` and `ResultColumns.add`; or the file's lists contradict its results.
+    Raises InputError as `stream_entries` and `ResultColumns.add`, and where the file's lists contradict its
+    results.
     """
     columns: ResultColumns | None = None
     named: dict[Any, Any] = {}

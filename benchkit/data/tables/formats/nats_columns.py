@@ -1,4 +1,4 @@
-"""The results of one architecture after another, as NATS-Bench and NAS-Bench-201 store them, made columns.
+"""Makes columns of the results of one architecture after another, as NATS-Bench and NAS-Bench-201 store them.
 
 An entry maps a schedule (``12``, ``200``; ``less``, ``full``) to a dictionary of ``arch_index``, ``arch_str``
 and ``all_results``, whose keys are (training set, seed) and whose values are trainings (`nats_training`).
@@ -48,24 +48,26 @@ from benchkit.data.tables.formats.nats_training import (
     read_training,
 )
 from benchkit.data.tables.metric import SPLITS, Metric
+from benchkit.data.tables.run_means import mean_of_runs
 from benchkit.data.tables.write import Column
 from benchkit.spaces import ProductSpace
 from benchkit.spaces.base import Batch
 
-__all__ = ["SEEDS", "ResultColumns", "cost_note"]
+__all__ = ["LONGEST_NAME", "SEEDS", "ResultColumns", "cost_note"]
 
 SEEDS = (777, 888, 999, 111)
 """Official seeds of runs 0, 1, 2 and 3."""
+LONGEST_NAME = 300
+"""Largest number of characters of an architecture; officially 88."""
 
 _MOST_TRAININGS = 100  # of an architecture; officially 25
 _MOST_SEEDS = 16  # each of them is a run, with columns of its own; officially 4
 _MOST_ARCHITECTURES = 2**31
-_LONGEST_NAME = 300  # characters of an architecture; officially 88
 _MEAN = "mean over the runs there are"
 
 
 def cost_note(epochs: int, images: str) -> str:
-    """Return what the seconds of a schedule are."""
+    """Return what the seconds of a schedule are made of."""
     return f"seconds of all {epochs} training epochs on {images}, evaluation not included"
 
 
@@ -97,12 +99,7 @@ class _Accuracies:
 
 
 class ResultColumns:
-    """Collects the entries of architectures, in any order; `finish` makes columns of them.
-
-    Parameters
-    ----------
-    space : the architectures' space.
-    """
+    """Collects the entries of architectures of a space, in any order; `finish` makes columns of them."""
 
     def __init__(self, space: ProductSpace) -> None:
         self.space = space
@@ -116,15 +113,9 @@ class ResultColumns:
         return len(self._came)
 
     def add(self, entry: Any, index: int | None = None, name: str | None = None) -> None:
-        """Take the results of one architecture.
+        """Take the results of one architecture; `index` and `name` as another part of the file gives them.
 
-        Parameters
-        ----------
-        index, name : its official index and string as another part of the file gives them.
-
-        Raises
-        ------
-        InputError : a part is missing or not what it should be, or the architecture came before.
+        Raises InputError where a part is missing or not what it should be, or the architecture came before.
         """
         try:
             self._add(entry, index, name)
@@ -167,7 +158,7 @@ class ResultColumns:
             points = {seed: run.accuracies[name] for seed, run in runs.items() if name in run.accuracies}
             for seed, values in points.items():
                 self._put_points(row, self._run(mean, seed), values, f"seed {seed}; {figure.note}")
-            self._put_points(row, mean, _mean(list(points.values())), f"{_MEAN}; {figure.note}")
+            self._put_points(row, mean, mean_of_runs(list(points.values())), f"{_MEAN}; {figure.note}")
 
     def _run(self, mean: Metric, seed: int) -> Metric:
         run = self._runs.setdefault(seed, len(self._runs))
@@ -209,7 +200,7 @@ class ResultColumns:
             self._put_number(row, metric, getattr(runs[believed], quantity), "")
 
     def warnings(self) -> Iterator[str]:
-        """Yield what a user must know of the figures; called before `finish`."""
+        """Yield sentences that a user must know of the figures; called before `finish`."""
         n = len(self)
         if n < self.space.size:
             yield f"covers {n:,} of the {self.space.size:,} architectures"
@@ -243,8 +234,7 @@ class ResultColumns:
         for metric in sorted(self._accuracies, key=_order):
             columns[metric] = self._accuracies.pop(metric).column(order)
         for metric in sorted(self._numbers, key=_order):
-            column = self._numbers[metric]
-            columns[metric] = Column(column.values[order], column.note)
+            columns[metric] = replace(self._numbers[metric], values=self._numbers[metric].values[order])
         index = np.fromiter(self._came.values(), dtype=np.int32, count=len(self))
         return self.space.at(places[order]), columns, {"arch_index": index[order]}
 
@@ -252,14 +242,14 @@ class ResultColumns:
 def _name(record: Any) -> tuple[int, str]:
     """Return the official index and string of an architecture, each of its type."""
     index, name = part(record, "arch_index"), part(record, "arch_str")
-    known = type(index) is int and type(name) is str and len(name) <= _LONGEST_NAME
+    known = type(index) is int and type(name) is str and len(name) <= LONGEST_NAME
     if not known or not 0 <= index < _MOST_ARCHITECTURES:
         raise InputError(f"'arch_index' is {shown(index)} and 'arch_str' {shown(name)}")
     return index, name
 
 
 def _order(metric: Metric) -> tuple[Any, ...]:
-    """Return what columns are sorted by: the plain figures first, the longest schedule first."""
+    """Return the key by which columns are sorted: the plain figures first, the longest schedule first."""
     split = SPLITS.index(metric.split) if metric.split else -1
     run = -1 if metric.run is None else metric.run
     dataset = list(CLASSES).index(metric.dataset)
@@ -288,14 +278,3 @@ def _trainings(entry: Mapping[str, Any]) -> dict[str, dict[int, dict[int, Traini
     if not trained or len(trained) > _MOST_TRAININGS:
         raise InputError(f"there are {len(trained):,} trainings of one architecture")
     return found
-
-
-def _mean(runs: list[Points]) -> Points:
-    """Return float64[epochs]: the mean over the runs that have each epoch, NaN where none has."""
-    if len(runs) == 1:
-        return runs[0]
-    stacked = np.array(runs)
-    known = ~np.isnan(stacked)
-    count = known.sum(axis=0)
-    mean: Points = np.where(known, stacked, 0).sum(axis=0) / np.where(count, count, np.nan)
-    return mean

@@ -1,4 +1,4 @@
-"""One training of one network, as NATS-Bench and NAS-Bench-201 store it.
+"""Reads one training of one network, as NATS-Bench and NAS-Bench-201 store it.
 
 Its dictionary holds ``epochs``, ``train_acc1es`` {epoch: %}, ``eval_names``, ``eval_acc1es`` {set@epoch: %},
 ``train_times`` {epoch: seconds}, ``latency`` [seconds], and ``params`` and ``flop`` in millions; epochs count
@@ -37,7 +37,6 @@ _LARGEST_NUMBER = 1e15
 _LONGEST_NAME = 100
 _NUMBERS = {int, float, np.float64, np.float32}
 _TRAIN = "train"
-_HALF_TESTED = "official test images, one half of them"
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 """Data set -> number of its classes."""
@@ -57,7 +56,7 @@ _EVALUATIONS = {
 }
 for _name in ("cifar100", "ImageNet16-120"):
     _EVALUATIONS |= {
-        (_name, "x-valid"): ("valid", "", f"{_HALF_TESTED}"),
+        (_name, "x-valid"): ("valid", "", "official test images, one half of them"),
         (_name, "x-test"): ("test", "", "official test images, the half that is not validation"),
         (_name, "ori-test"): (
             "test",
@@ -72,7 +71,7 @@ Points = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What an official pair of training and evaluation sets is in a table."""
+    """An official pair of training and evaluation sets, as it stands in a table."""
 
     dataset: str
     split: str
@@ -86,11 +85,11 @@ class Training:
 
     Attributes
     ----------
-    epochs : its length.
-    accuracies : evaluation set (``train`` among them) -> float64[epochs], percent; NaN where not evaluated.
-    seconds : of all its epochs, without evaluation; None where not recorded.
-    latency : seconds a batch of 256; None where not recorded.
-    parameters, flops : counts.
+    epochs : Length of the training.
+    accuracies : Evaluation set (``train`` among them) -> float64[epochs], percent; NaN where not evaluated.
+    seconds : Seconds of all its epochs, without evaluation; None where not recorded.
+    latency : Seconds a batch of 256; None where not recorded.
+    parameters, flops : Counts.
     """
 
     epochs: int
@@ -105,9 +104,7 @@ class Training:
 def figure_of(training_set: str, evaluation_set: str) -> Figure:
     """Return what the accuracy of networks trained on one official set and evaluated on another is.
 
-    Raises
-    ------
-    InputError : a training or evaluation set that the benchmark does not have.
+    Raises InputError for a training or evaluation set that the benchmark does not have.
     """
     dataset, variant, images = TRAININGS[training_set]
     if evaluation_set == _TRAIN:
@@ -133,12 +130,7 @@ def cell_parameters(batch: Batch, classes: int) -> npt.NDArray[np.int64]:
 
 
 def part(record: Any, key: str) -> Any:
-    """Return a part of a record.
-
-    Raises
-    ------
-    InputError : it has no such part.
-    """
+    """Return a part of a record; raise InputError where it has no such part."""
     if not isinstance(record, dict) or key not in record:
         raise InputError(f"there is no {key!r}")
     return record[key]
@@ -165,18 +157,13 @@ def _number(result: Any, key: str, scale: float = 1) -> float:
 
 
 def read_training(result: Any) -> Training:
-    """Return the training that an official dictionary describes.
-
-    Raises
-    ------
-    InputError : a part is missing or is not what it should be.
-    """
+    """Return the training of an official dictionary; raise InputError where a part is missing or wrong."""
     epochs = part(result, "epochs")
     if type(epochs) is not int or not 0 < epochs <= _MOST_EPOCHS:
         raise InputError(f"'epochs' is {shown(epochs)}")
     evaluated = _mapping(part(result, "eval_acc1es"), "eval_acc1es")
     accuracies = {_TRAIN: _points(part(result, "train_acc1es"), range(epochs), _TRAIN)}
-    known = 0
+    known = 0  # accuracies that belong to a set and an epoch
     names = part(result, "eval_names")
     if not isinstance(names, list | tuple) or not all(type(name) is str for name in names):
         raise InputError("'eval_names' is no list of names")

@@ -1,7 +1,7 @@
-"""The framing of TFRecord files: records of bytes, each with its length and two checksums.
+"""Reads the framing of TFRecord files: records of bytes, each with its length and two checksums.
 
 ========================  =====================================================
-bytes                     what
+bytes                     content
 ========================  =====================================================
 8                         length n of the data, little-endian
 4                         masked CRC-32C of those 8 bytes
@@ -9,9 +9,9 @@ n                         data
 4                         masked CRC-32C of the data
 ========================  =====================================================
 
-A masked checksum is ``rotate_right(crc, 15) + 0xa282ead8`` modulo 2**32. Source: TensorFlow's
-documentation, "TFRecord and tf.train.Example", section "TFRecords format details". Compressed files
-are not read: the official benchmark files are not compressed.
+A masked checksum is ``rotate_right(crc, 15) + 0xa282ead8`` modulo 2**32. Source: TensorFlow's documentation,
+"TFRecord and tf.train.Example", section "TFRecords format details". Compressed files are not read: the
+official benchmark files are not compressed.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def read_records(
 
     Parameters
     ----------
-    on_chunk : is given all bytes of the file, a few MB at a time, as they are read; the caller's way to
-        hash the file in the same pass.
+    on_chunk : Function that is given all bytes of the file, a few MB at a time, as they are read, so that the
+        caller can hash the file in the same pass.
 
     Raises
     ------
@@ -92,15 +92,13 @@ def read_records(
                     raise _damaged(path, number + 1, start + at, "its length")
                 data_at = at + _HEADER.size
                 end = data_at + length + _FOOTER.size
+                if start + end > size:
+                    raise _truncated(path, number + 1, start + at, size)
                 if length > _LONGEST_RECORD:
-                    if start + end > size:
-                        raise _truncated(path, number + 1, start + at, size)
                     raise InputError(
                         f"{path}, record {number + 1} (byte {start + at}): {length:,} bytes, but a record of "
                         f"NAS-Bench-101 has at most {_LONGEST_RECORD:,}"
                     )
-                if start + end > size:
-                    raise _truncated(path, number + 1, start + at, size)
                 if end > len(buffer):
                     break
                 data = buffer[data_at : end - _FOOTER.size]
