@@ -122,7 +122,10 @@ def _mapped(path: Path, origin: str) -> pa.Table:
             schema = pa.ipc.read_schema(head)
             _check_types(schema, origin)
             message = messages.read_next_message()
-            if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
+            about = message.metadata.to_pybytes()
+            header = _header(about)
+            # field 3 of a record batch's header names its compression
+            if message.type != "record batch" or header is None or _field(about, header, 3) is not None:
                 raise InputError(f"{origin} cannot be read: its batch is compressed, or is none")
             batch = pa.ipc.read_record_batch(message, schema)
         except StopIteration as error:
@@ -155,12 +158,6 @@ def _check_types(schema: pa.Schema, origin: str) -> None:
                 f"{origin} cannot be read: column {shown(field.name)} is of type {clipped(str(field.type))}; "
                 "columns hold numbers, truth values, fixed-size bytes or fixed-size lists of numbers"
             )
-
-
-def _is_compressed(message: bytes) -> bool:
-    """Return whether the header of a record batch, a FlatBuffers ``Message``, names a compression."""
-    header = _header(message)
-    return header is None or _field(message, header, 3) is not None
 
 
 def _header(message: bytes) -> int | None:

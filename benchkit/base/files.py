@@ -136,16 +136,14 @@ def check_regular(path: Path, what: str, most: int | None = None) -> int:
 
 def check_name(name: str | Path, where: str) -> None:
     """Raise InputError where the name of a file, a thing that `where` says, is no text for a manifest."""
+    text = str(name)
     try:
-        str(name).encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raw = str(name).encode(errors="surrogateescape") if _is_raw(str(name)) else str(name)
+        # all that is no text may stand for single bytes
+        is_raw = all(not "\ud800" <= each <= "\udfff" or "\udc80" <= each <= "\udcff" for each in text)
+        raw = text.encode(errors="surrogateescape") if is_raw else text
         raise InputError(f"{where} is not UTF-8 text: {shown(raw)}; rename it") from error
-
-
-def _is_raw(text: str) -> bool:
-    """Return whether all that is no text stands for single bytes."""
-    return all(not "\ud800" <= each <= "\udfff" or "\udc80" <= each <= "\udcff" for each in text)
 
 
 def read_bytes(path: Path, what: str, most: int) -> bytes:

@@ -83,10 +83,9 @@ def info(
 def _measured(images: Any) -> dict[str, Any]:
     import numpy as np
 
-    from benchkit.data.images.image_set import LabelledImages
     from benchkit.data.images.splits import normalisation
 
-    normal = normalisation(LabelledImages(images.x_train, images.y_train))
+    normal = normalisation(images.train)
     counts = np.bincount(images.y_train, minlength=images.classes)
     return {
         "train": len(images.x_train),

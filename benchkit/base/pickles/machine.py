@@ -20,11 +20,10 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 from benchkit.base.errors import InputError
 from benchkit.base.pickles.stack import Stack
-from benchkit.base.pickles.tape import Limits
 
 __all__ = ["Machine"]
 
@@ -34,9 +33,7 @@ _double = struct.Struct(">d").unpack_from
 class Machine(Stack):
     """Runs one pickle after another from a file; see `Stack`."""
 
-    def __init__(self, file: IO[bytes], limits: Limits, encoding: str = "ASCII") -> None:
-        super().__init__(file, limits, encoding)
-        self.entry_depth = 0  # marks below which numbers are looked at; 0 for none
+    entry_depth = 0  # marks below which numbers are looked at; 0 for none
 
     def load(self) -> Any:
         """Run the next pickle; return what it holds.

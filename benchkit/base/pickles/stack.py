@@ -44,7 +44,7 @@ class Stack(Tape):
     unfilled : Number of arrays that were announced and have no content yet.
     """
 
-    def __init__(self, file: IO[bytes], limits: Limits, encoding: str) -> None:
+    def __init__(self, file: IO[bytes], limits: Limits, encoding: str = "ASCII") -> None:
         super().__init__(file, limits)
         self._encoding = encoding
         self.clear()

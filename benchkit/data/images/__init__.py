@@ -1,4 +1,4 @@
-"""Image data: import, storage, splits, and batches made on the device.
+"""Holds image data: import, storage, splits, and batches made on the device.
 
 Nothing here loads torch but `augment`, `device_set`, `epochs`, `stream_images` and `stream_loader`, which
 make tensors.

@@ -51,8 +51,7 @@ class DeviceImages:
         self.channels_last = channels_last
         self.x = torch.tensor(images.x, device=self.device)  # a copy: what lives here is nobody else's
         self.y = torch.tensor(images.y.astype("int64"), device=self.device)
-        mean = torch.tensor(normalisation.mean, dtype=torch.float64)
-        std = torch.tensor(normalisation.std, dtype=torch.float64)
+        mean, std = (torch.tensor(each, dtype=torch.float64) for each in normalisation)
         self._scale = (1 / (255 * std)).to(torch.float32).to(self.device)[:, None, None]
         self._offset = (-mean / std).to(torch.float32).to(self.device)[:, None, None]
 

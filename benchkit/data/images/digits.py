@@ -30,7 +30,7 @@ def load_digits() -> ImageSet:
     loaded = Loaded(
         LabelledImages(x[:cut], y[:cut]),
         LabelledImages(x[cut:], y[cut:]),
-        tuple(str(digit) for digit in range(10)),
+        tuple("0123456789"),
         "scikit-learn, sklearn.datasets.load_digits",
     )
     return check_published(image_set("digits", loaded, PUBLISHED["digits"].licence))

@@ -1,4 +1,4 @@
-"""Batches of training images that go on exactly after an interruption."""
+"""Counts batches of training images, so that they go on exactly after an interruption."""
 
 from __future__ import annotations
 

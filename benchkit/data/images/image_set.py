@@ -38,6 +38,10 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.x)
 
+    def take(self, chosen: npt.NDArray[Any]) -> LabelledImages:
+        """Return a copy of the images at some places, or where bool[n] is true."""
+        return LabelledImages(self.x[chosen], self.y[chosen])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
@@ -77,6 +81,16 @@ class ImageSet:
     sha256: str
     train_index: npt.NDArray[np.int64]
     changes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def train(self) -> LabelledImages:
+        """The training images."""
+        return LabelledImages(self.x_train, self.y_train)
+
+    @property
+    def test(self) -> LabelledImages:
+        """The test images."""
+        return LabelledImages(self.x_test, self.y_test)
 
     @property
     def classes(self) -> int:

@@ -87,16 +87,14 @@ class SearchImages:
         return normalisation(self.train)
 
 
-class _Parts(NamedTuple):
-    train: LabelledImages
-    valid: LabelledImages
-    test: LabelledImages
+Parts = tuple[LabelledImages, LabelledImages, LabelledImages]
+"""Images to train on, to validate on, and to test on."""
 
 
 class Split(Protocol):
-    """How a data set is divided into training, validation and test images."""
+    """A division of a data set into training, validation and test images."""
 
-    def parts(self, images: ImageSet) -> _Parts:
+    def parts(self, images: ImageSet) -> Parts:
         """Return the three parts, which share no image; raise InputError where the split does not apply."""
         ...
 
@@ -112,13 +110,9 @@ class SeededSplit:
     valid: int
     seed: int = 0
 
-    def parts(self, images: ImageSet) -> _Parts:
+    def parts(self, images: ImageSet) -> Parts:
         train, valid = split(len(images.x_train), self.valid, self.seed)
-        return _Parts(
-            LabelledImages(images.x_train[train], images.y_train[train]),
-            LabelledImages(images.x_train[valid], images.y_train[valid]),
-            LabelledImages(images.x_test, images.y_test),
-        )
+        return images.train.take(train), images.train.take(valid), images.test
 
     def identity(self) -> dict[str, Any]:
         return {"split": "seeded", "valid": self.valid, "split_seed": self.seed}
@@ -128,21 +122,13 @@ class SeededSplit:
 class NASBench201Split:
     """The benchmark's own halves; CIFAR-10 and CIFAR-100 have them."""
 
-    def parts(self, images: ImageSet) -> _Parts:
+    def parts(self, images: ImageSet) -> Parts:
         if images.sha256 == CIFAR10_SHA256:
             to_train = in_first_half("cifar10")[images.train_index]
-            return _Parts(
-                LabelledImages(images.x_train[to_train], images.y_train[to_train]),
-                LabelledImages(images.x_train[~to_train], images.y_train[~to_train]),
-                LabelledImages(images.x_test, images.y_test),
-            )
+            return images.train.take(to_train), images.train.take(~to_train), images.test
         if images.name == "cifar100" and images.classes == PUBLISHED["cifar100"].classes:
             to_validate = in_first_half("cifar100")
-            return _Parts(
-                LabelledImages(images.x_train, images.y_train),
-                LabelledImages(images.x_test[to_validate], images.y_test[to_validate]),
-                LabelledImages(images.x_test[~to_validate], images.y_test[~to_validate]),
-            )
+            return images.train, images.test.take(to_validate), images.test.take(~to_validate)
         raise InputError(
             f"NAS-Bench-201's halves are known for {' and '.join(HALVES)}, not for {images.name}: give the "
             f"number of validation images instead"

@@ -34,8 +34,9 @@ USUAL_SIZE = 224
 
 _FORMAT = "benchkit streamed images 1"
 _ABOUT = {
-    **{"name": str, "sha256": str, "folder": str, "licence": str, "class_names": [str]},
-    **{"train": COUNT, "test": COUNT, "source": str},
+    **dict.fromkeys(("name", "sha256", "folder", "licence", "source"), str),
+    "class_names": [str],
+    **dict.fromkeys(("train", "test"), COUNT),
 }
 _LARGEST = 4 * MEGABYTE  # names of 65,536 classes
 

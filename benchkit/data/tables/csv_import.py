@@ -1,4 +1,4 @@
-"""Make a table of a user's own CSV file, described by a small YAML file.
+"""Makes a table of a user's own CSV file, which a small YAML file describes.
 
 .. code-block:: yaml
 

@@ -119,9 +119,8 @@ def column_facts(data: pa.Table, path: Path) -> dict[str, dict[str, Any]]:
         other = set(about["metric"]) - {name.removesuffix("?") for name in _METRIC}
         if other:
             raise InputError(f"{origin} is damaged: a metric has no {shown(min(other))}")
-        if about.get("better", "higher") not in ("higher", "lower") or (
-            "better" in about and "unit" not in about
-        ):
+        better = about.get("better", "higher")
+        if better not in ("higher", "lower") or ("better" in about and "unit" not in about):
             raise InputError(f"{origin} is damaged: better is higher or lower, beside a unit")
         points = about.get("epochs")
         if curve != (points is not None) or (curve and len(points or ()) != kind.list_size):

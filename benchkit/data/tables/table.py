@@ -201,15 +201,11 @@ class Table:
         Those at which a training schedule ends; with `schedule`, every point of that schedule's curve.
         """
         wanted = (dataset, split, quantity, "")
-        return sorted(
-            {
-                m.epochs
-                for m in self.metrics
-                if (m.dataset, m.split, m.quantity, m.variant) == wanted
-                and m.epochs is not None
-                and (m.schedule is None if schedule is None else (m.schedule or m.epochs) == schedule)
-            }
-        )
+        found = [m for m in self.metrics if (m.dataset, m.split, m.quantity, m.variant) == wanted]
+        if schedule is None:
+            return sorted({m.epochs for m in found if m.epochs is not None and m.schedule is None})
+        inside = [m for m in found if (m.schedule or m.epochs) == schedule]
+        return sorted({m.epochs for m in inside if m.epochs is not None})
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -357,9 +353,5 @@ class Table:
             raise InputError(f"table {self.name} has no {metric} for any architecture")
         signed = values if self.quantity(metric).higher_is_better else -values
         row = int(np.nanargmax(signed))
-        return Optimum(
-            value=float(values[row]),
-            row=row,
-            ties=int((values == values[row]).sum()),
-            n=int((~np.isnan(values)).sum()),
-        )
+        ties, n = int((values == values[row]).sum()), int((~np.isnan(values)).sum())
+        return Optimum(float(values[row]), row, ties, n)

@@ -21,12 +21,12 @@ from benchkit.base.files import MEGABYTE
 __all__ = ["DAMAGED", "LARGEST_FILE", "RATIO", "members"]
 
 DAMAGED = (tarfile.TarError, struct.error, LookupError, OverflowError, RecursionError, *UNPACKING)
-"""What damaged archives make the libraries raise."""
+"""Errors that the libraries raise on damaged archives."""
 
 LARGEST_FILE = 256 * MEGABYTE
-"""Bytes of the largest file of images: the training images of CIFAR-100 have 155 MB."""
+"""Number of bytes of the largest file of images: the training images of CIFAR-100 have 155 MB."""
 RATIO = 100
-"""How many times its size a file of images may unpack to: MNIST has 5, and no picture more than 50."""
+"""Largest growth of a file of images when unpacked: MNIST has 5, and no picture more than 50."""
 
 _LARGEST_ARCHIVE = 4_000 * MEGABYTE  # ImageNet16 has 1.1 GB
 _MOST_MEMBERS = 10_000  # the official archives have a dozen

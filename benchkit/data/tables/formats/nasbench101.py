@@ -138,13 +138,12 @@ def _flush(path: Path, cells: _Cells, runs: Mapping[int, Runs]) -> None:
 
 
 def _warnings(cells: _Cells, runs: Mapping[int, Runs]) -> Iterator[str]:
-    n = len(cells.first)
+    n, differ = len(cells.first), len(cells.parameters_differ)
     if n < _SPACE.size:
         yield f"covers {n:,} of the {_SPACE.size:,} cells"
     for epochs in sorted(runs):
         yield from runs[epochs].warnings()
-    if cells.parameters_differ:
-        differ = len(cells.parameters_differ)
+    if differ:
         yield f"{differ:,} cells have records with different parameter counts; the first is kept"
 
 

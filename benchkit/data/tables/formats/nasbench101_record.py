@@ -35,17 +35,11 @@ BUDGETS = (4, 12, 36, 108)
 """Epochs of the trainings in the full file."""
 FIELDS = ("module_hash", "epochs", "raw_adjacency", "raw_operations", "raw_metrics")
 MEASURED = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
-"""What is taken of an evaluation, in the order of `Record.figures`."""
+"""Fields that are taken of an evaluation, in the order of `Record.figures`."""
 
 _TYPES = (str, int, str, str, str)
-_LOOKS = (
-    re.compile("[0-9a-f]{32}"),
-    None,
-    re.compile("[01]+"),
-    re.compile("input,.*"),
-    re.compile("[A-Za-z0-9+/=\\s]+"),
-)
-"""What text each field is, to tell which one is missing."""
+_LOOKS = ("[0-9a-f]{32}", None, "[01]+", "input,.*", "[A-Za-z0-9+/=\\s]+")
+"""Form of the text of each field, to tell which one is missing."""
 _POINTS = ("at the start", "halfway", "at the end")
 _SPACE = NASBench101()
 _MOST_CELLS = 7 * 7  # of a matrix
@@ -125,7 +119,7 @@ def _malformed(fields: Any) -> InputError:
     if len(fields) > len(FIELDS):
         return InputError(f"it has {len(fields)} fields, not {len(FIELDS)} ({', '.join(FIELDS)})")
     for name, look, field in zip(FIELDS, _LOOKS, fields, strict=False):
-        fits = type(field) is int if look is None else isinstance(field, str) and look.fullmatch(field)
+        fits = type(field) is int if look is None else isinstance(field, str) and re.fullmatch(look, field)
         if not fits:
             return InputError(f"field {name} is missing or malformed: {shown(field)} stands in its place")
     return InputError(f"field {FIELDS[len(fields)]} is missing: it has {len(fields)} of {len(FIELDS)} fields")

@@ -163,9 +163,9 @@ class Runs:
 
     def _twins(self, i: int, j: int) -> int:
         """Return how many cells have runs i and j that agree in every figure."""
-        n = self._filled
-        same = (self.percent[:n, i] == self.percent[:n, j]).all(axis=(1, 2))
-        return int((same & (self.seconds[:n, i] == self.seconds[:n, j]).all(axis=1)).sum())
+        percent, seconds = self.percent[: self._filled], self.seconds[: self._filled]
+        same = (percent[:, i] == percent[:, j]).all(axis=(1, 2))
+        return int((same & (seconds[:, i] == seconds[:, j]).all(axis=1)).sum())
 
 
 def _grown(values: npt.NDArray[Any], capacity: int, filled: int) -> npt.NDArray[Any]:

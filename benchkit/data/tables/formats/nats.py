@@ -1,5 +1,4 @@
-"""Reads the official files of NATS-Bench: a folder of one file for each architecture, or one file of them
-all.
+"""Reads the official files of NATS-Bench: a folder of a file for each architecture, or one file of them all.
 
 Dong, Liu, Musial and Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size",
 TPAMI 2021. ``NATS-tss-v1_0-3ffb9-simple/`` and ``NATS-sss-v1_0-50262-simple/`` hold ``meta.pickle.pbz2`` (all

@@ -123,9 +123,8 @@ class ResultColumns:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # a part of another type than the layout's
-            raise InputError(
-                f"these are no results of the official layout ({clipped(str(error))})"
-            ) from error
+            text = f"these are no results of the official layout ({clipped(str(error))})"
+            raise InputError(text) from error
 
     def _add(self, entry: Any, index: int | None, name: str | None) -> None:
         if not isinstance(entry, dict) or not entry:
