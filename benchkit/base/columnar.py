@@ -85,20 +85,13 @@ BYTES = Kind("rows of bytes", _is_bytes)
 
 
 def read_arrow(path: Path, what: str) -> pa.Table:
-    """Map an Arrow IPC file of one record batch into memory.
+    """Map an Arrow IPC file of one record batch into memory; `what` names it in errors.
 
     Columns are numbers, truth values, fixed-size bytes, or fixed-size lists of numbers. Nothing is read
     beyond the schema and the lengths: a column is looked at when it is used.
 
-    Parameters
-    ----------
-    path : File to map.
-    what : Name of what it should be, such as ``"table"``, for the error.
-
-    Raises
-    ------
-    InputError : no regular file, truncated, not an Arrow file, of several batches, of columns of
-        other types, or compressed.
+    Raises InputError for no regular file, one that is truncated or not an Arrow file, several batches,
+    columns of other types, and compression.
     """
     check_regular(path, what)
     with _damage(f"{what} {path}", "it is truncated or not an Arrow file"):
@@ -177,18 +170,10 @@ def _field(buffer: bytes, table: int, number: int) -> int | None:
 
 
 def read_parquet(path: Path, columns: Mapping[str, Kind], what: str) -> pa.Table:
-    """Return columns of a Parquet file, in the order asked for.
+    """Return columns of a Parquet file, of these kinds and in this order; `what` names the file in errors.
 
-    Parameters
-    ----------
-    path : File to read.
-    columns : Kind of each column by its name; others are not read.
-    what : Name of what it should be, such as ``"traces"``, for the error.
-
-    Raises
-    ------
-    InputError : no regular file, not Parquet, damaged, more rows or bytes than a file of its size can have, a
-        column that is missing or of another kind, or with gaps where it may have none.
+    Raises InputError for no regular file, one that is not Parquet or damaged, more rows or bytes than a file
+    of its size can have, and a column that is missing, of another kind, or with gaps where it may have none.
     """
     import pyarrow.parquet as pq
 

@@ -105,19 +105,11 @@ class Unpacked(io.RawIOBase):
 
 
 def opened(path: Path, what: str, most: int, unpacked: int, ratio: int = 0) -> io.BufferedReader:
-    """Open a file for reading its content, compressed or not.
+    """Open a file for reading its content, compressed or not; `what` names it in errors.
 
-    Parameters
-    ----------
-    path : File to read.
-    what : Name of what it should be, for the error.
-    most : Largest number of bytes of the file.
-    unpacked : Largest number of bytes that it may hold.
-    ratio : Largest growth; see `Unpacked`.
-
-    Raises
-    ------
-    InputError : no regular file, or too large. Reading raises `UNPACKING`, and InputError past `unpacked`.
+    The file has at most `most` bytes, and holds at most `unpacked`; `ratio` is that of `Unpacked`. Raises
+    InputError for no regular file, or one that is too large. Reading raises `UNPACKING`, and InputError past
+    `unpacked`.
     """
     check_regular(path, what, most)
     return io.BufferedReader(Unpacked(path.open("rb"), unpacked, ratio), _CHUNK)

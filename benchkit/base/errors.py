@@ -90,12 +90,8 @@ def clipped(text: str) -> str:
 def unknown(kind: str, given: object, known: Iterable[object], where: str = "") -> InputError:
     """Return the error for a name that is not among `known`, with the nearest one suggested.
 
-    Parameters
-    ----------
-    kind : Kind of thing that was named, such as ``"dataset"``.
-    given : Name as the user wrote it.
-    known : Allowed names, in the order to print them.
-    where : Thing that has those names, such as ``"table nasbench201"``.
+    `kind` is the kind of thing that was named, such as ``"dataset"``; `where` is the thing that has those
+    names, such as ``"table nasbench201"``.
     """
     from difflib import get_close_matches
 

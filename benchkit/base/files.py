@@ -105,17 +105,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_regular(path: Path, what: str, most: int | None = None) -> int:
-    """Return the number of bytes of a regular file, links followed.
+    """Return the number of bytes of a regular file, links followed; `what` names it in errors.
 
-    Parameters
-    ----------
-    path : File to look at.
-    what : Name of what it should be, such as ``"study"``, for the error.
-    most : Largest number of bytes that such a file can have; None for no limit.
-
-    Raises
-    ------
-    InputError : no such file, a folder, a device, a pipe, or a file that is too long.
+    Raises InputError for no such file, a folder, a device, a pipe, and a file of more than `most` bytes.
     """
     try:
         found = path.stat()

@@ -24,11 +24,10 @@ def read_frame(path: Path, columns: Mapping[str, type], what: str = "table") -> 
 
     Parameters
     ----------
-    path : CSV file.
+    path : CSV file, which `what` names in errors.
     columns : Kind of each column that has to be there, by its name: ``str`` (text), ``object`` (text, some
         may be missing), ``float`` (numbers, some may be missing) or ``int`` (whole numbers). Other columns
         come as they are. A name that ends in ``?`` need not be there.
-    what : Name of what it should be, for the error.
 
     Raises
     ------

@@ -21,18 +21,10 @@ MOST_BYTES = 256 * MEGABYTE
 
 
 def read_json(path: Path, what: str = "file", most: int = MOST_BYTES) -> Any:
-    """Return what a JSON file says.
+    """Return what a JSON file of at most `most` bytes says; `what` names it in errors.
 
-    Parameters
-    ----------
-    path : File to read.
-    what : Name of what it should be, such as ``"manifest"``, for the error.
-    most : Largest number of bytes that it can have.
-
-    Raises
-    ------
-    InputError : the file cannot be read, is no regular file or too long, is not JSON, names a key twice, or
-        is nested deeper than `DEEPEST`; one line.
+    Raises InputError where it cannot be read, is no regular file or too long, is not JSON, names a key twice,
+    or is nested deeper than `DEEPEST`.
     """
     return parse_json(read_text(path, what, most), f"{what} {path}")
 

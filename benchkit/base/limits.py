@@ -154,13 +154,9 @@ RANGES: Mapping[str, Range] = MappingProxyType(_ranges())
 
 
 def check_number(name: str, value: object, said: str = "") -> None:
-    """Raise an InputError that says the range where a value is no number of it.
+    """Raise an InputError that says the range `name` of `RANGES`, where a value is no number of it.
 
-    Parameters
-    ----------
-    name : Key of `RANGES`.
-    value : Number that was given.
-    said : Name that the user knows it by, such as ``"--seeds"``; `name` where it is empty.
+    `said` is the name that the user knows it by, such as ``"--seeds"``; `name` where it is empty.
     """
     if value not in RANGES[name]:
         raise InputError(f"{said or name} must be {RANGES[name]}; got {shown(value)}")
@@ -169,11 +165,8 @@ def check_number(name: str, value: object, said: str = "") -> None:
 def check_fields(settings: Any, where: str = "", but: Collection[str] = ()) -> None:
     """Check every field of a dataclass that has a range; None is what nobody gave. Raises as `check_number`.
 
-    Parameters
-    ----------
-    settings : Instance of a dataclass.
-    where : Thing that has these fields, such as ``"training"``, for the error.
-    but : Fields that bear the name of a range, and are something else.
+    `where` names the thing that has these fields in errors, such as ``"training"``; fields in `but` bear the
+    name of a range, and are something else.
     """
     for each in fields(settings):
         value = getattr(settings, each.name)

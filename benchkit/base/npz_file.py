@@ -51,19 +51,12 @@ def item_bytes(kind: str, size: int) -> int | None:
 
 
 def read_npz(path: Path, what: str, most: int, besides: Collection[str] = ()) -> dict[str, Array]:
-    """Return name -> array of an uncompressed ``.npz`` file.
+    """Return name -> array of an uncompressed ``.npz`` file of at most `most` bytes; `what` names it in
+    errors.
 
-    Parameters
-    ----------
-    path : File to read.
-    what : Name of what it should be, such as ``"trainings"``, for the error.
-    most : Largest number of bytes of such a file.
-    besides : Names of members that are no arrays, which are left alone.
-
-    Raises
-    ------
-    InputError : no regular file, too large, damaged, or an array of a dtype that is not on the list
-        (bool, integers, floats, byte and unicode strings), or whose shape does not fit its bytes.
+    Members named in `besides` are no arrays, and are left alone. Raises InputError for no regular file, one
+    that is too large or damaged, an array of a dtype that is not on the list (bool, integers, floats, byte
+    and unicode strings), and one whose shape does not fit its bytes.
     """
     with opened_zip(path, what, most, _MOST_MEMBERS, most, (zipfile.ZIP_STORED,)) as archive:
         arrays: dict[str, Array] = {}

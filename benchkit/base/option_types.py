@@ -36,17 +36,11 @@ def field_types(kind: type[Any]) -> dict[str, Any]:
 
 
 def check_option(said: str, value: Any, kind: Any) -> None:
-    """Check a value against the type of its field, and its size where it is a number.
+    """Check a value, as YAML reads it, against the annotation of its field, and its size where it is a
+    number.
 
-    Parameters
-    ----------
-    said : Name of the option, as the error says it.
-    value : Value as YAML reads it.
-    kind : Annotation of the field; one that is not known here takes everything.
-
-    Raises
-    ------
-    InputError : the value is of another type, undefined, or too large.
+    `said` names the option in errors; an annotation that is not known here takes everything. Raises
+    InputError for a value that is of another type, undefined, or too large.
     """
     if not _fits(value, kind):
         quotes = ""

@@ -71,12 +71,10 @@ SHA256 = Digest()
 
 
 def check_shape(value: Any, shape: Any, origin: str, place: str = "") -> Any:
-    """Return a value of JSON or YAML that has a shape.
+    """Return a value of JSON or YAML that has a shape (see the module).
 
     Parameters
     ----------
-    value : Part of a document.
-    shape : Shape that it should have, see the module.
     origin : Name of its source, such as ``"manifest out/manifest.json"``, for the error.
     place : Names of the keys that lead to the value, for the error.
 

@@ -150,12 +150,10 @@ def dump_yaml(data: Any) -> str:
 def read_yaml(
     path: Path, what: str = "file", texts: Collection[str] = (), verbatim: Collection[str] = ()
 ) -> Any:
-    """Return what a YAML file says.
+    """Return what a YAML file says; `what` names it in errors.
 
     Parameters
     ----------
-    path : File to read.
-    what : Name of what the file should be, for the error.
     texts : Keys, at any depth, below which numbers and booleans are text as it is written; null stays null.
     verbatim : Keys, at any depth, below which everything is text as it is written, null and keys included.
 

@@ -56,9 +56,7 @@ def opened_zip(
 
     Parameters
     ----------
-    path : Archive to read.
-    what : Name of what it should be, such as ``"parts of a study"``, for the error.
-    most : Largest number of bytes of such a file.
+    path : Archive of at most `most` bytes, which `what` names in errors.
     members : Largest number of members.
     unpacked : Largest number of bytes that all members together unpack to.
     methods : Ways of compression that such a file uses.

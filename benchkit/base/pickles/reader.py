@@ -73,18 +73,11 @@ def _reason(error: Exception) -> str:
 def load_pickle(
     source: bytes | IO[bytes], where: str, encoding: str = "ASCII", limits: Limits | None = None
 ) -> Any:
-    """Return what a pickle holds; a file is read up to the pickle's end.
+    """Return what a pickle holds; a file, which can seek, is read from its place up to the pickle's end.
 
-    Parameters
-    ----------
-    source : Pickle, or a file that can seek, open at its start.
-    where : Name of the source in errors.
-    encoding : Encoding of the texts in a pickle of Python 2; ``latin1`` where it holds arrays.
-    limits : Largest sizes that it may have.
-
-    Raises
-    ------
-    InputError : truncated, damaged, too large, or naming anything that is not in `ALLOWED`.
+    `where` names the source in errors; `encoding` is that of the texts in a pickle of Python 2, ``latin1``
+    where it holds arrays. Raises InputError for one that is truncated, damaged, too large, or naming anything
+    not in `ALLOWED`.
     """
     return load_pickles(source, 1, where, encoding, limits)[0]
 
@@ -127,11 +120,10 @@ def stream_entries(source: IO[bytes], below: str, consume: Consume, where: str) 
 
     Parameters
     ----------
-    source : File, open at the start of the pickle.
+    source : File, open at the start of the pickle; `where` names it in errors.
     below : Key of the dictionary ``{number: entry}`` whose entries, dictionaries with texts for keys, are
         handed out.
     consume : Function called with each number and entry, in the file's order; its InputErrors are passed on.
-    where : Name of the file in errors.
 
     Returns
     -------

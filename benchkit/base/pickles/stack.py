@@ -28,13 +28,7 @@ _MAPPINGS = (dict, OrderedDict, defaultdict)
 
 
 class Stack(Tape):
-    """The objects that a pickle works with.
-
-    Parameters
-    ----------
-    file : File, open at the start of the pickle.
-    limits : Upper limits of what it takes.
-    encoding : Encoding of texts in a pickle of Python 2, ``ASCII`` or ``latin1``.
+    """The objects that a pickle in an open file works with, within limits.
 
     Attributes
     ----------

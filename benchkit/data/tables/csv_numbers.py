@@ -34,16 +34,8 @@ def read_numbers(
 ) -> list[Values]:
     """Return float64[rows] for each column: its figures, scaled; NaN for a cell that says that there is none.
 
-    Parameters
-    ----------
-    sheet : Cells of the file.
-    entries : Columns to read.
-    quantities : Unit and direction of each quantity.
-
-    Raises
-    ------
-    InputError : a cell that is no number or may be two, an infinite one, accuracy outside 0..100, negative
-        seconds of training, or a column without a number; with the line.
+    Raises InputError, with the line, for a cell that is no number or may be two, an infinite one, accuracy
+    outside 0..100, and negative seconds of training; and for a column without a number.
     """
     comma = _comma(sheet, entries)
     return [_column(sheet, entry, quantities[entry.quantity], comma) for entry in entries]

@@ -30,11 +30,8 @@ def check_written(
 ) -> None:
     """Compare an opened table with what it was made of; raise an InputError that names the first difference.
 
-    Parameters
-    ----------
-    rows : int8[n, d], the architectures in the order of the given values.
-    metrics : Values of each column, float[n], by the epochs of a curve's point; None for what is no curve.
-    static : Static columns, each of length n.
+    Values are in the order of `rows`, int8[n, d]: of a column float[n] by the epochs of a curve's point (None
+    for what is no curve), and static columns of length n.
     """
     if len(table) != len(rows):
         raise _fault(table, f"it has {len(table):,} entries of {len(rows):,}")
