@@ -38,14 +38,12 @@ from benchkit.base.limits import check_number
 from benchkit.base.processes import Progress, check_backend, in_processes
 from benchkit.base.run_folder import claim
 from benchkit.data.tables.catalogue import open_table
-from benchkit.strategies import get_weight_sharing
 from benchkit.studies.cluster import cancelled, on_cluster
 from benchkit.studies.runner import Draw, run
 from benchkit.studies.supernet_spec import SupernetStudySpec, folder_name, load_supernet_study
 from benchkit.studies.verify import Verification
 from benchkit.studies.wording import describe_table
 from benchkit.training.kept_search import read_manifest, read_study_manifest
-from benchkit.training.presets import get_preset
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
 from benchkit.training.trainer import Progress as TrainingProgress
@@ -61,7 +59,6 @@ def searches_of(spec: SupernetStudySpec) -> dict[str, SearchSettings]:
     InputError : an unknown strategy or preset, or an option or setting that cannot be used.
     """
     block = spec.searches
-    preset = get_preset(block.preset)
     space = open_table(spec.table).base_space
     found = {}
     for strategy in block.strategies:
@@ -76,9 +73,8 @@ def searches_of(spec: SupernetStudySpec) -> dict[str, SearchSettings]:
                 **block.settings,
             )
             found[folder_name(strategy.label, seed)] = settings
-        settings.recipe(preset)
         # made once, so that a wrong option is reported before anything runs
-        get_weight_sharing(strategy.name)(space, np.random.default_rng(0), **settings.options_of(preset))
+        settings.resolve().strategy(np.random.default_rng(0))
     return found
 
 

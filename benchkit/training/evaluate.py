@@ -35,9 +35,8 @@ from benchkit.training.data import searched_images
 from benchkit.training.distributed import joined
 from benchkit.training.found import Reporter
 from benchkit.training.kept_search import read_result, read_settings
-from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.settings import SearchSettings
+from benchkit.training.settings import ResolvedSearch, SearchSettings
 from benchkit.training.streams import Streams
 from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
@@ -90,7 +89,7 @@ def evaluate_search(
     """
     settings = settings_of(folder)
     row = _row(get_space(settings.space), architecture, folder)
-    recipe = settings.recipe(get_preset(settings.preset))
+    recipe = settings.resolve().recipe
     check_number("fine_tune", fine_tune)
     rate = recipe.learning_rate / 10 if learning_rate is None else learning_rate
     tuning = replace(
@@ -121,12 +120,10 @@ class OpenSearch:
     space : whose architectures the methods take, int8[d].
     """
 
-    def __init__(
-        self, settings: SearchSettings, trainer: Trainer, images: SearchImages | SearchStream
-    ) -> None:
+    def __init__(self, plan: ResolvedSearch, trainer: Trainer, images: SearchImages | SearchStream) -> None:
         self.space = trainer.strategy.space
         self._trainer = trainer
-        self._reporter = Reporter(settings, trainer, images)
+        self._reporter = Reporter(plan, trainer, images)
 
     def train(self, architecture: Architecture) -> None:
         """Train the weights of one architecture further, by the recipe that the search was opened with."""
@@ -166,8 +163,8 @@ def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None)
     InputError : no finished search there, or its checkpoints are gone.
     """
     settings = settings_of(folder)
-    preset = get_preset(settings.preset)
-    recipe = recipe or settings.recipe(preset)
+    plan = settings.resolve()
+    recipe = recipe or plan.recipe
     last = checkpoints.latest(folder / "checkpoints")
     if last is None:
         raise InputError(f"{folder} has lost its checkpoints: there are no weights to evaluate")
@@ -181,10 +178,10 @@ def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None)
             recipe,
             processes.device,
             streams,
-            scoring=settings.scoring(preset, len(images.valid)) | {"images": len(images.valid)},
+            scoring=plan.scoring(len(images.valid)) | {"images": len(images.valid)},
             processes=processes,
         )
-        yield OpenSearch(settings, trainer, images)
+        yield OpenSearch(plan, trainer, images)
 
 
 def settings_of(folder: Path) -> SearchSettings:

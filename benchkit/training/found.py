@@ -23,8 +23,7 @@ from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.supernet_evaluator import ScoringImages, SupernetEvaluator
 from benchkit.spaces.base import Architecture
 from benchkit.training.data import test_images
-from benchkit.training.presets import get_preset
-from benchkit.training.settings import SearchSettings
+from benchkit.training.settings import ResolvedSearch
 from benchkit.training.trainer import Trainer
 
 __all__ = ["Reporter", "save_found", "save_network"]
@@ -59,16 +58,14 @@ class Reporter:
 
     Parameters
     ----------
-    settings : of the search.
-    trainer : with the weights to measure, on its device.
-    seen : what the search saw; test images are normalised as its training images are.
+    plan : Search with everything decided.
+    trainer : Trainer with the weights to measure, on its device.
+    seen : Images that the search saw; test images are normalised as its training images are.
     """
 
-    def __init__(self, settings: SearchSettings, trainer: Trainer, seen: SearchImages | SearchStream) -> None:
-        self._settings, self._trainer = settings, trainer
-        preset = get_preset(settings.preset)
-        self._batch = settings.scoring_batch or preset.scoring_batch
-        self._images = self._placed(test_images(settings), seen)
+    def __init__(self, plan: ResolvedSearch, trainer: Trainer, seen: SearchImages | SearchStream) -> None:
+        self._settings, self._trainer, self._batch = plan.settings, trainer, plan.scoring_batch
+        self._images = self._placed(test_images(plan.settings), seen)
 
     def _placed(
         self, test: LabelledImages | FileList, seen: SearchImages | SearchStream

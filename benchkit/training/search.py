@@ -37,21 +37,22 @@ from benchkit.base.version import __version__
 from benchkit.data.images.splits import SearchImages
 from benchkit.data.images.streamed import SearchStream
 from benchkit.searching.budget import Budget
+from benchkit.searching.constraints import describe_constraint, network_constraint
 from benchkit.searching.loop import search
 from benchkit.searching.trace import Trace
-from benchkit.spaces import Space, get_space
-from benchkit.strategies import get_weight_sharing
+from benchkit.spaces import Space
+from benchkit.spaces.base import Architecture
+from benchkit.strategies.constraint import Constraint
+from benchkit.strategies.rejection import draw_feasible, parts_of
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
-from benchkit.training.constrained import costs_of, described, search_constraint
 from benchkit.training.data import searched_images
 from benchkit.training.distributed import Processes, joined
 from benchkit.training.found import Reporter, save_found
 from benchkit.training.history import write_history
 from benchkit.training.kept_search import read_result
-from benchkit.training.presets import Preset, get_preset
 from benchkit.training.sampled_entries import sampled_entries
-from benchkit.training.settings import SearchSettings
+from benchkit.training.settings import ResolvedSearch, SearchSettings
 from benchkit.training.table_entry import table_entry
 from benchkit.training.tensorboard import Scalars
 from benchkit.training.trainer import Progress, Streams, Trainer
@@ -72,11 +73,11 @@ def run_search(
 
     Parameters
     ----------
-    folder : new, empty, or of the same search.
+    folder : Folder that is new, empty, or of the same search.
     device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    on_progress : called now and then while the supernet trains.
-    tensorboard : write scalars for TensorBoard, too.
-    workers : that read a streamed data set; they change nothing but the speed.
+    on_progress : Called now and then while the supernet trains.
+    tensorboard : Whether scalars for TensorBoard are written, too.
+    workers : Workers that read a streamed data set; they change nothing but the speed.
 
     Returns
     -------
@@ -84,20 +85,17 @@ def run_search(
 
     Raises
     ------
-    InputError : a name or number that cannot be used, a folder of something else, no such device, no
-        memory left, a loss that is not finite, or a damaged checkpoint.
+    InputError : A name or number cannot be used, the folder is of something else, there is no such device or
+        no memory left, the loss is not finite, or a checkpoint is damaged.
     """
-    preset = get_preset(settings.preset)
-    recipe = settings.recipe(preset)
-    get_weight_sharing(settings.strategy)
-    get_space(settings.space)
+    plan = settings.resolve()
     run = RunFolder(folder, "search")
     with ExitStack() as stack:
         processes = stack.enter_context(joined(device))
         scalars = stack.enter_context(Scalars(folder / "tensorboard")) if tensorboard else None
-        stack.enter_context(intra_op_threads(recipe.threads))
+        stack.enter_context(intra_op_threads(plan.recipe.threads))
         trainer, images = _prepare(
-            settings,
+            plan,
             folder,
             processes,
             on_progress=on_progress if processes.first else None,
@@ -114,63 +112,87 @@ def run_search(
         if last is not None:
             trainer.resume(last)
         trainer.fit()
-        result, trace = _search(settings, trainer)
+        result, trace = _search(plan, trainer)
         if processes.first:
             write_history(folder / "training.csv", trainer.history)
             _write_trace(folder / "trace.parquet", trace, trainer.strategy.space)
             manifest = _manifest(settings, trainer, images, processes, trace)
             recommended = trainer.strategy.recommend()
             save_found(folder, trainer.supernet, recommended)
-            result["test"] = Reporter(settings, trainer, images).test(recommended)
+            result["test"] = Reporter(plan, trainer, images).test(recommended)
             run.finish(manifest, result)
         processes.wait()
         return result
 
 
 def _prepare(
-    settings: SearchSettings, folder: Path, processes: Processes, **hooks: Any
+    plan: ResolvedSearch, folder: Path, processes: Processes, **hooks: Any
 ) -> tuple[Trainer, SearchImages | SearchStream]:
     """Return the trainer of a search, at its start, and the images that it sees."""
-    preset = get_preset(settings.preset)
+    from benchkit.spaces.engine import SHARED, build_supernet
+
+    settings = plan.settings
     images = searched_images(settings)
     streams = Streams.of(settings.seed)
-    space = get_space(settings.space)
-    kind = get_weight_sharing(settings.strategy)
-    options = settings.options_of(preset)
-    planned = settings.planned_queries(preset)
-    if kind.plans_queries and planned is not None:
-        options.setdefault("queries", planned)
-    strategy = kind(space, streams.strategy, **options)
+    strategy = plan.strategy(streams.strategy)
     if settings.weight_decay is not None and strategy.regularises_weights:
         raise InputError(f"{settings.strategy} has a prior of the weights itself: leave the weight decay out")
-    supernet = _supernet(space, images, preset, settings, streams)
-    constraint = search_constraint(settings, supernet.recipe, images.size[0])
+    supernet = build_supernet(
+        plan.space,
+        images.classes,
+        images.size[2],
+        generator=streams.network,
+        policy=replace(SHARED, running=settings.recalibrate > 0),
+        **plan.size,
+    )
+    constraint = _constraint(settings, supernet.recipe, images.size[0])
     if constraint is not None:
         strategy.constrain(constraint)
     trainer = Trainer(
         strategy,
         supernet,
         images,
-        settings.recipe(preset),
+        plan.recipe,
         processes.device,
         streams,
         folder=folder / "checkpoints",
-        scoring=settings.scoring(preset, len(images.valid)),
+        scoring=plan.scoring(len(images.valid)),
         processes=processes,
         **hooks,
     )
     return trainer, images
 
 
-def _search(settings: SearchSettings, trainer: Trainer) -> tuple[dict[str, Any], Trace]:
+def _constraint(settings: SearchSettings, network: Any, image_size: int) -> Constraint | None:
+    """Return the constraint of a search on a supernet's recipe; None without limits.
+
+    Raises
+    ------
+    InputError : see `network_constraint`; or nothing that was drawn keeps the limits, before anything is
+        trained.
+    """
+    constraint = network_constraint(
+        network.space,
+        settings.limits,
+        settings.lookup(),
+        classes=network.classes,
+        image_size=image_size,
+        image_channels=network.image_channels,
+        size=network.size.options(),
+    )
+    if constraint is not None:
+        draw_feasible(network.space, np.random.default_rng(0), 1, constraint)
+    return constraint
+
+
+def _search(plan: ResolvedSearch, trainer: Trainer) -> tuple[dict[str, Any], Trace]:
     """Search the trained supernet."""
-    preset = get_preset(settings.preset)
     strategy = trainer.strategy
-    budget = Budget(queries=settings.queries_of(preset, strategy.default_queries))
+    budget = Budget(queries=plan.queries(strategy.default_queries))
     began = time.monotonic()
-    with explain_memory(settings.scoring_batch or preset.scoring_batch, "--scoring-batch"):
+    with explain_memory(plan.scoring_batch, "--scoring-batch"):
         trace = search(strategy, trainer.evaluator, budget)
-    result = _result(settings, strategy, trace)
+    result = _result(plan.settings, strategy, trace)
     result["seconds"] = {
         "training": round(sum(epoch["seconds"] for epoch in trainer.history), 3),
         "search": round(time.monotonic() - began, 3),
@@ -178,27 +200,8 @@ def _search(settings: SearchSettings, trainer: Trainer) -> tuple[dict[str, Any],
     return result, trace
 
 
-def _supernet(
-    space: Space,
-    images: SearchImages | SearchStream,
-    preset: Preset,
-    settings: SearchSettings,
-    streams: Streams,
-) -> Any:
-    from benchkit.spaces.engine import SHARED, build_supernet
-
-    return build_supernet(
-        space,
-        images.classes,
-        images.size[2],
-        generator=streams.network,
-        policy=replace(SHARED, running=settings.recalibrate > 0),
-        **{**preset.size_of(space.name), **settings.size},
-    )
-
-
 def _result(settings: SearchSettings, strategy: WeightSharingStrategy, trace: Trace) -> dict[str, Any]:
-    space, recommended = strategy.space, strategy.recommend()
+    space, recommended, limit = strategy.space, strategy.recommend(), strategy.constraint
     asked = np.flatnonzero((trace.batch == recommended).all(axis=1))
     scored = int(asked[0]) if len(asked) else None
     return {
@@ -212,11 +215,16 @@ def _result(settings: SearchSettings, strategy: WeightSharingStrategy, trace: Tr
         "images": None if scored is None else int(trace.fidelity[scored]),
         "queries": len(trace),
         "distinct": trace.distinct(),
-        **costs_of(strategy.constraint, recommended),
+        **({} if limit is None else {"costs": _costs(limit, recommended)}),
         "findings": strategy.findings(),
         "table": table_entry(space, recommended),
         "samples": sampled_entries(strategy),
     }
+
+
+def _costs(constraint: Constraint, recommended: Architecture) -> dict[str, float]:
+    """Return what the recommended architecture takes of everything that is limited."""
+    return {part.cost: float(part.values(recommended[None])[0]) for part in parts_of(constraint)}
 
 
 def _manifest(
@@ -226,9 +234,13 @@ def _manifest(
     processes: Processes,
     trace: Trace,
 ) -> dict[str, Any]:
+    facts, lookup, constraint = settings.describe(), settings.lookup(), trainer.strategy.constraint
+    if lookup is not None:
+        facts["latency"] = lookup.identity()
     return {
         "benchkit": __version__,
-        **described(settings, trainer.strategy.constraint),
+        "search": facts,
+        **({} if constraint is None else {"constraint": describe_constraint(constraint)}),
         "data": dict(images.identity),
         "network": trainer.supernet.recipe.describe(),
         "training": trainer.recipe.describe(),

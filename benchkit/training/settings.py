@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchkit.base.limits import check_fields
 from benchkit.data.latency.lookup import LatencyLookup
 from benchkit.searching.constraints import check_limits
-from benchkit.spaces import get_space
+from benchkit.spaces import Space, get_space
 from benchkit.strategies import get_weight_sharing
-from benchkit.training.presets import Preset
+from benchkit.training.presets import Preset, get_preset
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["SearchSettings"]
+if TYPE_CHECKING:
+    from benchkit.strategies.weight_sharing import WeightSharingStrategy
+
+__all__ = ["ResolvedSearch", "SearchSettings"]
+
+_OF_RECIPE = (
+    *("epochs", "batch_size", "learning_rate", "label_smoothing", "weight_decay"),
+    *("bfloat16", "accumulate", "threads"),
+)
 
 
 @dataclass(frozen=True)
@@ -22,33 +32,30 @@ class SearchSettings:
 
     Attributes
     ----------
-    strategy, space, data, preset : names.
-    seed : of everything that is random, but for the split of the data.
-    epochs, batch_size, label_smoothing : of the training.
-    weight_decay : of the shared weights, for methods without a prior of their own for them.
-    learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
-    queries : architectures to score.
-    images : validation images on which each is scored.
-    scoring_batch : images a batch of scoring.
+    strategy, space, data, preset : Names of each.
+    seed : Seed of everything that is random, but for the split of the data.
+    epochs, batch_size, label_smoothing, bfloat16, accumulate, threads : see `TrainingRecipe`.
+    weight_decay : Weight decay of shared weights, for methods without a prior of their own for them.
+    learning_rate : Rate of the first step; it ends at the preset's last one, or at this where that is higher.
+    queries : Number of architectures to score.
+    images : Number of validation images on which each is scored.
+    scoring_batch : Images a batch of scoring.
     split : ``nasbench201`` or a number of validation images; None is the benchmark's own halves where the
         data has them, else a quarter of the training images.
-    image_size, limit : make the data set smaller, see ``open_image_set``.
-    bfloat16 : run networks in bfloat16.
-    accumulate, threads : see `TrainingRecipe`.
-    compile : compile the cells, for methods that train mixtures.
-    recalibrate : batch normalisation. 0: every batch by its own statistics, in scoring too. Else the supernet
-        keeps running averages, and before an architecture is scored they are estimated anew on so many
-        batches of training images.
-    options : hyperparameters of the strategy.
-    size : options of the supernet, over the preset's.
-    limits : largest latency (ms), params and flops (millions) allowed, by name; see
+    image_size, limit : Smaller size and number of images, see ``open_image_set``.
+    compile : Whether cells are compiled, for methods that train mixtures.
+    recalibrate : Batches of training images on which running averages of batch normalisation are estimated
+        anew before an architecture is scored; with 0 every batch has its own statistics, in scoring too.
+    options : Hyperparameters of the strategy.
+    size : Options of the supernet, over the preset's.
+    limits : Largest latency (ms), params and flops (millions) allowed, by name; see
         `benchkit.searching.constraints`.
-    latency : where latency is limited, the look-up table, whole and with its hash: the document in its file.
+    latency : Look-up table where latency is limited, whole and with its hash: the document in its file.
 
     Raises
     ------
-    InputError : a number out of its range (`benchkit.base.limits`), limits that cannot be used, or a look-up
-        table that was changed.
+    InputError : A number is out of its range (`benchkit.base.limits`), limits cannot be used, or a look-up
+        table was changed.
     """
 
     strategy: str
@@ -96,58 +103,77 @@ class SearchSettings:
                 del facts[name]
         return facts
 
-    def recipe(self, preset: Preset) -> TrainingRecipe:
-        """Return the preset's recipe with what was given over it.
+    def resolve(self) -> ResolvedSearch:
+        """Return the search with everything decided that settings and preset decide.
 
         The strategy's hyperparameters may make up a number of epochs (``planned_epochs``); `epochs` is over
         both.
 
         Raises
         ------
-        InputError : a number is out of its range, or an unknown strategy or space.
+        InputError : A number is out of its range, or an unknown preset, strategy or space.
         """
-        recipe = preset.recipe_for(self.strategy)
-        kind, options = get_weight_sharing(self.strategy), self.options_of(preset)
-        planned = kind.planned_epochs(get_space(self.space), options)
-        if planned is not None:
-            recipe = replace(recipe, epochs=planned)
-        given: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("epochs", "batch_size", "learning_rate", "label_smoothing", "weight_decay")
-            if getattr(self, name) is not None
-        }
+        preset = get_preset(self.preset)
+        recipe, kind = preset.recipe_for(self.strategy), get_weight_sharing(self.strategy)
+        options = {**preset.options_for(self.strategy), **self.options}
+        space = get_space(self.space)
+        planned = kind.planned_epochs(space, options)
+        given = {name: value for name in _OF_RECIPE if (value := getattr(self, name)) is not None}
         if self.learning_rate is not None:
             given["last_learning_rate"] = min(recipe.last_learning_rate, self.learning_rate)
-        return replace(
-            recipe,
-            bfloat16=self.bfloat16,
-            accumulate=self.accumulate,
-            compile_cells=self.compile,
-            threads=self.threads,
-            **given,
+        if planned is not None:
+            given.setdefault("epochs", planned)
+        queries = preset.queries if self.queries is None else self.queries
+        if kind.plans_queries and queries is not None:
+            options.setdefault("queries", queries)
+        return ResolvedSearch(
+            self,
+            preset,
+            kind,
+            space,
+            replace(recipe, compile_cells=self.compile, **given),
+            options,
+            {**preset.size_of(space.name), **self.size},
+            self.scoring_batch or preset.scoring_batch,
         )
 
-    def options_of(self, preset: Preset) -> dict[str, Any]:
-        """Return the strategy's hyperparameters: what was given over what the preset says."""
-        return {**preset.options_for(self.strategy), **self.options}
 
-    def planned_queries(self, preset: Preset) -> int | None:
-        """Return how many architectures are scored at most, as far as user and preset say it."""
-        return preset.queries if self.queries is None else self.queries
+@dataclass(frozen=True)
+class ResolvedSearch:
+    """A search with everything decided: resolved once where a search begins, and handed down.
 
-    def scoring(self, preset: Preset, available: int) -> dict[str, int]:
+    Attributes
+    ----------
+    settings, preset : What was given, and what the rest was taken from.
+    kind : Class of the strategy.
+    space : Space that is searched.
+    recipe : Recipe of the training.
+    options : Hyperparameters of the strategy.
+    size : Options of the supernet.
+    scoring_batch : Images a batch of scoring.
+    """
+
+    settings: SearchSettings
+    preset: Preset
+    kind: type[WeightSharingStrategy]
+    space: Space
+    recipe: TrainingRecipe
+    options: dict[str, Any]
+    size: dict[str, int]
+    scoring_batch: int
+
+    def strategy(self, rng: np.random.Generator) -> WeightSharingStrategy:
+        """Return the strategy at its start; raises InputError where an option cannot be used."""
+        return self.kind(self.space, rng, **self.options)
+
+    def scoring(self, available: int) -> dict[str, int]:
         """Return the options of a `SupernetEvaluator`, where there are `available` validation images."""
-        images = self.images
-        if images is None:
-            images = available if preset.images is None else min(preset.images, available)
         return {
-            "images": images,
-            "batch_size": self.scoring_batch or preset.scoring_batch,
-            "calibration_batches": self.recalibrate,
+            "images": self.settings.images or min(self.preset.images or available, available),
+            "batch_size": self.scoring_batch,
+            "calibration_batches": self.settings.recalibrate,
         }
 
-    def queries_of(self, preset: Preset, published: int) -> int:
+    def queries(self, published: int) -> int:
         """Return how many architectures are scored, where the method's paper says `published`."""
-        if self.queries is not None:
-            return self.queries
-        return published if preset.queries is None else min(preset.queries, published)
+        return self.settings.queries or min(self.preset.queries or published, published)

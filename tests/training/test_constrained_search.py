@@ -149,7 +149,7 @@ def test_a_strategy_that_plans_is_told_its_queries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Planned, "told", [])
-    monkeypatch.setattr("benchkit.training.search.get_weight_sharing", lambda name: Planned)
+    monkeypatch.setattr("benchkit.training.settings.get_weight_sharing", lambda name: Planned)
     settings = replace(SMALL, queries=given, options={**SMALL.options, **options})
     result = run_search(settings, tmp_path, "cpu")
     assert Planned.told == [expected]

@@ -24,7 +24,6 @@ from benchkit.spaces.engine import BatchNormPolicy, build_supernet
 from benchkit.strategies.darts import DARTS
 from benchkit.strategies.spos import SPOS
 from benchkit.strategies.weight_sharing import ImageBatch
-from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.tensorboard import Scalars
@@ -275,19 +274,19 @@ def test_the_real_writer_is_understood(tmp_path: Path) -> None:
 
 def test_settings_go_over_the_presets_recipe() -> None:
     given = replace(SMALL, learning_rate=0.2, label_smoothing=0.1, accumulate=4, threads=2, compile=True)
-    recipe = given.recipe(get_preset("small"))
+    recipe = given.resolve().recipe
     assert (recipe.learning_rate, recipe.last_learning_rate) == (0.2, 0.001)
     assert (recipe.label_smoothing, recipe.accumulate, recipe.threads) == (0.1, 4, 2)
     assert recipe.compile_cells
-    assert replace(SMALL, weight_decay=0.0027).recipe(get_preset("small")).weight_decay == 0.0027
+    assert replace(SMALL, weight_decay=0.0027).resolve().recipe.weight_decay == 0.0027
     assert "weight_decay" not in SMALL.describe()  # searches of before this setting can be gone on with
     assert replace(SMALL, weight_decay=0.0).describe()["weight_decay"] == 0.0
-    slow = replace(SMALL, learning_rate=0.0005).recipe(get_preset("small"))
+    slow = replace(SMALL, learning_rate=0.0005).resolve().recipe
     assert slow.learning_rate == slow.last_learning_rate == 0.0005
-    assert SMALL.recipe(get_preset("small")).threads == 1  # not the machine's
+    assert SMALL.resolve().recipe.threads == 1  # not the machine's
     for wrong in ({"accumulate": 0}, {"accumulate": 65}, {"threads": 0}, {"label_smoothing": 1.0}):
         with pytest.raises(InputError, match=f"{next(iter(wrong))} (cannot be|must be)"):
-            replace(SMALL, **wrong).recipe(get_preset("small"))
+            replace(SMALL, **wrong).resolve()
     with pytest.raises(InputError, match="recalibrate must be a whole number"):
         replace(SMALL, recalibrate=-1)
 

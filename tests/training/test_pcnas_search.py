@@ -19,7 +19,6 @@ from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.spaces import get_space
 from benchkit.spaces.counts import count_parameters
 from benchkit.studies.fading.searches import read_searches
-from benchkit.training.presets import get_preset
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.trainer import Progress, Trainer
 
@@ -100,17 +99,16 @@ def test_a_search_keeps_its_limits(tmp_path: Path) -> None:
 
 
 def test_warmup_and_interval_decide_the_epochs() -> None:
-    small = get_preset("small")
     both = replace(SMALL, epochs=None, options={"warmup": 8, "interval": 2})
-    assert both.recipe(small).epochs == 12
-    assert replace(both, epochs=20).recipe(small).epochs == 20
-    assert replace(both, options={"warmup": 8}).recipe(small).epochs == 30
+    assert both.resolve().recipe.epochs == 12
+    assert replace(both, epochs=20).resolve().recipe.epochs == 20
+    assert replace(both, options={"warmup": 8}).resolve().recipe.epochs == 30
     paper = SearchSettings("pcnas", "mobile-small", "imagenet", preset="paper-small")
-    assert paper.recipe(get_preset("paper-small")).epochs == 200
+    assert paper.resolve().recipe.epochs == 200
     # Figure 2a by a flag each
     longer = replace(paper, options={"warmup": 150})
-    assert longer.recipe(get_preset("paper-small")).epochs == 250
-    assert longer.options_of(get_preset("paper-small"))["interval"] == 5
+    assert longer.resolve().recipe.epochs == 250
+    assert longer.resolve().options["interval"] == 5
 
 
 def test_from_the_command_line(cli: Cli, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_presets() -> None:
     assert published.recipe_for("spos").epochs == 250
     assert published.recipe_for("darts").epochs == 50
     assert not published.size  # C = 16, N = 5
-    assert replace(SMALL, epochs=None).recipe(get_preset("small")).epochs == 20
+    assert replace(SMALL, epochs=None).resolve().recipe.epochs == 20
     with pytest.raises(InputError, match=r"unknown search preset 'smal'.*did you mean 'small'"):
         get_preset("smal")
 

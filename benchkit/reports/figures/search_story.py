@@ -32,7 +32,6 @@ from benchkit.spaces.base import Batch
 from benchkit.studies.supernet_spec import folder_name, is_supernet_study, load_supernet_study
 from benchkit.training.evaluate import settings_of
 from benchkit.training.kept_search import TRAINING, read_manifest, read_result
-from benchkit.training.presets import get_preset
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["Story", "read_stories"]
@@ -149,7 +148,7 @@ def _updates(folder: Path, settings: SearchSettings) -> int:
     history = read_frame(path, TRAINING, "epochs of a search")
     try:
         images = float((history["seconds"] * history["images_per_second"]).median())
-        return max(1, round(images / settings.recipe(get_preset(settings.preset)).batch_size))
+        return max(1, round(images / settings.resolve().recipe.batch_size))
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path} cannot be read as the epochs of a search: {error}") from error
 
