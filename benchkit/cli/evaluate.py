@@ -17,7 +17,9 @@ def evaluate_command(
         "recommended", help="recommended, full (nothing left out), or in the space's notation."
     ),
     fine_tune: int = typer.Option(0, min=0, help="Epochs to train the architecture's weights further."),
-    learning_rate: float | None = typer.Option(None, help="Of fine-tuning; else a tenth of the search's."),
+    learning_rate: float | None = typer.Option(
+        None, help="Rate of fine-tuning; else a tenth of the search's."
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     as_json: bool = JSON_OPTION,
 ) -> None:

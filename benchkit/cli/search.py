@@ -7,24 +7,26 @@ from typing import Any
 
 import typer
 
+from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, shortened, show_facts, show_json
 
 __all__ = ["search_command"]
 
 
 def search_command(
+    context: typer.Context,
     strategy: str = typer.Argument(help="Weight-sharing strategy, such as spos."),
     space: str = typer.Option(..., help="Space to search."),
     data: str = typer.Option(..., help="Image data to train on (benchkit data list)."),
     out: Path = typer.Option(..., help="Folder of the search: new, or of the same search to go on with."),
     preset: str = typer.Option("small", help="small (minutes on 2 cores), or a published one."),
-    seed: int = typer.Option(0, help="Of everything random, but for the split of the data."),
+    seed: int = typer.Option(0, help="Seed of everything random, but for the split of the data."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
-    epochs: int | None = typer.Option(None, help="Of training; else the preset's."),
-    batch_size: int | None = typer.Option(None, help="Of training; else the preset's."),
-    learning_rate: float | None = typer.Option(None, help="At the first step; else the preset's."),
+    epochs: int | None = typer.Option(None, help="Epochs of training; else the preset's."),
+    batch_size: int | None = typer.Option(None, help="Training images a step; else the preset's."),
+    learning_rate: float | None = typer.Option(None, help="Rate of the first step; else the preset's."),
     label_smoothing: float | None = typer.Option(None, help="Share of the target that all classes divide."),
-    weight_decay: float | None = typer.Option(None, help="Of the shared weights (SGD)."),
+    weight_decay: float | None = typer.Option(None, help="Weight decay of the shared weights (SGD)."),
     accumulate: int = typer.Option(1, help="Run each batch in so many parts, to save memory."),
     queries: int | None = typer.Option(None, min=1, help="Architectures to score; else the preset's."),
     images: int | None = typer.Option(None, min=1, help="Validation images to score each on."),
@@ -37,8 +39,8 @@ def search_command(
     ),
     bfloat16: bool = typer.Option(False, "--bfloat16", help="Run networks in bfloat16."),
     compile_cells: bool = typer.Option(False, "--compile", help="Compile the cells: for mixtures (darts)."),
-    threads: int = typer.Option(1, help="Of torch on the CPU; results depend on it."),
-    workers: int = typer.Option(2, min=0, help="That read a data set streamed from disk."),
+    threads: int = typer.Option(1, help="Threads of torch on the CPU; results depend on it."),
+    workers: int = typer.Option(2, min=0, help="Workers that read a data set streamed from disk."),
     tensorboard: bool = typer.Option(False, "--tensorboard", help="Write scalars for TensorBoard, too."),
     option: list[str] = typer.Option(
         [], "--set", help="NAME=VALUE of the strategy (benchkit strategy info)."
@@ -69,27 +71,8 @@ def search_command(
     from benchkit.training.search import SearchSettings, run_search
 
     settings = SearchSettings(
-        strategy=strategy,
-        space=space,
-        data=data,
-        preset=preset,
-        seed=seed,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        label_smoothing=label_smoothing,
-        weight_decay=weight_decay,
-        queries=queries,
-        images=images,
-        scoring_batch=scoring_batch,
-        split=split,
-        image_size=image_size,
-        limit=limit,
-        bfloat16=bfloat16,
-        accumulate=accumulate,
+        **chosen(SearchSettings, context, but=("size", "latency")),
         compile=compile_cells,
-        threads=threads,
-        recalibrate=recalibrate,
         options=assignments(option, "--set"),
         size=assignments(size, "--size"),
         limits=limits,

@@ -7,13 +7,15 @@ from typing import Any
 
 import typer
 
+from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, shortened, show_facts, show_json
 
 __all__ = ["train_command"]
 
 
 def train_command(
-    architecture: str | None = typer.Argument(None, help="In the space's notation; else give --from."),
+    context: typer.Context,
+    architecture: str | None = typer.Argument(None, help="Architecture to train; else give --from."),
     space: str | None = typer.Option(None, help="Space of the architecture."),
     data: str | None = typer.Option(None, help="Image data to train on (benchkit data list)."),
     out: Path = typer.Option(..., help="Folder of the training: new, or of the same one to go on with."),
@@ -21,30 +23,30 @@ def train_command(
         None, "--from", help="Folder of a search: its space, data and architecture."
     ),
     preset: str = typer.Option("small", help="small (minutes on a core), or a published one."),
-    seed: int = typer.Option(0, help="Of everything random, but for the split of the data."),
+    seed: int = typer.Option(0, help="Seed of everything random, but for the split of the data."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     images: str = typer.Option(
         "all", help="all: every training image, as the search is over; train: the search's own."
     ),
     split: str | None = typer.Option(
-        None, help="Of --images train: nasbench201, or a number of validation images."
+        None, help="Division for --images train: nasbench201, or a number of validation images."
     ),
-    epochs: int | None = typer.Option(None, help="Else the preset's, as all that follows."),
+    epochs: int | None = typer.Option(None, help="Epochs; else the preset's, as all that follows."),
     batch_size: int | None = typer.Option(None, help="Training images a step."),
-    learning_rate: float | None = typer.Option(None, help="At the first step."),
-    schedule: str | None = typer.Option(None, help="Of the learning rate: cosine or linear."),
-    warmup_epochs: int | None = typer.Option(None, help="In which the learning rate rises."),
-    weight_decay: float | None = typer.Option(None, help="Of SGD."),
+    learning_rate: float | None = typer.Option(None, help="Rate of the first step."),
+    schedule: str | None = typer.Option(None, help="Schedule of the learning rate: cosine or linear."),
+    warmup_epochs: int | None = typer.Option(None, help="Epochs in which the learning rate rises."),
+    weight_decay: float | None = typer.Option(None, help="Weight decay of SGD."),
     label_smoothing: float | None = typer.Option(None, help="Share of the target that all classes divide."),
     cutout: int | None = typer.Option(None, help="Side of the square that is cut out; 0 for none."),
     auxiliary: float | None = typer.Option(None, help="Weight of the auxiliary classifier; 0 for none."),
-    drop_path: float | None = typer.Option(None, help="Its probability in the end; 0 for none."),
-    dropout: float | None = typer.Option(None, help="Of features before the classifier; 0 for none."),
-    mixup: float | None = typer.Option(None, help="Alpha of its Beta distribution; 0 for none."),
+    drop_path: float | None = typer.Option(None, help="Probability of drop path in the end; 0 for none."),
+    dropout: float | None = typer.Option(None, help="Share of features dropped in the end; 0 for none."),
+    mixup: float | None = typer.Option(None, help="Alpha of the Beta distribution of mixup; 0 for none."),
     accumulate: int = typer.Option(1, help="Run each batch in so many parts, to save memory."),
     bfloat16: bool = typer.Option(False, "--bfloat16", help="Run the network in bfloat16."),
-    threads: int = typer.Option(1, help="Of torch on the CPU; results depend on it."),
-    workers: int = typer.Option(2, min=0, help="That read a data set streamed from disk."),
+    threads: int = typer.Option(1, help="Threads of torch on the CPU; results depend on it."),
+    workers: int = typer.Option(2, min=0, help="Workers that read a data set streamed from disk."),
     image_size: int | None = typer.Option(None, help="Average the images to this many pixels a side."),
     limit: int | None = typer.Option(None, help="Use so many training images."),
     size: list[str] = typer.Option([], help="NAME=VALUE of the network, such as channels=16."),
@@ -68,26 +70,7 @@ def train_command(
     given = {"architecture": architecture, "space": space, "data": data, "split": split}
     settings = FinalSettings(
         **(given if found is None else _with_found(found, given, images)),
-        preset=preset,
-        seed=seed,
-        images=images,
-        image_size=image_size,
-        limit=limit,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        cutout=cutout,
-        schedule=schedule,
-        auxiliary=auxiliary,
-        drop_path=drop_path,
-        dropout=dropout,
-        mixup=mixup,
-        warmup_epochs=warmup_epochs,
-        bfloat16=bfloat16,
-        accumulate=accumulate,
-        threads=threads,
+        **chosen(FinalSettings, context, but=(*given, "size")),
         size=assignments(size, "--size"),
     )
     with progress_bar("training steps") as update:

@@ -1,4 +1,4 @@
-"""The images of a training: on the device as a whole, or streamed from disk, behind one interface.
+"""Hands the images of a training out in batches, from the device as a whole or streamed from disk.
 
 The trainer asks for augmented batches epoch after epoch, and for images by index to score on; it does not
 know where they come from. Both kinds draw everything random at the start of an epoch, from a generator, and
@@ -57,13 +57,13 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training looks at.
+    """The images of a training of shared weights.
 
     Attributes
     ----------
-    train, valid : augmented batches, this process's share of them.
-    train_images, valid_images : the same images by index, as they are.
-    images_an_epoch : training images an epoch, over all processes.
+    train, valid : Augmented batches, this process's share of them.
+    train_images, valid_images : The same images by index, as they are.
+    images_an_epoch : Training images an epoch, over all processes.
     """
 
     train: Batches
@@ -85,7 +85,7 @@ def open_data(
 
     Parameters
     ----------
-    workers : processes or threads that read streamed images; the batches do not depend on their number.
+    workers : Processes or threads that read streamed images; the batches do not depend on their number.
 
     Raises
     ------

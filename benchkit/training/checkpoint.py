@@ -1,4 +1,4 @@
-"""Checkpoints: tensors as safetensors, the rest as JSON, both written whole or not at all.
+"""Writes and reads checkpoints: tensors as safetensors, the rest as JSON, both whole or not at all.
 
 ``epoch-0007.safetensors`` holds the state after 7 epochs, in three groups of names: ``network.`` (the
 supernet's parameters and running averages), ``momentum.`` (the optimizer's) and ``strategy.`` (architecture
@@ -24,9 +24,10 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from benchkit.base.errors import InputError, clipped, shown
-from benchkit.base.files import MEGABYTE, replacing, write_text
+from benchkit.base.files import MEGABYTE, read_bytes, replacing, write_text
 from benchkit.base.json_text import read_json
-from benchkit.training.checkpoint_check import check_facts, check_tensors, read_hashed
+from benchkit.base.shapes import check_shape
+from benchkit.training.checkpoint_check import FACTS, check_tensors
 
 __all__ = [
     "FORMAT_VERSION",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-_MOST_FACTS = 32 * MEGABYTE
+_MOST_FACTS, _MOST_BYTES = 32 * MEGABYTE, 20_000 * MEGABYTE
 _NAME = re.compile(r"epoch-(\d+)\.json")
 
 
@@ -52,8 +53,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    tensors : by name, with the prefixes ``network.``, ``momentum.`` and ``strategy.``; on the CPU.
-    facts : JSON-ready; ``epoch``, ``network`` (see ``Recipe.describe``) and what the trainer adds.
+    tensors : Tensors by name, with the prefixes ``network.``, ``momentum.`` and ``strategy.``.
+    facts : ``epoch``, ``network`` (see ``Recipe.describe``) and what the engine adds, JSON-ready.
     """
 
     tensors: dict[str, Tensor]
@@ -108,7 +109,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError : the file is missing, cut short, or of another format version.
+    InputError : The file is missing, cut short, or of another format version.
     """
     about = path.with_suffix(".json")
     facts = read_json(about, "checkpoint", _MOST_FACTS)
@@ -117,7 +118,8 @@ def read_facts(path: Path) -> dict[str, Any]:
         raise InputError(
             f"checkpoint {about} has format version {shown(version)}; this benchkit reads {FORMAT_VERSION}"
         )
-    return check_facts(facts, about)
+    found: dict[str, Any] = check_shape(facts, FACTS, f"checkpoint {about}")
+    return found
 
 
 def read(path: Path) -> Checkpoint:
@@ -125,11 +127,15 @@ def read(path: Path) -> Checkpoint:
 
     Raises
     ------
-    InputError : a file is missing, cut short, changed, or of another format version.
+    InputError : A file is missing, cut short, changed, or of another format version.
     """
     facts, tensors = read_facts(path), path.with_suffix(".safetensors")
-    advice = "delete this epoch's two files to go on from the one before"
-    content = read_hashed(tensors, facts.get("sha256"), "checkpoint", advice)
+    content = read_bytes(tensors, "checkpoint", _MOST_BYTES)
+    if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+        raise InputError(
+            f"checkpoint {tensors} is cut short or changed ({len(content):,} bytes): delete this epoch's two "
+            f"files to go on from the one before"
+        )
     try:
         return Checkpoint(load(content), facts)
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
@@ -138,14 +144,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Path) -> None:
-    """Raise InputError unless a checkpoint is of the network that is at hand.
-
-    Parameters
-    ----------
-    facts : of the checkpoint.
-    network : ``Recipe.describe()`` of the network at hand.
-    path : of the checkpoint, for the error.
-    """
+    """Raise InputError unless a checkpoint is of the network that ``Recipe.describe()`` describes."""
     saved: dict[str, Any] = facts.get("network", {})
     for key, what in (
         ("space", "space"),
@@ -161,35 +160,18 @@ def check_same_network(facts: dict[str, Any], network: dict[str, Any], path: Pat
 
 
 def check_same_images(facts: dict[str, Any], size: Sequence[int], path: Path) -> None:
-    """Raise InputError unless a checkpoint was trained on images of this size.
-
-    Parameters
-    ----------
-    facts : of the checkpoint.
-    size : height and width of the images at hand.
-    path : of the checkpoint, for the error.
-    """
+    """Raise InputError unless a checkpoint was trained on images of this height and width."""
     saved = facts.get("image_size", list(size))
     if list(saved) != list(size):
+        other, own = (" x ".join(map(str, each)) for each in (saved, size))
         raise InputError(
-            f"checkpoint {path} was trained on images of {_by(saved)} pixels; this data has {_by(size)}: "
-            f"give the same --data and --image-size"
+            f"checkpoint {path} was trained on images of {other} pixels; this data has {own}: give the same "
+            f"--data and --image-size"
         )
 
 
-def _by(size: Sequence[int]) -> str:
-    return " x ".join(map(str, size))
-
-
 def check_same(facts: dict[str, Any], key: str, mine: Any, path: Path) -> None:
-    """Raise InputError unless a checkpoint says `mine` of `key`; of mappings, it names what differs.
-
-    Parameters
-    ----------
-    facts : of the checkpoint.
-    mine : what this training says.
-    path : of the checkpoint, for the error.
-    """
+    """Raise InputError unless a checkpoint says `mine` of `key`; of mappings, it names what differs."""
     saved = facts.get(key)
     if saved == mine:
         return
@@ -201,12 +183,7 @@ def check_same(facts: dict[str, Any], key: str, mine: Any, path: Path) -> None:
 
 
 def load_weights(checkpoint: Checkpoint, supernet: nn.Module) -> None:
-    """Give a supernet the weights of a checkpoint of the same network (see `check_same_network`).
-
-    Raises
-    ------
-    InputError : the tensors are not those of this network.
-    """
+    """Give a supernet the weights of a checkpoint of the same network; raise InputError for other tensors."""
     tensors = checkpoint.group("network")
     check_tensors(tensors, supernet.state_dict(), f"of epoch {checkpoint.facts.get('epoch')}")
     supernet.load_state_dict(tensors)

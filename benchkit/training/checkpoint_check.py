@@ -1,4 +1,4 @@
-"""What a checkpoint has to hold before a network or a generator takes anything from it.
+"""Checks a checkpoint before a network or a generator takes anything from it.
 
 Its tensors are tied to its JSON by a hash; whoever made the one could make the other. So shapes and types are
 held against those of the network, and a size that its own tensors cannot have is refused before a network of
@@ -7,7 +7,6 @@ that size takes memory.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,20 +15,10 @@ from typing import Any
 from torch import Tensor
 
 from benchkit.base.errors import InputError, blamed_on, clipped, shown
-from benchkit.base.files import MEGABYTE, read_bytes
-from benchkit.base.shapes import COUNT, SHA256, Each, Maybe, Number, check_shape
+from benchkit.base.shapes import COUNT, SHA256, Each, Maybe, Number
 
-__all__ = [
-    "check_facts",
-    "check_group",
-    "check_size",
-    "check_tensors",
-    "history_of",
-    "loading",
-    "read_hashed",
-]
+__all__ = ["FACTS", "check_group", "check_size", "check_tensors", "history_of", "loading"]
 
-_MOST_BYTES = 20_000 * MEGABYTE
 _LEAST_BOUND = 1024
 _POSITIVE = Number(1, 2**31 - 1, whole=True)
 _NETWORK = {
@@ -43,7 +32,7 @@ _NETWORK = {
     },
 }
 _BATCHES = {"generator": str, "position?": COUNT}
-_FACTS = {
+FACTS = {
     "format_version": object,
     "epoch?": COUNT,
     "strategy?": str,
@@ -72,17 +61,7 @@ _FACTS = {
     },
     "sha256?": SHA256,
 }
-
-
-def check_facts(facts: Any, path: Path) -> dict[str, Any]:
-    """Return what a checkpoint's JSON says, once it has the types that are used.
-
-    Raises
-    ------
-    InputError : one of them is another.
-    """
-    found: dict[str, Any] = check_shape(facts, _FACTS, f"checkpoint {path}")
-    return found
+"""Shape of a checkpoint's JSON: the types that are used."""
 
 
 def history_of(facts: Mapping[str, Any]) -> list[dict[str, float]]:
@@ -90,7 +69,7 @@ def history_of(facts: Mapping[str, Any]) -> list[dict[str, float]]:
 
     Raises
     ------
-    ValueError : there are more or fewer, or one that does not say how long it took.
+    ValueError : There are more or fewer, or one does not say how long it took.
     """
     history: list[dict[str, float]] = list(facts["history"])
     if len(history) != facts["epoch"] or any(row.get("seconds") is None for row in history):
@@ -98,32 +77,12 @@ def history_of(facts: Mapping[str, Any]) -> list[dict[str, float]]:
     return history
 
 
-def read_hashed(path: Path, sha256: object, what: str, advice: str) -> bytes:
-    """Return the content of a file whose hash is known.
-
-    Parameters
-    ----------
-    path : file to read.
-    sha256 : hash that it should have.
-    what : name of what it should be, for the error.
-    advice : Remedy where it has another.
-
-    Raises
-    ------
-    InputError : it cannot be read, or has another hash.
-    """
-    content = read_bytes(path, what, _MOST_BYTES)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise InputError(f"{what} {path} is cut short or changed ({len(content):,} bytes): {advice}")
-    return content
-
-
 def check_size(network: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> None:
     """Refuse a network that is wider or deeper than the tensors that it is to be given.
 
     Raises
     ------
-    InputError : a number that no tensor has.
+    InputError : It has a number that no tensor has.
     """
     largest = max((max(tensor.shape, default=1) for tensor in tensors.values()), default=1)
     bound = max(_LEAST_BOUND, largest, len(tensors))
@@ -138,13 +97,13 @@ def check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], pat
 
     Parameters
     ----------
-    given : tensors of a file.
-    wanted : the network's own, on any device.
-    path : path of the file, or what else tells the checkpoint, for the error.
+    given : Tensors of a file.
+    wanted : Tensors of the network, on any device.
+    path : Path of the file, or what else tells the checkpoint, for the error.
 
     Raises
     ------
-    InputError : they do not.
+    InputError : They do not.
     """
     if given.keys() != wanted.keys():
         other = sorted(given.keys() ^ wanted.keys())
@@ -168,12 +127,7 @@ def check_group(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path:
 
 @contextmanager
 def loading(path: Path) -> Iterator[None]:
-    """Say in one line that a checkpoint's state cannot be taken, whatever torch or numpy say of it.
-
-    Raises
-    ------
-    InputError : in place of what a wrong state makes them raise.
-    """
+    """Raise an InputError of one line in place of what a wrong state makes torch or numpy raise."""
     try:
         with blamed_on(f"checkpoint {path}"):
             yield

@@ -1,4 +1,4 @@
-"""The images of a search: what it may see, and what its reporter reads once at the end."""
+"""Opens the images of a search: those that it may see, and those that its reporter reads once at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HALVES = ("cifar10", "cifar100")
 
 
 class DataSettings(Protocol):
-    """What says which images: the settings of a search, or of another training; see `SearchSettings`."""
+    """Settings that say which images a search or another training sees; see `SearchSettings`."""
 
     @property
     def data(self) -> str: ...

@@ -1,4 +1,4 @@
-"""One training on several devices: ``torchrun --nproc-per-node N -m benchkit search ...``.
+"""Trains on several devices: ``torchrun --nproc-per-node N -m benchkit search ...``.
 
 Every process holds the whole supernet and runs its share of each batch; the gradients are averaged over the
 processes before anybody moves a weight. All processes make the same random draws from the same seed, so they
@@ -14,7 +14,7 @@ Deviations and choices
   well. The mathematics is the same: the sum of the processes' gradients over their number.
 - All gradients of a type travel as one vector. Those that are None, of weights that took no part, are None
   in every process.
-- Scoring is shared: each process scores every so-manieth architecture, and all learn all scores.
+- Scoring is shared: each process scores every n-th architecture of n processes, and all learn all scores.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = ["ALONE", "Processes", "SharedScoring", "is_first", "joined", "launche
 
 @dataclass(frozen=True)
 class Processes:
-    """Those that train together.
+    """The processes that train together.
 
     Attributes
     ----------
-    rank : of this one, 0..count - 1.
-    count : how many there are.
-    device : that this one trains on; what is averaged lives there.
+    rank : Number of this one, 0..count - 1.
+    count : Number of them.
+    device : Device that this one trains on; what is averaged lives there.
     """
 
     rank: int = 0
@@ -137,8 +137,8 @@ class SharedScoring:
 
     Parameters
     ----------
-    evaluator : of this process; every process has one on the same weights, images and seed.
-    processes : that share the work.
+    evaluator : Evaluator of this process; every process has one on the same weights, images and seed.
+    processes : Processes that share the work.
     """
 
     has_seconds = False

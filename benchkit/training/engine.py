@@ -44,7 +44,7 @@ Step = Callable[[Tensor, Tensor], Iterable[Tensor]]
 
 
 class EpochOfBatches(Protocol):
-    """What an epoch is walked over: images with labels, batch after batch."""
+    """The batches of an epoch: images with labels, one batch after another."""
 
     def __len__(self) -> int:
         """Batches an epoch."""

@@ -1,4 +1,4 @@
-"""A finished search, looked at again: an architecture of its supernet on test images, fine-tuned or not.
+"""Measures an architecture of a finished search's supernet on test images, fine-tuned or not.
 
 ``recommended`` is what the search found, ``full`` the whole supernet where leaving nothing out is an
 architecture of its space (the supernets of kernel slices), anything else is the space's own notation.
@@ -74,10 +74,10 @@ def evaluate_search(
 
     Parameters
     ----------
-    folder : of a finished ``benchkit search``.
+    folder : Folder of a finished ``benchkit search``.
     architecture : ``recommended``, ``full``, or one in the space's notation.
-    fine_tune : epochs to train it further; 0 is none.
-    learning_rate : of fine-tuning, at its first step.
+    fine_tune : Epochs to train it further; 0 is none.
+    learning_rate : Rate of the first step of fine-tuning.
 
     Returns
     -------
@@ -113,11 +113,11 @@ def evaluate_search(
 
 
 class OpenSearch:
-    """A finished search's supernet with its images; `open_search` makes it.
+    """The supernet of a finished search with its images; `open_search` makes it.
 
     Attributes
     ----------
-    space : whose architectures the methods take, int8[d].
+    space : Space whose architectures the methods take, int8[d].
     """
 
     def __init__(self, plan: ResolvedSearch, trainer: Trainer, images: SearchImages | SearchStream) -> None:
@@ -156,7 +156,7 @@ def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None)
 
     Parameters
     ----------
-    recipe : to train further by; None is the search's own.
+    recipe : Recipe to train further by; None is the search's own.
 
     Raises
     ------

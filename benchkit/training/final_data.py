@@ -1,4 +1,4 @@
-"""The images of a final training: all that may be trained on, or the search's own part; test images apart.
+"""Opens the images of a final training: all training images, or those of the search; test images apart.
 
 The search is over, so by default (`all`) nothing is set aside: the network is trained on every training image
 of the data set, those that the search trained on and those that it validated on, as papers do for the figure
@@ -39,14 +39,14 @@ from benchkit.training.standalone import SCORING_BATCH
 __all__ = ["IMAGES", "FinalData", "FinalDataSettings", "SeenImages", "open_test", "seen_images"]
 
 IMAGES = ("all", "train")
-"""What can be trained on: every training image, or the search's own."""
+"""Choices of images: every training image, or the search's own."""
 
 Scoring = Iterable[tuple[Tensor, Tensor]]
 Part = LabelledImages | FileList
 
 
 class FinalDataSettings(DataSettings, Protocol):
-    """What says which images a final training sees."""
+    """Settings that say which images a final training sees."""
 
     @property
     def images(self) -> str: ...
@@ -54,15 +54,15 @@ class FinalDataSettings(DataSettings, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SeenImages:
-    """What a final training is handed; it holds no test image.
+    """The images that a final training is handed; none is a test image.
 
     Attributes
     ----------
-    train : to train on.
-    valid : to score after every epoch; None where all images are trained on.
-    classes : number of classes.
-    size : height, width and channels of an image of a batch.
-    identity : what a manifest keeps.
+    train : Images to train on.
+    valid : Images to score after every epoch; None where all images are trained on.
+    classes : Number of classes.
+    size : Height, width and channels of an image of a batch.
+    identity : Entry of a manifest.
     """
 
     train: Part
@@ -73,7 +73,7 @@ class SeenImages:
 
     @cached_property
     def normalisation(self) -> Normalisation:
-        """Of the images trained on; of pictures on disk, ImageNet's usual one."""
+        """Normalisation by the images trained on; of pictures on disk, ImageNet's usual one."""
         if isinstance(self.train, FileList):
             return IMAGENET_NORMALISATION
         return normalisation(self.train)
@@ -84,8 +84,8 @@ def seen_images(settings: FinalDataSettings) -> SeenImages:
 
     Raises
     ------
-    InputError : no such data set or choice of images, a split where nothing is divided, or a size or limit
-        that does not apply.
+    InputError : There is no such data set or choice of images, nothing is divided by the split, or a size or
+        limit does not apply.
     """
     if settings.images not in IMAGES:
         raise InputError(f"a training takes the images {' or '.join(IMAGES)}; got {shown(settings.images)}")
@@ -108,20 +108,20 @@ class FinalData:
 
     Parameters
     ----------
-    seen : see `seen_images`.
-    recipe : decided for these images, see `TrainingRecipe.for_images`.
-    generator : source of order and augmentation, on the CPU.
-    device : of the batches.
-    workers : processes that read pictures on disk; no batch depends on their number.
+    seen : Images from `seen_images`.
+    recipe : Recipe decided for these images, see `TrainingRecipe.for_images`.
+    generator : Source of order and augmentation, on the CPU.
+    device : Device of the batches.
+    workers : Processes that read pictures on disk; no batch depends on their number.
 
     Attributes
     ----------
-    train : augmented batches.
+    train : Augmented batches.
 
     Raises
     ------
-    InputError : a batch is larger than the data, cutout leaves nothing of an image, or an augmentation that
-        does not apply to pictures on disk.
+    InputError : A batch is larger than the data, cutout leaves nothing of an image, or an augmentation does
+        not apply to pictures on disk.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a final training is: all that decides its result, and nothing else."""
+"""The settings of a final training: all that decides its result, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,22 +24,19 @@ _OF_RECIPE = (
 
 @dataclass(frozen=True)
 class FinalSettings:
-    """What a final training is; None leaves it to the preset.
+    """The settings of a final training; None leaves one to the preset.
 
     Attributes
     ----------
-    architecture : in its space's notation.
-    space, data, preset : names.
-    seed : of everything that is random, but for the split of the data.
-    images : ``all``, every training image of the data set; or ``train``, the search's own, see
+    architecture : Architecture in its space's notation.
+    space, data, preset : Names of each.
+    seed : Seed of everything that is random, but for the split of the data.
+    images : ``all``, which is every training image of the data set; or ``train``, the search's own, see
         `benchkit.training.final_data`.
-    split : of ``train``: ``nasbench201`` or a number of validation images; None as for a search.
-    image_size, limit : make the data set smaller, see ``open_image_set``.
-    epochs, batch_size, weight_decay, label_smoothing, cutout, schedule : see `TrainingRecipe`.
-    learning_rate : at the first step; it ends at the preset's last one, or at this where that is higher.
-    auxiliary, drop_path, dropout, mixup, warmup_epochs : see `TrainingRecipe`.
-    bfloat16, accumulate, threads : see `TrainingRecipe`.
-    size : options of the network, over the preset's.
+    split : Division for ``train``: ``nasbench201`` or a number of validation images; None as for a search.
+    image_size, limit : Smaller size and number of images, see ``open_image_set``.
+    learning_rate : Rate of the first step; it ends at the preset's last one, or at this where that is higher.
+    size : Options of the network, over the preset's. All other fields are those of `TrainingRecipe`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A whole final training: one architecture from scratch, by a paper's full recipe, and what it is worth.
+"""Trains one architecture from scratch by a paper's full recipe, and measures what it is worth.
 
 The folder of a training
 ------------------------
@@ -57,11 +57,11 @@ def train_finally(
 
     Parameters
     ----------
-    folder : new, empty, or of the same training.
+    folder : Folder that is new, empty, or of the same training.
     device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    on_progress : called now and then while the network trains.
-    say : told in a line where a training goes on, or that it is finished already.
-    workers : that read a streamed data set; they change nothing but the speed.
+    on_progress : Called now and then while the network trains.
+    say : Told in a line where a training goes on, or that it is finished already.
+    workers : Workers that read a streamed data set; they change nothing but the speed.
 
     Returns
     -------
@@ -69,8 +69,8 @@ def train_finally(
 
     Raises
     ------
-    InputError : a name or number that cannot be used, a folder of something else, no such device, no
-        memory left, a loss that is not finite, or a damaged checkpoint.
+    InputError : A name or number cannot be used, the folder is of something else, there is no such device or
+        no memory left, the loss is not finite, or a checkpoint is damaged.
     """
     tell = say or (lambda line: None)
     run = RunFolder(folder, "training")

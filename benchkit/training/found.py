@@ -1,4 +1,4 @@
-"""What a search found: its network with the weights it inherited, and what that is worth on test images.
+"""Keeps the network that a search found, with its inherited weights, and measures it on test images.
 
 The only place of the training side that reads test images, and then for one architecture at a time.
 """

@@ -1,4 +1,4 @@
-"""From a batch to a loss and its gradients: precision, accumulation, and the mean over processes."""
+"""Computes the loss of a batch and its gradients: in parts, at a precision, as a mean over processes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class LossClosure:
 
     Parameters
     ----------
-    strategy : runs the network on what it sampled last, and may add to the loss.
-    weights : the shared ones.
-    recipe : says precision, label smoothing, and in how many parts a batch is run.
-    processes : over which loss and gradients are averaged; each runs its share of the batch.
+    strategy : Strategy that runs the network on its last sample, and may add to the loss.
+    weights : Shared weights.
+    recipe : Recipe with precision, label smoothing, and the number of parts in which a batch is run.
+    processes : Processes over which loss and gradients are averaged; each runs its share of the batch.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The curves of a training as CSV: a row an epoch."""
+"""Writes the curves of a training as CSV: a row an epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the files of a finished search or training have to hold: the doors for ``search.json`` and the others.
+"""Reads and checks the files of a finished search or training: ``search.json`` and the others.
 
 A folder of a search may come from anybody. Everything that reads one of its files does so here.
 """
@@ -90,7 +90,7 @@ def read_result(folder: Path, *keys: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    keys : keys that are used, and have to be there; all by default.
+    keys : Keys that are used, and have to be there; all by default.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def mixed(x: Tensor, y: Tensor, partner: Tensor, share: float, classes: int) -> 
     x : Images, float[b, ...].
     y : Labels, int64[b].
     partner : Position of the image that each is mixed with, int64[b].
-    share : lambda in [0, 1], the share that is kept of each image.
+    share : Share lambda in [0, 1] that is kept of each image.
     """
     one_hot = F.one_hot(y, classes).to(torch.float32)
     return share * x + (1 - share) * x[partner], share * one_hot + (1 - share) * one_hot[partner]

@@ -1,4 +1,4 @@
-"""How networks are trained: the optimizer, its schedule, the precision, and what papers add to the loss.
+"""The recipe of a training: the optimizer, its schedule, the precision, and what papers add to the loss.
 
 One recipe serves shared weights and networks that are trained alone. Its defaults are those of the
 weight-sharing baselines of NAS-Bench-201 (Dong and Yang, 2020, appendix, and the published scripts), with the
@@ -97,7 +97,7 @@ class TrainingRecipe:
     auxiliary : Weight of the auxiliary classifier's loss; 0 trains without one.
     drop_path : Probability of drop path at the end of training, in [0, 1).
     dropout : Probability with which a feature before the classifier is dropped, in [0, 1).
-    mixup : alpha of Beta(alpha, alpha), from which each batch draws its share; 0 mixes nothing.
+    mixup : Parameter alpha of Beta(alpha, alpha), from which each batch draws its share; 0 mixes nothing.
     warmup_epochs : Epochs in which the learning rate rises to its first value.
 
     Raises
@@ -157,7 +157,7 @@ class TrainingRecipe:
 
     @property
     def augmentation(self) -> Augmentation:
-        """What is done to training images, of a recipe that was decided `for_images`."""
+        """Augmentation of training images, of a recipe that was decided `for_images`."""
         from benchkit.data.images.augment import Augmentation  # loads torch
 
         return Augmentation(self.padding or 0, bool(self.flip), self.cutout)

@@ -1,4 +1,4 @@
-"""What a table knows of the architectures that a learned sampler draws: best of K, as in VAENAS's Table 4.
+"""Looks up the samples of a learned sampler in tables: the best of K, as in VAENAS's Table 4.
 
 "VAENAS: Sampling Matters in Neural Architecture Search", section 5.3, row "weight-sharing": the sampler was
 trained beside a supernet, on inherited accuracies alone, and the table says what its samples are worth.

@@ -1,4 +1,4 @@
-"""A whole weight-sharing search: train the supernet, search it, report what was found.
+"""Runs a whole weight-sharing search: trains the supernet, searches it, reports what was found.
 
 The folder of a search
 ----------------------

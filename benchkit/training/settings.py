@@ -1,4 +1,4 @@
-"""What a weight-sharing search is: all that decides its result, and nothing else."""
+"""The settings of a weight-sharing search: all that decides its result, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_RECIPE = (
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What a search is; None leaves it to the preset.
+    """The settings of a search; None leaves one to the preset.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Train one architecture alone, from scratch: the truth that supernets are compared with.
+"""Trains one architecture alone, from scratch: the truth that supernets are compared with.
 
 Every (architecture, seed) has its own streams for the first weights and for the batches, made of nothing but
 these two. What a training gives does not depend on what was trained before, beside it, or in which order, and
@@ -57,7 +57,7 @@ SCORING_BATCH = 512
 
 @dataclass(frozen=True, eq=False)
 class StandaloneRun:
-    """What one training gave, epoch by epoch.
+    """The outcome of one training, epoch by epoch.
 
     Attributes
     ----------

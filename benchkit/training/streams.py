@@ -1,4 +1,4 @@
-"""The random generators of a training: one seed, independent streams, and their states as text."""
+"""Makes the random generators of a training: independent streams of one seed, and their states as text."""
 
 from __future__ import annotations
 

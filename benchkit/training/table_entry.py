@@ -1,4 +1,4 @@
-"""What the space's table knows of one architecture: the only place of a search that reads test figures."""
+"""Looks up one architecture in its space's table: the only place of a search that reads test figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalars of a training for TensorBoard.
+"""Writes the scalars of a training for TensorBoard.
 
 One file an invocation, in ``tensorboard/`` of the search's folder. What earlier epochs left is hidden and
 written again from the history, so an interrupted training shows one line, without gaps or repeats.
@@ -21,11 +21,11 @@ class Scalars:
 
     Parameters
     ----------
-    folder : for the event files; made when the first scalar is written.
+    folder : Folder of the event files; made when the first scalar is written.
 
     Raises
     ------
-    InputError : the package tensorboard is not installed.
+    InputError : The package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path) -> None:

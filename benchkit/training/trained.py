@@ -1,4 +1,4 @@
-"""Trainings that left checkpoints: found by path, checked to be of one kind, and made into networks again.
+"""Finds trainings that left checkpoints, checks that they are of one kind, and makes networks of them again.
 
 A path may be a checkpoint, a folder of checkpoints, or the folder of a ``benchkit search``, finished or not.
 What a training was (space, strategy, network, data) stands in its checkpoints; the seed of a search in its
@@ -31,9 +31,9 @@ class Saved:
 
     Attributes
     ----------
-    epochs : of training behind it.
-    path : of its JSON.
-    sha256 : of its tensors.
+    epochs : Epochs of training behind it.
+    path : Path of its JSON.
+    sha256 : Hash of its tensors.
     """
 
     epochs: int
@@ -47,10 +47,10 @@ class Trained:
 
     Attributes
     ----------
-    name : that of its folder, told apart by a number where two are alike.
-    seed : of its search; None where no ``search.json`` says it.
-    saved : its checkpoints, by rising epochs.
-    facts : what the last of them says (strategy, network, data, training), see ``Checkpoint``.
+    name : Name of its folder, told apart by a number where two are alike.
+    seed : Seed of its search; None where no ``search.json`` says it.
+    saved : Checkpoints by rising epochs.
+    facts : Facts of the last of them (strategy, network, data, training), see ``Checkpoint``.
     """
 
     name: str
@@ -64,7 +64,7 @@ def find_trainings(paths: Sequence[Path], every: int = 1) -> list[Trained]:
 
     Parameters
     ----------
-    every : keep each so-manieth epoch, and always the last.
+    every : Number n of which every n-th epoch is kept, and always the last.
 
     Raises
     ------
