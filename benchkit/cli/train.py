@@ -97,7 +97,7 @@ def _with_found(folder: Path, given: dict[str, Any], images: str) -> dict[str, A
     InputError : no finished search there, or one of another space.
     """
     from benchkit.base.errors import InputError
-    from benchkit.training.final_settings import found_by
+    from benchkit.training.kept_search import found_by
 
     found = found_by(folder)
     if given["space"] not in (None, found["space"]):

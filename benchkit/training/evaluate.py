@@ -23,25 +23,21 @@ import numpy as np
 from benchkit.base.devices import intra_op_threads
 from benchkit.base.errors import InputError
 from benchkit.base.limits import check_number
-from benchkit.data.images.splits import SearchImages
-from benchkit.data.images.streamed import SearchStream
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Architecture
-from benchkit.spaces.counts import count_parameters
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.single_path import SinglePathStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.data import searched_images
 from benchkit.training.distributed import joined
-from benchkit.training.found import Reporter
-from benchkit.training.kept_search import read_result, read_settings
+from benchkit.training.found import TrainedSearch
+from benchkit.training.kept_search import read_result, settings_of
 from benchkit.training.recipe import TrainingRecipe
-from benchkit.training.settings import ResolvedSearch, SearchSettings
 from benchkit.training.streams import Streams
 from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
 
-__all__ = ["OpenSearch", "evaluate_search", "open_search", "settings_of"]
+__all__ = ["evaluate_search", "open_search"]
 
 
 class FixedPath(SinglePathStrategy):
@@ -85,7 +81,7 @@ def evaluate_search(
 
     Raises
     ------
-    InputError : no finished search there, an architecture that the space has not, or an unusable number.
+    InputError : There is no finished search, no such architecture in its space, or a number cannot be used.
     """
     settings = settings_of(folder)
     row = _row(get_space(settings.space), architecture, folder)
@@ -98,9 +94,7 @@ def evaluate_search(
         learning_rate=rate,
         last_learning_rate=min(rate, recipe.last_learning_rate),
     )
-    with open_search(folder, device, tuning) as search:
-        if fine_tune:
-            search.train(row)
+    with open_search(folder, device, tuning, row if fine_tune else None) as search:
         return {
             "search": str(folder),
             "strategy": settings.strategy,
@@ -112,55 +106,23 @@ def evaluate_search(
         }
 
 
-class OpenSearch:
-    """The supernet of a finished search with its images; `open_search` makes it.
-
-    Attributes
-    ----------
-    space : Space whose architectures the methods take, int8[d].
-    """
-
-    def __init__(self, plan: ResolvedSearch, trainer: Trainer, images: SearchImages | SearchStream) -> None:
-        self.space = trainer.strategy.space
-        self._trainer = trainer
-        self._reporter = Reporter(plan, trainer, images)
-
-    def train(self, architecture: Architecture) -> None:
-        """Train the weights of one architecture further, by the recipe that the search was opened with."""
-        strategy = self._trainer.strategy
-        if isinstance(strategy, FixedPath):
-            strategy.path = architecture
-        self._trainer.fit()
-
-    def parameters(self, architecture: Architecture) -> int:
-        """Return the parameters of the architecture alone."""
-        network = self._trainer.supernet.recipe
-        size = network.size.options()
-        counted = count_parameters(self.space, architecture, network.classes, network.image_channels, **size)
-        return int(counted[0])
-
-    def valid(self, architecture: Architecture) -> dict[str, Any]:
-        """Return the accuracy in percent on all validation images, and their number."""
-        evaluator = self._trainer.evaluator
-        scores = evaluator.evaluate(architecture[None]).scores
-        return {"accuracy": float(scores[0]), "images": evaluator.full_fidelity}
-
-    def test(self, architecture: Architecture) -> dict[str, Any] | None:
-        """Return the same for the test images; None without any."""
-        return self._reporter.test(architecture)
-
-
 @contextmanager
-def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None) -> Iterator[OpenSearch]:
+def open_search(
+    folder: Path,
+    device: str,
+    recipe: TrainingRecipe | None = None,
+    tuned: Architecture | None = None,
+) -> Iterator[TrainedSearch]:
     """Open a finished search with the weights of its last checkpoint.
 
     Parameters
     ----------
     recipe : Recipe to train further by; None is the search's own.
+    tuned : Architecture whose weights are trained further by it; None trains nothing.
 
     Raises
     ------
-    InputError : no finished search there, or its checkpoints are gone.
+    InputError : There is no finished search, or its checkpoints are gone.
     """
     settings = settings_of(folder)
     plan = settings.resolve()
@@ -171,8 +133,9 @@ def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None)
     with joined(device) as processes, intra_op_threads(recipe.threads):
         images = searched_images(settings)
         streams = Streams.of(settings.seed)
+        strategy = FixedPath(plan.space, streams.strategy)
         trainer = Trainer(
-            FixedPath(get_space(settings.space), streams.strategy),
+            strategy,
             load_supernet(Saved(0, last, ""), processes.device),
             images,
             recipe,
@@ -181,19 +144,10 @@ def open_search(folder: Path, device: str, recipe: TrainingRecipe | None = None)
             scoring=plan.scoring(len(images.valid)) | {"images": len(images.valid)},
             processes=processes,
         )
-        yield OpenSearch(plan, trainer, images)
-
-
-def settings_of(folder: Path) -> SearchSettings:
-    """Return the settings of a finished search.
-
-    Raises
-    ------
-    InputError : there is none in the folder, or its settings cannot be read.
-    """
-    if not (folder / "result.json").is_file():
-        raise InputError(f"{folder} holds no finished search; benchkit search makes one")
-    return read_settings(folder)
+        if tuned is not None:
+            strategy.path = tuned
+            trainer.fit()
+        yield TrainedSearch(plan, trainer, images)
 
 
 def _row(space: Space, architecture: str, folder: Path) -> Architecture:

@@ -135,11 +135,10 @@ class FinalData:
         self.seen = seen
         self._device, self._workers = device, workers
         self.train: Batches
+        _check_cutout(recipe.cutout, seen)
         if isinstance(seen.train, FileList):
-            _check_streamed(recipe)
             self.train = self._streamed(seen.train, recipe.batch_size, generator)
         else:
-            _check_cutout(recipe.cutout, seen.size)
             images = DeviceImages(seen.train, seen.normalisation, device)
             self.train = TrainingBatches(images, recipe.batch_size, recipe.augmentation, generator)
         self._valid = None if seen.valid is None else self.placed(seen.valid)
@@ -163,14 +162,12 @@ class FinalData:
         )
 
 
-def _check_streamed(recipe: TrainingRecipe) -> None:
-    if recipe.cutout:
-        raise InputError(f"cutout {recipe.cutout} does not apply to pictures on disk; give --cutout 0")
-
-
-def _check_cutout(cutout: int, size: tuple[int, int, int]) -> None:
-    height, width, _ = size
-    if cutout >= min(height, width):
+def _check_cutout(cutout: int, seen: SeenImages) -> None:
+    height, width, _ = seen.size
+    if isinstance(seen.train, FileList):
+        if cutout:
+            raise InputError(f"cutout {cutout} does not apply to pictures on disk; give --cutout 0")
+    elif cutout >= min(height, width):
         raise InputError(
             f"cutout {cutout} leaves little of images of {height} x {width} pixels: give --cutout "
             f"{min(height, width) // 2}, or 0 for none"

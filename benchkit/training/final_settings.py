@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from benchkit.base.limits import check_fields
 from benchkit.spaces import get_space
 from benchkit.spaces.sizes import network_size
-from benchkit.training.evaluate import settings_of
-from benchkit.training.kept_search import read_result
 from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["FinalSettings", "found_by"]
+__all__ = ["FinalSettings"]
 
 _OF_RECIPE = (
     *("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "cutout", "schedule"),
@@ -97,20 +94,3 @@ class FinalSettings:
         if "auxiliary" in network_size(space).options():
             options["auxiliary"] = int(self.recipe().auxiliary > 0)
         return network_size(space, **{**options, **self.size}).options()
-
-
-def found_by(folder: Path) -> dict[str, Any]:
-    """Return ``space``, ``data``, ``architecture`` and ``split`` of a finished search.
-
-    Raises
-    ------
-    InputError : the folder holds none, or its files cannot be read.
-    """
-    settings = settings_of(folder)
-    architecture: str = read_result(folder, "architecture")["architecture"]
-    return {
-        "space": settings.space,
-        "data": settings.data,
-        "architecture": architecture,
-        "split": settings.split,
-    }

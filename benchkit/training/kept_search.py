@@ -18,11 +18,13 @@ from benchkit.training.settings import SearchSettings
 __all__ = [
     "TRACE",
     "TRAINING",
+    "found_by",
     "read_final_result",
     "read_manifest",
     "read_result",
     "read_settings",
     "read_study_manifest",
+    "settings_of",
 ]
 
 _SEED = Number(0, LARGEST, whole=True)
@@ -83,6 +85,30 @@ def read_settings(folder: Path) -> SearchSettings:
         return SearchSettings(**found)
     except InputError as error:
         raise InputError(f"{path} cannot be read as the settings of a search: {error}") from error
+
+
+def settings_of(folder: Path) -> SearchSettings:
+    """Return the settings of a finished search.
+
+    Raises
+    ------
+    InputError : There is none in the folder, or its settings cannot be read.
+    """
+    if not (folder / "result.json").is_file():
+        raise InputError(f"{folder} holds no finished search; benchkit search makes one")
+    return read_settings(folder)
+
+
+def found_by(folder: Path) -> dict[str, Any]:
+    """Return ``space``, ``data``, ``architecture`` and ``split`` of a finished search."""
+    settings = settings_of(folder)
+    architecture: str = read_result(folder, "architecture")["architecture"]
+    return {
+        "space": settings.space,
+        "data": settings.data,
+        "architecture": architecture,
+        "split": settings.split,
+    }
 
 
 def read_result(folder: Path, *keys: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from benchkit.strategies.weight_sharing import WeightSharingStrategy
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.data import searched_images
 from benchkit.training.distributed import Processes, joined
-from benchkit.training.found import Reporter, save_found
+from benchkit.training.found import TrainedSearch, save_found
 from benchkit.training.history import write_history
 from benchkit.training.kept_search import read_result
 from benchkit.training.sampled_entries import sampled_entries
@@ -119,7 +119,7 @@ def run_search(
             manifest = _manifest(settings, trainer, images, processes, trace)
             recommended = trainer.strategy.recommend()
             save_found(folder, trainer.supernet, recommended)
-            result["test"] = Reporter(plan, trainer, images).test(recommended)
+            result["test"] = TrainedSearch(plan, trainer, images).test(recommended)
             run.finish(manifest, result)
         processes.wait()
         return result

@@ -18,7 +18,7 @@ from benchkit.spaces.counts import count
 from benchkit.strategies import get_weight_sharing
 from benchkit.strategies.evolution import EvolutionHyperparameters
 from benchkit.strategies.spos import SPOS
-from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import settings_of
 from benchkit.training.search import SearchSettings, run_search
 from tests.lookups import flat_lookup
 

@@ -32,7 +32,7 @@ def cell(
     else:
         if architecture is not None or space is not None:
             raise InputError("--from names space and architecture: leave those out")
-        from benchkit.training.final_settings import found_by
+        from benchkit.training.kept_search import found_by
 
         facts = found_by(found)
         space, architecture = str(facts["space"]), str(facts["architecture"])

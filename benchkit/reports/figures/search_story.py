@@ -30,8 +30,7 @@ from benchkit.base.shapes import check_shape
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
 from benchkit.studies.supernet_spec import folder_name, is_supernet_study, load_supernet_study
-from benchkit.training.evaluate import settings_of
-from benchkit.training.kept_search import TRAINING, read_manifest, read_result
+from benchkit.training.kept_search import TRAINING, read_manifest, read_result, settings_of
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["Story", "read_stories"]

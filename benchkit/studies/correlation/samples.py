@@ -31,8 +31,8 @@ from benchkit.base.json_text import to_json
 from benchkit.base.run_folder import RunFolder
 from benchkit.base.version import __version__
 from benchkit.strategies import get_weight_sharing
-from benchkit.training.evaluate import open_search, settings_of
-from benchkit.training.kept_search import TRACE, read_manifest
+from benchkit.training.evaluate import open_search
+from benchkit.training.kept_search import TRACE, read_manifest, settings_of
 from benchkit.training.settings import SearchSettings
 
 __all__ = ["compare_samples"]

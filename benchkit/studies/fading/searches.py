@@ -16,8 +16,7 @@ from benchkit.base.errors import InputError, shown
 from benchkit.base.shapes import COUNT, Number, check_shape
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
-from benchkit.training.evaluate import settings_of
-from benchkit.training.kept_search import read_result
+from benchkit.training.kept_search import read_result, settings_of
 
 __all__ = ["ONE_SHOT", "PCNAS", "Interval", "PCNASSearch", "read_searches"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchkit.base.errors import InputError
 from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
-from benchkit.training.evaluate import settings_of
+from benchkit.training.kept_search import settings_of
 from benchkit.training.search import run_search
 
 
