@@ -29,13 +29,14 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import write_text
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.data.tables.table import Table
+from benchkit.reports.chains import replay, trial_strategy
 from benchkit.reports.figure_files import write_plot
 from benchkit.spaces.base import Batch
 from benchkit.studies.best_of_k import phases_of, wanted_best_of_k
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.studied import report_metrics, studied_entries
-from benchkit.studies.trial import Trial, build_evaluator, build_strategy
+from benchkit.studies.trial import Trial
 from benchkit.studies.wording import describe_table, numbers_of
 
 __all__ = ["best_of_k_values", "sampled_accuracies", "windows", "write_best_of_k"]
@@ -107,17 +108,14 @@ def sampled_accuracies(
     drawn: dict[str, Batch] = {wanted.random: space.sample(np.random.default_rng(0), n)}
     for label in wanted.samplers:
         trial = Trial(label, dataset, 0)
-        for_strategy, for_evaluator, _ = trial.streams(spec.table)
-        described = next(s for s in spec.strategies if s.label == label)
-        fidelities = build_evaluator(spec, table, dataset, for_evaluator).fidelities
-        strategy: Any = build_strategy(spec, described, table, dataset, fidelities, for_strategy)
-        trace, phases, told = kept[trial], phases_of(spec, label), 0
-        while told < phases["initial"] + phases["samples"]:
-            batch = strategy.ask().batch
-            if not np.array_equal(batch, trace.batch[told : told + len(batch)]):
-                raise InputError(f"the kept trace of {trial} is not the one that it makes now: see verify")
-            strategy.tell(batch, trace.scores[told : told + len(batch)])
-            told += len(batch)
+        strategy: Any = trial_strategy(spec, trial, table)
+        phases = phases_of(spec, label)
+        try:
+            replay(strategy, kept[trial], phases["initial"] + phases["samples"])
+        except InputError as error:
+            raise InputError(
+                f"the kept trace of {trial} is not the one that it makes now: see verify"
+            ) from error
         drawn[label] = strategy.sampler.sample(n)
     return {label: np.asarray(table.query(rows, metrics[0])) for label, rows in drawn.items()}  # type: ignore[arg-type]
 

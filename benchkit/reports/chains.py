@@ -1,4 +1,4 @@
-"""What the chains of a finished study did, from its traces.
+"""Reads what the chains of a finished study did from its traces.
 
 A trace holds what a strategy asked, and the strategy is deterministic: told the kept scores again, with the
 trial's own streams, it walks the same chains. Nothing is looked up but, where a table is complete and small
@@ -35,7 +35,6 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables.catalogue import open_table
 from benchkit.data.tables.table import Table
 from benchkit.searching.trace import Trace
-from benchkit.spaces.base import Batch, Space
 from benchkit.strategies import SearchStrategy
 from benchkit.strategies.gibbsnas.queries import GibbsNASQueries
 from benchkit.studies.spec import StudySpec
@@ -43,7 +42,7 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.studied import search_column, studied_entries
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 
-__all__ = ["FIGURES", "chain_figures", "replay", "summarise_chains"]
+__all__ = ["FIGURES", "chain_figures", "replay", "summarise_chains", "trial_strategy"]
 
 FIGURES = ("draws", "starts", "change", "effective", "distance", "independent")
 """Draws in all chains, and starts of chains; share of draws that changed the choice; effective sample size;
@@ -54,15 +53,19 @@ _LEAST_DRAWS = 4
 _REPEATS = 50  # independent samples a trial
 
 
-def replay(strategy: SearchStrategy, trace: Trace) -> None:
+def replay(strategy: SearchStrategy, trace: Trace, until: int | None = None) -> None:
     """Tell a strategy, made as it was for the trial, the scores of its trace.
+
+    Parameters
+    ----------
+    until : Number of evaluations to tell, and the rest of their batch; None is the whole trace.
 
     Raises
     ------
     InputError : it asks for something else than the trace holds.
     """
-    at = 0
-    while at < len(trace):
+    at, end = 0, len(trace) if until is None else until
+    while at < end:
         batch = strategy.ask().batch
         told = trace.batch[at : at + len(batch)]
         if not len(batch) or (batch[: len(told)] != told).any():
@@ -76,7 +79,7 @@ def chain_figures(out: Path | str) -> pd.DataFrame:
 
     Parameters
     ----------
-    out : directory of a finished study.
+    out : Folder of a finished study.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def chain_figures(out: Path | str) -> pd.DataFrame:
     accuracies = {dataset: _accuracies(spec, table, dataset) for dataset in spec.datasets}
     rows = []
     for trial, trace in directory.read_kept(table.base_space).items():
-        strategy = _made(spec, trial, table)
+        strategy = trial_strategy(spec, trial, table)
         if not isinstance(strategy, GibbsNASQueries):
             continue
         try:
@@ -117,7 +120,7 @@ def summarise_chains(figures: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    figures : from `chain_figures`.
+    figures : Frame that `chain_figures` returns.
     """
     rows = []
     for (dataset, strategy), trials in figures.groupby(["dataset", "strategy"], sort=False):
@@ -129,7 +132,7 @@ def summarise_chains(figures: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _made(spec: StudySpec, trial: Trial, table: Table) -> SearchStrategy:
+def trial_strategy(spec: StudySpec, trial: Trial, table: Table) -> SearchStrategy:
     """Return the strategy of a trial as it was at its start."""
     for_strategy, for_evaluator, _ = trial.streams(spec.table)
     described = next(s for s in spec.strategies if s.label == trial.label)
@@ -166,7 +169,9 @@ def _figures(
     drawn = [np.concatenate([part[1:] for part in history]) for history in histories if history]
     if min(map(len, drawn)) < _LEAST_DRAWS:
         return found
-    found["effective"] = effective_sample_size([_looked_up(known, space, rows) for rows in drawn])
+    found["effective"] = effective_sample_size(
+        [np.array([known[key] for key in space.key(rows).tolist()]) for rows in drawn]
+    )
     if accuracies is not None and strategy.hyperparameters.initial_beta is None:
         exact = tempered_posterior(accuracies, strategy.hyperparameters.beta)
         shares = histogram([space.index(walk) for walk in walks], space.size)
@@ -174,7 +179,3 @@ def _figures(
         size = max(1, round(found["effective"]))
         found["independent"] = independent_distance(exact, size, np.random.default_rng(size), _REPEATS).mean
     return found
-
-
-def _looked_up(known: dict[Any, float], space: Space, rows: Batch) -> npt.NDArray[np.float64]:
-    return np.array([known[key] for key in space.key(rows).tolist()])

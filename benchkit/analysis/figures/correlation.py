@@ -27,6 +27,7 @@ from benchkit.analysis.figures.style import (
     line_style,
     method_look,
     method_looks,
+    panel_grid,
     venue_style,
 )
 from benchkit.analysis.figures.text import MEASURES, method_texts, name_text, range_text, share_text
@@ -178,13 +179,11 @@ def draw_scatter(
         titles = max(_titled(panel.title).count("\n") + 1 for panel in panels)
         height = side + caption_height + 0.3 + 0.2 * max(0, titles - 2)  # 0.3 has room for two lines
         figure = Figure(figsize=(width, height * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, panel, caption in zip(axes, panels, captions, strict=False):
+        axes = panel_grid(figure, len(panels), columns)
+        for ax, panel, caption in zip(axes, panels, captions, strict=True):
             _draw_points(ax, panel)
             ax.set_xlabel(f"{predicted_label}\n{caption}", linespacing=1.3)
-        for ax in axes[len(panels) :]:
-            ax.remove()
-        for ax in axes[: len(panels) : columns]:
+        for ax in axes[::columns]:
             ax.set_ylabel(truth_label)
     return figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from benchkit.analysis.figures.style import (
     line_handle,
     line_style,
     method_looks,
+    panel_grid,
     venue_style,
 )
 from benchkit.analysis.figures.text import method_texts, name_text, range_text
@@ -34,7 +36,7 @@ __all__ = [
     "marker_places",
     "method_handles",
     "plain_number",
-    "regret_floor",
+    "regret_scale",
     "scale_cost",
 ]
 
@@ -80,17 +82,15 @@ def draw_cost_panels(
         across = max(2, int(width / 1.35))
         legend_rows = -(-(len(strategies) + 1 + one_scale) // across)
         figure = Figure(figsize=(width, 1.75 * rows + 0.16 * legend_rows + 0.1), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for number, (ax, dataset) in enumerate(zip(axes, datasets, strict=False)):
+        axes = panel_grid(figure, len(datasets), columns)
+        for number, (ax, dataset) in enumerate(zip(axes, datasets, strict=True)):
             draw(ax, dataset, strategies)
             ax.set_title(counted_title(dataset, curves), linespacing=1.1)
             if one_scale and number % columns:
                 ax.tick_params(labelleft=False)
-        for ax in axes[len(datasets) :]:
-            ax.remove()
-        for ax in axes[: len(datasets) : columns]:
+        for ax in axes[::columns]:
             ax.set_ylabel(ylabel)
-        for ax in axes[max(0, len(datasets) - columns) : len(datasets)]:
+        for ax in axes[-columns:]:
             ax.set_xlabel(_LABELS.get(axis, axis.replace("_", " ")))
         handles = [*method_handles(curves, strategies, band), *entries]
         legend_below(figure, handles, across, handlelength=2.6)
@@ -167,18 +167,44 @@ def plain_number(value: float, _: int) -> str:
     return rf"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:g}\cdot 10^{{{exponent}}}$"
 
 
-def regret_floor(smallest: float, highest: float, measure: Measure | None) -> float:
-    """Return the power of ten below which an axis of regrets is linear.
+class RegretScale(NamedTuple):
+    """How an axis of regrets is laid out.
+
+    Attributes
+    ----------
+    floor : Regret below which the axis is linear; None where it is logarithmic all over.
+    low, high : Ends of the axis; a symmetric logarithm begins at 0.
+    ticks : Regrets to write at the axis.
+    """
+
+    floor: float | None
+    low: float
+    high: float
+    ticks: list[float]
+
+
+def regret_scale(
+    means: npt.NDArray[np.float64], lowest: float, highest: float, measure: Measure | None
+) -> RegretScale | None:
+    """Return a logarithmic scale of regrets, linear near 0 where a curve or a band gets there.
 
     Parameters
     ----------
-    smallest, highest : Least and largest regret above 0.
-    measure : Quantity of the regrets; a hundredth of a percentage point is one image of ten thousand, and
-        of other quantities a thousandth of the largest regret is no longer told apart.
+    means : Means of all curves; None is returned where none is above 0.
+    lowest, highest : Ends of all curves and bands.
+    measure : Quantity of the regrets. A hundredth of a percentage point is one image of ten thousand, and of
+        other quantities a thousandth of the largest regret is no longer told apart: below these the scale is
+        linear.
     """
+    if not (means > 0).any():
+        return None
     percent = measure is not None and measure.is_percent
     finest = _FINEST if percent else 10.0 ** np.floor(np.log10(1e-3 * highest))
-    return float(max(finest, 10.0 ** np.floor(np.log10(smallest))))
+    floor = float(max(finest, 10.0 ** np.floor(np.log10(float(means[means > 0].min())))))
+    top = 1.15 * max(highest, floor)
+    if lowest < floor:
+        return RegretScale(floor, 0.0, top, [0.0, *logarithmic_ticks(floor, top)])
+    return RegretScale(None, lowest / 1.15, top, logarithmic_ticks(lowest / 1.15, top))
 
 
 def method_handles(curves: pd.DataFrame, strategies: Sequence[str], band: str) -> list[Artist]:

@@ -19,9 +19,8 @@ from benchkit.analysis.figures.cost_axis import (
     first_shown,
     from_cost,
     logarithmic_axis,
-    logarithmic_ticks,
     marker_places,
-    regret_floor,
+    regret_scale,
     scale_cost,
 )
 from benchkit.analysis.figures.style import finish_axes, line_style, method_looks
@@ -133,20 +132,16 @@ def _draw_trials(ax: Axes, trials: list[CostlyTrial], color: str) -> None:
 
 
 def _scale_regret(ax: Axes, curves: pd.DataFrame, measure: Measure | None) -> None:
-    """Make the regret axis logarithmic, and linear below `regret_floor` where a curve gets to 0."""
+    """Make the regret axis logarithmic, and linear near 0 where a curve gets to 0."""
     lowest = float(curves["low"].fillna(curves["mean"]).min())
     highest = float(curves["high"].fillna(curves["mean"]).max())
-    means = curves.loc[curves["mean"] > 0, "mean"]
-    if len(means) == 0:
+    scale = regret_scale(curves["mean"].to_numpy(dtype=np.float64), lowest, highest, measure)
+    if scale is None:
         return
-    floor = regret_floor(float(means.min()), highest, measure)
-    top = 1.15 * max(highest, floor)
-    if lowest < floor:
-        ax.set_yscale("symlog", linthresh=floor, linscale=0.4)
-        ax.set_ylim(-0.08 * floor, top)  # a line at 0 is not cut in half
-        ticks = [0.0, *logarithmic_ticks(floor, top)]
-    else:
+    if scale.floor is None:
         ax.set_yscale("log")
-        ax.set_ylim(lowest / 1.15, top)
-        ticks = logarithmic_ticks(lowest / 1.15, top)
-    logarithmic_axis(ax.yaxis, ticks)
+        ax.set_ylim(scale.low, scale.high)
+    else:
+        ax.set_yscale("symlog", linthresh=scale.floor, linscale=0.4)
+        ax.set_ylim(-0.08 * scale.floor, scale.high)  # a line at 0 is not cut in half
+    logarithmic_axis(ax.yaxis, scale.ticks)

@@ -22,6 +22,7 @@ from benchkit.analysis.figures.style import (
     finish_axes,
     legend_below,
     method_look,
+    panel_grid,
     venue_style,
 )
 from benchkit.analysis.figures.text import MEASURES, range_text
@@ -30,6 +31,7 @@ from benchkit.analysis.statistics.training_mean import values_of
 
 __all__ = ["Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
 
+_COLUMNS = 3
 _SIDE = 1.75  # inches, of one panel
 _MANY_DECADES = 50.0
 _SINGLE_COLUMN = 4  # entries of a legend
@@ -171,14 +173,10 @@ def draw_study(panels: Sequence[Panel], venue: str = "neurips") -> Figure:
     if not panels:
         raise ValueError("there are no panels to draw")
     with venue_style(venue) as page:
-        columns = 3
-        rows = -(-len(panels) // columns)
+        rows = -(-len(panels) // _COLUMNS)
         figure = Figure(figsize=(page.text, (_SIDE + 0.75) * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, panel in zip(axes, panels, strict=False):
+        for ax, panel in zip(panel_grid(figure, len(panels), _COLUMNS), panels, strict=True):
             draw_panel(ax, panel)
-        for ax in axes[len(panels) :]:
-            ax.remove()
         counts = [
             line.n[np.isfinite(line.low)] for panel in panels for line in panel.lines if line.n is not None
         ]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchkit.analysis.figures.fading import Line, Panel, draw_panel
-from benchkit.analysis.figures.style import Look, method_look, venue_style
+from benchkit.analysis.figures.style import Look, method_look, panel_grid, venue_style
 from benchkit.analysis.figures.text import MEASURES
 from benchkit.analysis.statistics.resolution import CORRELATION, figure_text
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
@@ -123,12 +123,10 @@ def draw_intervals(info: IntervalInfo, venue: str = "neurips") -> Figure:
             2 if lower else 1, 1, height_ratios=heights[: 2 if lower else 1], squeeze=False
         )
         top = parts[0, 0]
-        cells = top.subplots(upper, 2, squeeze=False).ravel()
-        for ax, panel in zip(cells, info.panels, strict=False):
+        cells = panel_grid(top, len(info.panels), 2)
+        for ax, panel in zip(cells, info.panels, strict=True):
             draw_panel(ax, panel, legend=False)
-        for ax in cells[len(info.panels) :]:
-            ax.remove()
-        handles = {str(line.get_label()): line for ax in cells[: len(info.panels)] for line in ax.get_lines()}
+        handles = {str(line.get_label()): line for ax in cells for line in ax.get_lines()}
         top.legend(handles=list(handles.values()), loc="outside lower center", ncols=2, frameon=False)
         if lower:
             _draw_scatters(parts[1, 0].subplots(lower, columns, squeeze=False), info.scatters, trainings)

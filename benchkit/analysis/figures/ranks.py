@@ -143,8 +143,11 @@ def draw_ranks(info: RankInfo, venue: str = "neurips") -> Figure:
             _text_width(f"{name_text(panel.dataset)}{_note(panel, info.alpha)}") for panel in info.panels
         )
         second_line = _SECOND_LINE if apart + 0.25 > page.column else 0.0
-        layout = _layout(page.column, longest)._replace(title=_TITLE + second_line)
-        heights = [_height(panel, layout) for panel in info.panels]
+        layout = _layout(page.column, longest, _TITLE + second_line)
+        heights = [
+            layout.title + _AXIS + _bars_height(panel) + _ROW * _at_left(panel, layout) + 0.1
+            for panel in info.panels
+        ]
         total = sum(heights)
         figure = Figure(figsize=(page.column, total))
         above = 0.0
@@ -168,14 +171,13 @@ class _Layout(NamedTuple):
     left: float
     right: float
     both_sides: bool
-    title: float = _TITLE
+    title: float
 
 
-def _layout(width: float, label: float) -> _Layout:
+def _layout(width: float, label: float, title: float) -> _Layout:
     margin = max(label, 0.5) + 0.2  # the critical difference is written there too
-    if width - 2 * margin >= _SHORTEST_AXIS:
-        return _Layout(margin, width - margin, True)
-    return _Layout(margin, width - 0.2, False)
+    both_sides = width - 2 * margin >= _SHORTEST_AXIS
+    return _Layout(margin, width - (margin if both_sides else 0.2), both_sides, title)
 
 
 def _text_width(text: str) -> float:
@@ -200,10 +202,6 @@ def _at_left(panel: RankPanel, layout: _Layout) -> int:
 
 def _bars_height(panel: RankPanel) -> float:
     return 0.1 + _BAR * len(panel.groups)
-
-
-def _height(panel: RankPanel, layout: _Layout) -> float:
-    return layout.title + _AXIS + _bars_height(panel) + _ROW * _at_left(panel, layout) + 0.1
 
 
 def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
@@ -233,11 +231,9 @@ def _draw_panel(ax: Axes, panel: RankPanel, layout: _Layout) -> None:
         look = looks[strategy]
         ax.plot([place(rank), place(rank), edge], [line, y, y], color=look.color, linewidth=0.8)
         ax.plot(place(rank), line, color=look.color, marker=look.marker, markersize=4, zorder=3)
-        if left:
-            ax.text(edge - 0.04, y, _label(panel, position), ha="right", va="center", fontsize=_LABEL_SIZE)
-        else:
-            text = f"{rank:.2f}  {_name(panel, position)}"
-            ax.text(edge + 0.04, y, text, ha="left", va="center", fontsize=_LABEL_SIZE)
+        text = _label(panel, position) if left else f"{rank:.2f}  {_name(panel, position)}"
+        side, gap = ("right", -0.04) if left else ("left", 0.04)
+        ax.text(edge + gap, y, text, ha=side, va="center", fontsize=_LABEL_SIZE)
 
 
 def _note(panel: RankPanel, alpha: float) -> str:

@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from benchkit.analysis.figures.style import method_look, venue_style
+from benchkit.analysis.figures.style import method_look, panel_grid, venue_style
 from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = ["DensityCurve", "DensityInfo", "density_frame", "density_info", "draw_density"]
@@ -147,16 +147,14 @@ def draw_density(info: DensityInfo, venue: str = "neurips") -> Figure:
     rows = -(-len(samplers) // columns)
     with venue_style(venue) as page:
         figure = Figure(figsize=(page.text, 1.6 * rows + 0.55), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        for ax, curve in zip(axes.ravel(), samplers, strict=False):
+        axes = panel_grid(figure, len(samplers), columns, sharex=True, sharey=True)
+        for ax, curve in zip(axes, samplers, strict=True):
             _draw_panel(ax, info, baseline, curve)
-        for ax in axes.ravel()[len(samplers) :]:
-            ax.remove()
-        axes[0, 0].set_ylim(bottom=0)
-        for ax in axes.ravel()[max(0, len(samplers) - columns) : len(samplers)]:
+        axes[0].set_ylim(bottom=0)
+        for ax in axes[-columns:]:
             ax.set_xlabel(info.measure.labelled(info.measure.named("valid")))
             ax.tick_params(labelbottom=True)  # also where the row below it is shorter
-        for ax in axes[:, 0]:
+        for ax in axes[::columns]:
             unit = "% point" if info.measure.is_percent else info.measure.unit
             ax.set_ylabel(f"density (1 / {unit})" if unit else "density")
         figure.suptitle(info.title, fontsize="medium")

@@ -39,7 +39,7 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -62,6 +62,7 @@ __all__ = [
     "luminance",
     "method_look",
     "method_looks",
+    "panel_grid",
     "save_figure",
     "venue_style",
 ]
@@ -244,6 +245,21 @@ def line_handle(label: str, **style: Any) -> Line2D:
 def band_handle(label: str) -> Patch:
     """Return the entry of a legend for the bands of all methods."""
     return Patch(color="0.5", alpha=0.3, linewidth=0, label=label)
+
+
+def panel_grid(figure: FigureBase, panels: int, columns: int, **shared: Any) -> list[Axes]:
+    """Return axes in rows of so many columns, as many as there are panels; the rest of the last row is empty.
+
+    Parameters
+    ----------
+    shared : Keywords of ``Figure.subplots``.
+    """
+    axes: list[Axes] = (
+        figure.subplots(-(-panels // columns), columns, squeeze=False, **shared).ravel().tolist()
+    )
+    for ax in axes[panels:]:
+        ax.remove()
+    return axes[:panels]
 
 
 def finish_axes(ax: Axes, grid: Literal["x", "y"] = "y") -> None:

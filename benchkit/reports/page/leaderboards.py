@@ -287,7 +287,7 @@ def _grid(traces: pd.DataFrame, axis: str) -> npt.NDArray[np.float64]:
 
 def _regret_axis(series: list[Series], measure: Measure) -> Axis:
     """Return a logarithmic axis, which is linear near 0 where a curve or a band gets there."""
-    from benchkit.analysis.figures.cost_axis import logarithmic_ticks, regret_floor
+    from benchkit.analysis.figures.cost_axis import regret_scale
 
     title = measure.difference_labelled("regret")
     if not series:
@@ -298,13 +298,11 @@ def _regret_axis(series: list[Series], measure: Measure) -> Axis:
             [(getattr(each, name), each.mean) for each in series] for name in ("mean", "low", "high")
         )
     )
-    if not (mean > 0).any():
+    scale = regret_scale(mean, float(low.min()), float(high.max()), measure)
+    if scale is None:
         return Axis(title)
-    floor = regret_floor(float(mean[mean > 0].min()), float(high.max()), measure)
-    top = 1.15 * max(float(high.max()), floor)
-    if low.min() < floor:
-        ticks = (0.0, *(tick for tick in logarithmic_ticks(floor, top) if floor <= tick <= top))
-        return Axis(title, "symlog", (0.0, top), ticks, float(floor))
-    bottom = float(low.min()) / 1.15
-    ticks = tuple(tick for tick in logarithmic_ticks(bottom, top) if bottom <= tick <= top)
-    return Axis(title, "log", (bottom, top), ticks)
+    bottom = scale.low if scale.floor is None else scale.floor
+    ticks = tuple(tick for tick in scale.ticks if tick == 0 or bottom <= tick <= scale.high)
+    if scale.floor is None:
+        return Axis(title, "log", (scale.low, scale.high), ticks)
+    return Axis(title, "symlog", (scale.low, scale.high), ticks, scale.floor)
