@@ -1,19 +1,17 @@
-"""How a space is searched: one file a method, and the protocols that they obey.
+"""Holds the methods that search a space, a file or a folder each, and the protocols that they obey.
 
-Adding a strategy is one new file and one line in `_STRATEGIES`. One in a package of its own is named by
-``package.module:Class`` wherever a strategy's name is asked for.
+A strategy is added by its file and one line in `_STRATEGIES` or `_WEIGHT_SHARING`. One in a package of its
+own is named by ``package.module:Class`` wherever a strategy's name is asked for.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchkit.base.errors import InputError, shown, unknown
 from benchkit.strategies.protocol import Ask, SearchStrategy, Strategy
-
-if TYPE_CHECKING:
-    from benchkit.strategies.weight_sharing import WeightSharingStrategy
+from benchkit.strategies.weight_sharing import WeightSharingStrategy
 
 __all__ = [
     "Ask",
@@ -24,6 +22,7 @@ __all__ = [
     "strategy_names",
     "weight_sharing_names",
 ]
+
 
 # name -> module:class; imported when first asked for, so that listing costs nothing
 _STRATEGIES = {
@@ -41,7 +40,7 @@ _STRATEGIES = {
     "sivdnas": "sivdnas.queries:SIVDNASQueries",
 }
 
-# the same for those that train a supernet before they search it
+# the same for those that train a supernet before they search it, see `WeightSharingStrategy`
 _WEIGHT_SHARING = {
     "spos": "spos:SPOS",
     "fairnas": "fairnas:FairNAS",
@@ -62,7 +61,7 @@ _WEIGHT_SHARING = {
 
 
 def strategy_names() -> list[str]:
-    """Return the names of all strategies, baselines first."""
+    """Return the names of all query-backed strategies, baselines first."""
     return list(_STRATEGIES)
 
 
@@ -71,20 +70,14 @@ def get_strategy(name: str) -> type[SearchStrategy]:
 
     Raises
     ------
-    InputError : there is no such strategy; it lists those there are. A module that cannot be imported, or
-        that holds no such class.
+    InputError : There is no such strategy; the error lists those that there are. A module cannot be imported,
+        or holds no such class.
     """
-    if ":" in name:
-        return _foreign(name, SearchStrategy)
-    if name not in _STRATEGIES:
-        raise unknown("strategy", name, _STRATEGIES)
-    module, attribute = _STRATEGIES[name].split(":")
-    strategy: type[SearchStrategy] = getattr(import_module(f"{__name__}.{module}"), attribute)
-    return strategy
+    return _found("strategy", name, _STRATEGIES, SearchStrategy)
 
 
 def weight_sharing_names() -> list[str]:
-    """Return the names of the strategies that train a supernet, see `WeightSharingStrategy`."""
+    """Return the names of the strategies that train a supernet."""
     return list(_WEIGHT_SHARING)
 
 
@@ -93,16 +86,18 @@ def get_weight_sharing(name: str) -> type[WeightSharingStrategy]:
 
     Raises
     ------
-    InputError : as in `get_strategy`.
+    InputError : As in `get_strategy`.
     """
-    if ":" in name:
-        from benchkit.strategies.weight_sharing import WeightSharingStrategy
+    return _found("weight-sharing strategy", name, _WEIGHT_SHARING, WeightSharingStrategy)
 
-        return _foreign(name, WeightSharingStrategy)
-    if name not in _WEIGHT_SHARING:
-        raise unknown("weight-sharing strategy", name, _WEIGHT_SHARING)
-    module, attribute = _WEIGHT_SHARING[name].split(":")
-    strategy: type[WeightSharingStrategy] = getattr(import_module(f"{__name__}.{module}"), attribute)
+
+def _found(noun: str, name: str, registry: dict[str, str], kind: type[Any]) -> type[Any]:
+    if ":" in name:
+        return _foreign(name, kind)
+    if name not in registry:
+        raise unknown(noun, name, registry)
+    module, attribute = registry[name].split(":")
+    strategy: type[Any] = getattr(import_module(f"{__name__}.{module}"), attribute)
     return strategy
 
 

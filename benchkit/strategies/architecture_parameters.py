@@ -1,19 +1,19 @@
-"""What differentiable methods share: the parameters alpha, their optimizer, their samples, the derivation.
+"""Holds what differentiable methods share: the parameters alpha, their optimizer, samples and derivation.
 
 DARTS (Liu, Simonyan and Yang, 2019) gave every candidate of every position a parameter, moved by Adam, and
 kept the strongest candidate of each position at the end: `DifferentiableStrategy`. GDAS and SNAS took over
 all of this, numbers included, and draw from softmax(alpha) by Gumbel noise, relaxed by a temperature that
-falls while the supernet trains: `GumbelStrategy`. What they compute with a draw is their own.
+falls while the supernet trains: `GumbelStrategy`. Each computes something else with a draw.
 
 Deviations and choices
 ----------------------
-- Derivation is the space's own rule (``strongest``): of all operations of a position, ``none`` included, as
-  NAS-Bench-201 runs these methods; on ``darts`` two inputs for each node, as in the papers' own cells.
+- Derivation is the space's own rule (``strongest``): among all operations of a position, ``none`` included,
+  as NAS-Bench-201 runs these methods; on ``darts`` two inputs for each node, as in the papers' own cells.
 - A position with fewer candidates than others has the logit -inf where it has none.
 - Weight decay on alpha is added to the gradient (Adam, not AdamW), as the published codes do.
 - One Gumbel draw serves all cells and all images of a batch, as in the published codes of GDAS and SNAS. The
   temperature is linear from the first epoch to the last, and changes between epochs only.
-- What is recorded after every epoch, and what is scored in the end: `benchkit.strategies.derived`.
+- `benchkit.strategies.derived` says what is recorded after every epoch, and what is scored in the end.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ __all__ = ["AlphaHyperparameters", "DifferentiableStrategy", "GumbelHyperparamet
 
 @dataclass(frozen=True)
 class AlphaHyperparameters:
-    """DARTS, appendix A.1; NAS-Bench-201 uses the same for all of these methods.
+    """Hyperparameters of DARTS, appendix A.1; NAS-Bench-201 uses the same for all of these methods.
 
     Attributes
     ----------
-    initial_scale : alpha starts as this times a standard normal draw.
-    learning_rate, beta1, beta2, weight_decay : of Adam on alpha.
+    initial_scale : Standard deviation of the normal draw with which alpha starts.
+    learning_rate, beta1, beta2, weight_decay : Settings of Adam on alpha.
     """
 
     initial_scale: float = 1e-3
@@ -63,11 +63,11 @@ class AlphaHyperparameters:
 
 @dataclass(frozen=True)
 class GumbelHyperparameters(AlphaHyperparameters):
-    """The same, with temperatures; their numbers are each paper's own.
+    """The same, with temperatures whose numbers are each paper's own.
 
     Attributes
     ----------
-    initial_temperature, final_temperature : in the first and in the last epoch.
+    initial_temperature, final_temperature : Temperatures in the first and in the last epoch.
     """
 
     initial_temperature: float = 1.0
@@ -113,7 +113,7 @@ class DifferentiableStrategy(DerivingStrategy):
         self.start_optimizer()
 
     def start_optimizer(self) -> None:
-        """Make what moves alpha: Adam, unless a method has its own."""
+        """Make the optimizer of alpha, which is Adam unless a method has its own."""
         import torch
 
         setting = self.hyperparameters
@@ -130,16 +130,11 @@ class DifferentiableStrategy(DerivingStrategy):
 
     @property
     def logits(self) -> Tensor:
-        """Alpha, and -inf where a position has no such candidate."""
+        """float[positions, operations]: alpha, and -inf where a position has no such candidate."""
         return self.alpha.masked_fill(self._absent, float("-inf"))
 
     def move_alpha(self, gradient: Tensor | None) -> None:
-        """Take one step of Adam; without a gradient (nothing that ran depends on alpha) none.
-
-        Parameters
-        ----------
-        gradient : float[positions, operations].
-        """
+        """Take one step of Adam; none without a gradient, where nothing that ran depends on alpha."""
         self.alpha.grad = gradient
         self._optimizer.step()
         self.alpha.grad = None
@@ -149,7 +144,7 @@ class DifferentiableStrategy(DerivingStrategy):
         return self.logits.detach().double().softmax(dim=1).cpu().numpy()
 
     def derive(self) -> Architecture:
-        """Return int8[d]: what is strongest by softmax(alpha) and the space's own rule."""
+        """Return int8[d], the strongest by softmax(alpha) and the space's own rule."""
         return whole_space(self.space).strongest(self.shares())
 
     def entropy(self) -> float:
@@ -159,15 +154,15 @@ class DifferentiableStrategy(DerivingStrategy):
     # -- interruption -------------------------------------------------------------------------
 
     def state_tensors(self) -> dict[str, Tensor]:
-        return {"alpha": self.alpha.detach(), **self.optimizer_state(), **self.derived_tensors()}
+        return {"alpha": self.alpha.detach(), **self.optimizer_state(), **super().state_tensors()}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.alpha.data.copy_(tensors["alpha"])
-        self.load_derived(tensors)
+        super().load_state_tensors(tensors)
         self.load_optimizer_state({name: value for name, value in tensors.items() if "/" in name})
 
     def optimizer_state(self) -> dict[str, Tensor]:
-        """Return what moves alpha remembers, under names with a slash."""
+        """Return the state of alpha's optimizer, under names with a slash."""
         return optimizer_tensors(self._optimizer, self.parameters)
 
     def load_optimizer_state(self, tensors: Mapping[str, Tensor]) -> None:
@@ -180,7 +175,7 @@ class GumbelStrategy(DifferentiableStrategy):
 
     Attributes
     ----------
-    temperature : of this epoch.
+    temperature : Temperature of this epoch.
     """
 
     Hyperparameters = GumbelHyperparameters
@@ -200,6 +195,6 @@ class GumbelStrategy(DifferentiableStrategy):
         return self._noise
 
     def relaxed_sample(self) -> Tensor:
-        """Return float[positions, operations]: relaxed one-hot rows of the last draw, by alpha as it is."""
+        """Return float[positions, operations], relaxed one-hot rows of the last draw by the present alpha."""
         noise = self.draw() if self._noise is None else self._noise
         return gumbel_softmax(self.logits, self.temperature, noise)

@@ -1,15 +1,15 @@
-"""DARTS: differentiable architecture search, first and second order.
+"""DARTS searches architectures by gradient descent, of first or of second order.
 
 Liu, Simonyan and Yang, "DARTS: Differentiable Architecture Search", ICLR 2019 (arXiv:1806.09055). Every
 position runs the mixture of all its operations, weighted by a softmax over parameters alpha. Alpha descends
-the validation loss and the weights descend the training loss, in turn, an approximation of a bilevel problem.
+the validation loss and the weights descend the training loss in turn, which approximates a bilevel problem.
 Afterwards each position keeps its strongest operation.
 
 ======================================  ================================================
 paper                                   here
 ======================================  ================================================
 eq. (2): mixture by softmax             `DARTS.forward`, ``supernet.mixture``
-eq. (3), (4): bilevel problem           `DARTS.architecture_step`, `DARTS.weight_step`
+eq. (3), (4): bilevel problem           `DARTS.architecture_step`, ``weight_step``
 eq. (6) with xi = 0: first order        `DARTS.architecture_step`
 eq. (6): one unrolled step              `SecondOrderDARTS.architecture_step`
 eq. (7): chain rule                     `second_order_gradient`
@@ -20,10 +20,10 @@ Algorithm 1, last line: derivation      `DifferentiableStrategy.derive`
 
 Deviations and choices
 ----------------------
-- Alpha, its optimizer and the derivation: `benchkit.strategies.architecture_parameters`.
-- w' is a step of the weight optimizer as it is, with momentum (Nesterov too) and weight decay, but without
-  clipping; xi is what such a step moves a weight by for a unit of gradient. The paper's footnote allows it
-  and its code does so.
+- `benchkit.strategies.architecture_parameters` describes alpha, its optimizer and the derivation.
+- w' is a step of the weight optimizer with its momentum (Nesterov too) and weight decay, but without
+  clipping; xi is the distance by which such a step moves a weight for a unit of gradient. The paper's
+  footnote allows it and its code does so.
 - All gradients of one step use one training and one validation batch; the weight step uses the same training
   batch, as the published code does.
 """
@@ -50,8 +50,8 @@ def hessian_vector_product(
 
     Parameters
     ----------
-    weights : the shared weights w, moved by epsilon both ways and put back.
-    vector : of the same shapes; epsilon is 0.01 over its norm.
+    weights : Shared weights w, which are moved by epsilon both ways and put back.
+    vector : Tensors of the same shapes; epsilon is 0.01 over their norm.
     """
     import torch
 
@@ -108,17 +108,12 @@ class DARTS(DifferentiableStrategy):
         return logits
 
     def architecture_gradient(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> Tensor:
-        """Return the gradient of the validation loss by alpha at the weights as they are (xi = 0)."""
+        """Return the gradient of the validation loss by alpha at the present weights (xi = 0)."""
         gradient = closure(valid, weights=False, architecture=True).architecture[0]
         return _or_zero(gradient, self.alpha.detach())
 
     def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
         self.move_alpha(self.architecture_gradient(closure, train, valid))
-
-    def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
-        return gradients.loss
 
 
 class SecondOrderDARTS(DARTS):

@@ -1,16 +1,15 @@
-"""What methods that derive one architecture share: what they derive, epoch by epoch, and how sure they are.
+"""Records what methods that derive one architecture would return after each epoch, and how sure they are.
 
 A search whose cells fill with skip connections the longer it trains has collapsed (Liang et al., "DARTS+",
-2019; Zela et al., "Understanding and Robustifying Differentiable Architecture Search", ICLR 2020). To see it,
-every such method records after each epoch the architecture that it would return, the share of skip
-connections in it, and the entropy of what it would be derived from.
+2019; Zela et al., "Understanding and Robustifying Differentiable Architecture Search", ICLR 2020). To show
+it, the share of skip connections in each recorded architecture is given, and the entropy of the parameters.
 
 Deviations and choices
 ----------------------
 - The share counts the operations of all edges, of both kinds of cells; ``none`` is no operation. A space
   without an operation named ``skip_connect`` has no share.
-- The entropy is given as a share of the largest possible, so that a choice among seven operations (DARTS's
-  softmax) and a choice between keeping and dropping (a Bernoulli variable) can be compared.
+- The entropy is a share of the largest possible, so that a choice among seven operations (DARTS's softmax)
+  and a choice between keeping and dropping (a Bernoulli variable) can be compared.
 - These methods never query. Here the derived architecture alone is scored, so that it has a trace.
 """
 
@@ -38,13 +37,9 @@ _SKIP = "skip_connect"
 
 
 def skip_shares(space: Space, batch: Batch) -> npt.NDArray[np.float64] | None:
-    """Return float64[n], in [0, 1]: skip connections among the operations of each row; 0 without any.
+    """Return float64[n] in [0, 1], the share of skip connections among each row's operations; 0 without any.
 
-    None for a space that has no such operation.
-
-    Parameters
-    ----------
-    batch : int8[n, d], valid.
+    None for a space that has no such operation. The rows of `batch`, int8[n, d], are valid.
     """
     whole = whole_space(space)
     names = list(whole.describe().get("operations", ()))
@@ -78,8 +73,8 @@ class DerivingStrategy(WeightSharingStrategy):
 
     Attributes
     ----------
-    derived : what `derive` said after each epoch, int8[d] each.
-    entropies : what `entropy` said after each epoch.
+    derived : Results of `derive` after each epoch, int8[d] each.
+    entropies : Results of `entropy` after each epoch.
     """
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
@@ -90,11 +85,11 @@ class DerivingStrategy(WeightSharingStrategy):
 
     @abstractmethod
     def derive(self) -> Architecture:
-        """Return int8[d]: the architecture that the parameters stand for; the same until they move."""
+        """Return int8[d], the architecture for which the parameters stand; the same until they move."""
 
     @abstractmethod
     def entropy(self) -> float:
-        """Return how undecided the parameters are, in [0, 1]: a share of the largest possible entropy."""
+        """Return how undecided the parameters are, as a share of the largest possible entropy, in [0, 1]."""
 
     def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
         self.derived.append(self.derive())
@@ -135,8 +130,7 @@ class DerivingStrategy(WeightSharingStrategy):
 
     # -- interruption -------------------------------------------------------------------------
 
-    def derived_tensors(self) -> dict[str, Tensor]:
-        """Return what was recorded so far, for `state_tensors`."""
+    def state_tensors(self) -> dict[str, Tensor]:
         import torch
 
         if not self.derived:
@@ -146,7 +140,6 @@ class DerivingStrategy(WeightSharingStrategy):
             "entropies": torch.tensor(self.entropies, dtype=torch.float64),
         }
 
-    def load_derived(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `derived_tensors` returned."""
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.derived = list(tensors["derived"].cpu().numpy()) if "derived" in tensors else []
         self.entropies = tensors["entropies"].cpu().tolist() if "entropies" in tensors else []

@@ -1,16 +1,16 @@
-"""ENAS: an LSTM controller learns by REINFORCE which paths of a supernet are good.
+"""ENAS trains an LSTM controller by REINFORCE, which learns the good paths of a supernet.
 
 Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", ICML 2018 (arXiv:1802.03268), as
 Dong and Yang run it on NAS-Bench-201 (ICLR 2020; D-X-Y/AutoDL-Projects, ``exps/algos/ENAS.py``). Two phases
 alternate. In the first, for one epoch, every training batch moves the weights of one path, drawn from the
-controller. In the second the weights stay, and the controller climbs the expected validation accuracy of what
-it draws. At the end the best of some draws is the answer.
+controller. In the second the weights stay, and the controller climbs the expected validation accuracy of its
+draws. At the end the best of some draws is the answer.
 
 ==============================================================  =============================================
 paper, section 2.2                                              here
 ==============================================================  =============================================
 the controller pi(m; theta)                                     `benchkit.strategies.enas_controller`
-omega: Eq. 1 with M = 1, a path of pi a batch                   `ENAS.draw`, `ENAS.weight_step`
+omega: Eq. 1 with M = 1, a path of pi a batch                   `ENAS.draw`, ``weight_step``
 theta: E_pi[R(m, omega)], validation accuracy                   `ENAS.end_epoch`
 baseline: b <- b - (1 - 0.99) (b - R)                           `advantages`
 REINFORCE: the mean of (R - b) grad log pi(m), Adam             `ENAS.controller_step`, `policy_loss`
@@ -22,22 +22,22 @@ Deviations and choices
 ----------------------
 - Rewards are accuracies as a share of 1: the published scale, on which the weight of the entropy and Adam's
   epsilon of 1e-3 have their size. Everything reported is in percent.
-- The entropy is a part of the reward, and a number: the paper's own code stops its gradient. The code of
-  the NAS-Bench-201 run lets it pass, times -log pi, which lowers the entropy that it is meant to keep.
+- The entropy is a part of the reward without a gradient, as in the paper's own code. The code of the
+  NAS-Bench-201 run lets its gradient pass, times -log pi, which lowers the entropy that it is meant to keep.
 - The baseline starts at the first accuracy and moves with every draw, before its reward is compared, as in
-  the paper's own code. The code of the NAS-Bench-201 run moves it by one reward an epoch.
+  the paper's own code. The code of the NAS-Bench-201 run moves it by one reward in each epoch.
 - The architectures of a step are scored together, all on the same `images` validation images, the first of
   the evaluator's order, without augmentation; the published code takes another batch for each. Differences
   between batches then do not drown those between architectures, at the price that theta may fit these images.
-- The weights are trained by the recipe of the preset, which is that of all methods, as the NATS-Bench run
-  does it (``exps/NATS-algos/search-cell.py``). The first script of ENAS had its own: rate .05 to .0005 with
-  restarts every 10 epochs, batch 128, weight decay 2.5e-4.
+- The weights are trained by the recipe of the preset, which is that of all methods, as in the NATS-Bench run
+  (``exps/NATS-algos/search-cell.py``). The first script of ENAS had its own: rate .05 to .0005 with restarts
+  every 10 epochs, batch 128, weight decay 2.5e-4.
 - The draws that are scored at the end may repeat, as published. They are scored on all validation images that
-  the study names, not on one batch of 512 each, another for each.
+  the study names; the published code scores each on another batch of 512.
 - In a space where some combinations are not architectures, draws are conditioned on membership, by rejection;
   a row that was rejected 64 times is drawn by the space's own law. The gradient stays that of the
   unconditioned distribution (see `reinforce`). A space is refused where none of 10,000 rows of free choices
-  is a member (``darts``, with its two inputs a node).
+  is a member (``darts``, with its two inputs for each node).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores
 from benchkit.strategies.single_path import SinglePathStrategy
 from benchkit.strategies.weight_sharing import Evaluate, Weights, optimizer_tensors, restore_optimizer
@@ -63,23 +64,23 @@ if TYPE_CHECKING:
 __all__ = ["ENAS", "advantages", "policy_loss"]
 
 _REJECTIONS = 64
-_TRIALS = 10_000  # of free choices, among which one at least is a member
+_TRIALS = 10_000  # rows of free choices, of which one at least must be a member
 
 
 @dataclass(frozen=True)
 class ENASHyperparameters:
-    """As NAS-Bench-201 runs it.
+    """Hyperparameters of the NAS-Bench-201 run.
 
     Attributes
     ----------
-    hidden, layers, tanh_constant, temperature : of the controller.
-    steps, aggregate : Adam's steps on the controller after each epoch, and draws a step.
-    images : validation images that a reward is measured on; all where there are fewer.
-    baseline_decay : of the moving average of rewards, in [0, 1).
-    entropy_weight : of the entropy in nats, in a reward whose accuracy is a share of 1.
-    clip : largest norm of the controller's gradient.
-    learning_rate, beta1, beta2, epsilon : of Adam.
-    architectures : draws that are scored at the end.
+    hidden, layers, tanh_constant, temperature : Settings of the controller.
+    steps, aggregate : Number of Adam's steps on the controller after each epoch, and of draws in a step.
+    images : Number of validation images that a reward is measured on; all where there are fewer.
+    baseline_decay : Decay of the moving average of rewards, in [0, 1).
+    entropy_weight : Weight of the entropy, in nats, in a reward whose accuracy is a share of 1.
+    clip : Largest norm of the controller's gradient.
+    learning_rate, beta1, beta2, epsilon : Settings of Adam.
+    architectures : Number of draws that are scored at the end.
     """
 
     hidden: int = 32
@@ -99,30 +100,22 @@ class ENASHyperparameters:
     architectures: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "aggregate", "images", "architectures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("steps", "entropy_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("tanh_constant", "temperature", "clip", "learning_rate", "epsilon"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("baseline_decay", "beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        require(self, "be at least 1", "hidden", "layers", "aggregate", "images", "architectures")
+        require(self, "not be negative", "steps", "entropy_weight")
+        require(self, "be positive", "tanh_constant", "temperature", "clip", "learning_rate", "epsilon")
+        require(self, "be in [0, 1)", "baseline_decay", "beta1", "beta2")
 
 
 def advantages(
     rewards: npt.NDArray[np.float64], baseline: float, decay: float
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """Return float64[n], each reward minus the baseline as it then is, and the baseline after the last.
+    """Return float64[n], each reward minus the baseline of its time, and the baseline after the last.
 
     Parameters
     ----------
     rewards : float64[n], in the order of the draws; each moves the baseline before it is compared.
-    baseline : before the first of them.
-    decay : b <- decay b + (1 - decay) R.
+    baseline : Baseline before the first of them.
+    decay : Decay in b <- decay b + (1 - decay) R.
     """
     found = np.empty(len(rewards))
     for index, reward in enumerate(rewards.tolist()):
@@ -134,21 +127,18 @@ def advantages(
 def policy_loss(log_probabilities: Tensor, advantage: Tensor) -> Tensor:
     """Return the scalar -mean((R - b) log pi), whose gradient is that of REINFORCE, downwards.
 
-    Parameters
-    ----------
-    log_probabilities : float[n], differentiable.
-    advantage : float[n], numbers.
+    Both arguments are float[n]; only the log-probabilities are differentiable.
     """
     return -(advantage * log_probabilities).mean()
 
 
 class ENAS(SinglePathStrategy):
-    """Paths from a controller that learns between epochs; the best of its draws.
+    """A method that draws paths from a controller, which learns between epochs, and keeps its best draw.
 
     Attributes
     ----------
-    controller : on the CPU, made by `bind`.
-    baseline : moving average of the rewards; None before the first.
+    controller : Controller on the CPU, made by `bind`.
+    baseline : Moving average of the rewards; None before the first.
     """
 
     name = "enas"
@@ -193,7 +183,7 @@ class ENAS(SinglePathStrategy):
         return self.path
 
     def sample(self, n: int) -> Batch:
-        """Return int8[n, d]: draws of the controller that are members of the space."""
+        """Return int8[n, d], draws of the controller that are members of the space."""
         import torch
 
         shape = (self.space.length, max(self.space.arity))
@@ -226,7 +216,7 @@ class ENAS(SinglePathStrategy):
 
         Parameters
         ----------
-        rows : int8[n, d], drawn from the controller as it is.
+        rows : int8[n, d], drawn from the present controller.
         accuracies : float64[n], percent.
         """
         import torch

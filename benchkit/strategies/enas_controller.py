@@ -1,9 +1,9 @@
-"""The controller of ENAS: an LSTM that draws an architecture choice by choice.
+"""Defines the controller of ENAS, an LSTM that draws an architecture choice by choice.
 
 Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", ICML 2018 (arXiv:1802.03268),
 section 2, in the form that Dong and Yang use on NAS-Bench-201 (D-X-Y/AutoDL-Projects,
-``lib/models/cell_searchs/search_model_enas_utils.py``): two layers of 32 units are fed the embedding of the
-choice before, and one read-out serves all positions.
+``lib/models/cell_searchs/search_model_enas_utils.py``): two layers of 32 units read the embedding of the
+previous choice, and one read-out serves all positions.
 
 ================================================  ===================================
 formula                                           here
@@ -38,10 +38,10 @@ class Controller(nn.Module):
 
     Parameters
     ----------
-    arity : number of choices at each of the d positions.
-    generator : on the CPU, for the first weights.
-    hidden, layers : of the LSTM.
-    tanh_constant, temperature : of the logits.
+    arity : Number of choices at each of the d positions.
+    generator : Generator of the first weights, on the CPU.
+    hidden, layers : Sizes of the LSTM.
+    tanh_constant, temperature : Constants of the logits.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class Controller(nn.Module):
         return logits.masked_fill(self._beyond[positions], -torch.inf)
 
     def draw(self, noise: Tensor) -> Tensor:
-        """Return int64[n, d]: a row of choices for each row of noise.
+        """Return int64[n, d], a row of choices for each row of noise.
 
         Parameters
         ----------
-        noise : float64[n, d, most choices], of the standard Gumbel distribution.
+        noise : float64[n, d, most choices], draws of the standard Gumbel distribution.
         """
         n, d, _ = noise.shape
         rows = torch.zeros(n, d, dtype=torch.int64)
@@ -94,7 +94,7 @@ class Controller(nn.Module):
     def score(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return (log p, H), float[n] each, in nats, of int64[n, d]; differentiable in the parameters.
 
-        H is the sum of the entropies of each position's distribution, given the choices of the row before it.
+        H is the sum of the entropies of each position's distribution, given the previous choices of the row.
         """
         n, d = rows.shape
         given = torch.cat([self.first.expand(n, 1, -1), self.choices[rows[:, :-1]]], dim=1)

@@ -1,8 +1,8 @@
-"""Evolutionary search over inherited weights: Algorithm 1 of SPOS, which FairNAS shares here.
+"""Evolutionary search over inherited weights is Algorithm 1 of SPOS, which other methods share here.
 
 Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV 2020
-(arXiv:1904.00420). A first population at random; then, T - 1 times, half a population from crossover and
-half from mutation of the best k architectures seen.
+(arXiv:1904.00420). The first population is random. T - 1 times, crossover of the best k architectures seen
+then gives half of a population, and their mutation the other half.
 
 ====================================  ==============================================
 Algorithm 1                           here
@@ -17,14 +17,14 @@ Deviations and choices
 - A choice that mutates is drawn from all values, its own included. A row that is not a member of the space is
   drawn again.
 - No architecture is scored twice, since the same weights and images give the same accuracy; the paper leaves
-  this open. Where crossover or mutation finds too few new ones in ten draws a child, random new ones
-  fill the population. A small space is used up before the last iteration: then the search ends.
+  this open. Where crossover or mutation finds too few new ones in ten draws for each child, random new ones
+  fill the population. Where a small space is used up before the last iteration, the search ends.
 - Parents of a crossover are drawn with replacement, and may be the same.
-- The paper's FLOPs constraint is the caller's: `Evolution` takes any, and applies none of its own. Random
-  rows are then drawn by rejection, and a child that is not feasible is drawn again like one that is known.
-- Where choices depend on one another (NAS-Bench-101, DARTS's two inputs a node) a mutation is one step of
-  ``space.mutate``, as VAENAS (appendix A.5) has it on NAS-Bench-101: choices drawn anew seldom leave a cell
-  valid. `mutation_probability` has no meaning there.
+- The paper's FLOPs constraint is left to the caller: `Evolution` takes any constraint. Random rows are then
+  drawn by rejection, and a child that is not feasible is drawn again like one that is known.
+- Where choices depend on one another (NAS-Bench-101, the two inputs of a DARTS node), a mutation is one step
+  of ``space.mutate``, as in appendix A.5 of VAENAS: choices drawn anew seldom leave a cell valid.
+  `mutation_probability` has no meaning there.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ import numpy.typing as npt
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
 from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.constraint import Constraint
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.rejection import draw_feasible
 
@@ -50,14 +51,14 @@ _FILL = 200  # the same for random rows, before the space counts as used up
 
 @dataclass(frozen=True)
 class EvolutionHyperparameters:
-    """Algorithm 1, and the hyperparameters given beside it.
+    """Hyperparameters of Algorithm 1.
 
     Attributes
     ----------
-    population : P, architectures an iteration; half of them from crossover, half from mutation.
-    iterations : T, populations in all.
-    top : k, the parents: the best architectures seen.
-    mutation_probability : with which each choice of a mutating architecture is drawn anew.
+    population : Number P of architectures in an iteration; half come from crossover, half from mutation.
+    iterations : Number T of populations in all.
+    top : Number k of parents, which are the best architectures seen.
+    mutation_probability : Probability with which each choice of a mutating architecture is drawn anew.
     """
 
     population: int = 50
@@ -66,15 +67,12 @@ class EvolutionHyperparameters:
     mutation_probability: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("population", "iterations", "top"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.mutation_probability <= 1:
-            raise ValueError(f"mutation_probability must be in (0, 1], got {self.mutation_probability}")
+        require(self, "be at least 1", "population", "iterations", "top")
+        require(self, "be in (0, 1]", "mutation_probability")
 
     @property
     def queries(self) -> int:
-        """Architectures that the whole search scores."""
+        """Number of architectures that the whole search scores."""
         return self.population * self.iterations
 
 
@@ -97,19 +95,19 @@ class Evolution:
 
     Parameters
     ----------
-    space : that is searched.
-    rng : that parents and children are drawn from.
-    setting : of Algorithm 1.
-    seeds, draw_seeds : number of rows of the first population that ``draw_seeds(n)`` gives, int8[n, d]; the
+    space : Space that is searched.
+    rng : Generator of parents and children.
+    setting : Hyperparameters of Algorithm 1.
+    seeds, draw_seeds : Number of rows of the first population that ``draw_seeds(n)`` gives, int8[n, d]; the
         others are random.
-    sample : from n to int8[n, d], random rows; None is the space's own law.
-    feasible : from int8[n, d] to bool[n], a constraint that all rows keep, those of `sample` already; None is
-        none.
-    one_step : whether every mutation is one step of ``space.mutate``, on any space.
+    sample : Function from n to int8[n, d], random rows; None is the space's own law.
+    feasible : Function from int8[n, d] to bool[n], a constraint that all rows keep, those of `sample`
+        already; None is none.
+    one_step : Whether every mutation is one step of ``space.mutate``, on any space.
 
     Attributes
     ----------
-    top, top_scores : the best architectures seen, int8[<= k, d], and their scores, best first.
+    top, top_scores : Best architectures seen, int8[<= k, d], and their scores, best first.
     """
 
     def __init__(

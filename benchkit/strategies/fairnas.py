@@ -1,10 +1,10 @@
-"""FairNAS: strictly fair training of a supernet, then evolutionary search.
+"""FairNAS trains a supernet with strict fairness, then searches by evolution.
 
 Chu, Zhang and Xu, "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search",
 ICCV 2021 (arXiv:1907.01845). Uniform paths train all choices equally often only in expectation. Here a
 training step runs m paths that together use every choice of every position exactly once, and moves the
-weights once, by the sum of their gradients: no choice is ever ahead of another, nor does the order of the
-paths matter. The weights then rank architectures for a search.
+weights once, by the sum of their gradients: no choice is ever ahead of another, and the order of the paths
+does not matter. The weights then rank architectures for a search.
 
 =============================================================  ====================================
 paper                                                          here
@@ -20,16 +20,16 @@ Deviations and choices
 ----------------------
 - The paper searches with NSGA-II for several objectives. Here accuracy is the only one, and the search is the
   evolution of SPOS, with its numbers.
-- Positions with different numbers of choices: m is the largest. A position with a < m choices uses each of
-  them floor(m / a) times and m mod a of them, drawn without replacement, once more. Within a step its choices
-  differ by at most one use, over the steps they are even in expectation; where a divides m they are exactly
-  even. With equal numbers everywhere this is the paper's permutation.
-- Spaces in which not every combination is an architecture: the m paths of a step are drawn again, all
-  together, until each is a member, so that fairness stays strict and no path is repaired. The law is then
-  that of fair sets conditioned on membership. A space in which none turns up in 12,800 draws is refused.
+- Where positions have different numbers of choices, m is the largest. A position with a < m choices uses each
+  of them floor(m / a) times, and m mod a of them, drawn without replacement, once more. Within a step the
+  uses differ by at most one; over the steps they are even in expectation, and exactly even where a divides m.
+  With equal numbers everywhere this is the paper's permutation.
+- Where not every combination is an architecture, the m paths of a step are drawn again, all together, until
+  each is a member, so that fairness stays strict and no path is repaired. The law is then that of fair sets
+  conditioned on membership. A space in which none turns up in 12,800 draws is refused.
 - The m paths of a step see the same batch, as in Algorithm 1, so that a step costs m passes. Their gradients
   are summed, not averaged; the reported loss is their mean.
-- A constraint holds for the search; training knows nothing of it.
+- A constraint holds for the search alone, not for training.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ import numpy as np
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
-from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
 from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 
@@ -98,12 +97,6 @@ class FairNAS(EvolvedPathStrategy):
         "Chu, Zhang and Xu (2021), FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural "
         "Architecture Search, ICCV"
     )
-    Hyperparameters = EvolutionHyperparameters
-    takes_constraint = True
-
-    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        super().__init__(space, rng, **hyperparameters)
-        self.evolution = Evolution(space, rng, self.hyperparameters)
 
     def bind(self, supernet: Any, weights: Weights) -> None:
         fair_paths(self.space, np.random.default_rng(0))  # refuses now, not in the middle of a training

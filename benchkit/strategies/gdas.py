@@ -1,8 +1,8 @@
-"""GDAS: gradient descent on architectures that are sampled one at a time.
+"""GDAS descends the gradient on architectures that are sampled one at a time.
 
 Dong and Yang, "Searching for A Robust Neural Architecture in Four GPU Hours", CVPR 2019 (arXiv:1910.04465).
-Every position draws one operation from the softmax of its parameters A by the Gumbel-max trick, and only what
-was drawn is computed. On the way back the hard draw counts as its softmax of temperature tau, so that the
+Every position draws one operation from the softmax of its parameters A by the Gumbel-max trick, and only the
+drawn operations are computed. Backwards the hard draw counts as its softmax of temperature tau, so that the
 loss of a single path gives every parameter of A a gradient. As in DARTS, A descends the validation loss and
 the weights descend the training loss, in turn; tau falls while they train.
 
@@ -21,14 +21,14 @@ derivation: argmax of A                              `DifferentiableStrategy.der
 
 Deviations and choices
 ----------------------
-- Alpha (A), its optimizer, the draws and the derivation: `benchkit.strategies.architecture_parameters`. A
-  itself stands for log Pr, from which it differs by a constant a position that no softmax can tell.
+- `benchkit.strategies.architecture_parameters` describes alpha (A), its optimizer, draws and derivation. A
+  itself stands for log Pr, from which it differs by a constant for each position, which no softmax can tell.
 - The step of A and the step of W each draw their own architecture, as the published code does. The order on a
   batch is A before W, as for DARTS here.
 - Only the drawn operation's weight has a gradient, see ``benchkit.spaces.engine.network``. An operation
   ``none`` computes nothing and passes none on: where every drawn operation that leads to an output is
   ``none``, A stays where it was.
-- The paper's reduction cell is fixed by hand; spaces here say themselves what is searched.
+- The paper's reduction cell is fixed by hand; here the space defines what is searched.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = ["GDAS"]
 
 @dataclass(frozen=True)
 class GDASHyperparameters(GumbelHyperparameters):
-    """Section 4, search setup; NAS-Bench-201 uses the same."""
+    """Hyperparameters of section 4, search setup; NAS-Bench-201 uses the same."""
 
     initial_temperature: float = 10.0
     final_temperature: float = 0.1
@@ -76,6 +76,4 @@ class GDAS(GumbelStrategy):
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         self.draw()
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
-        return gradients.loss
+        return super().weight_step(closure, train)

@@ -1,32 +1,30 @@
-"""Local search (hill climbing with restarts).
+"""Local search climbs hills and restarts.
 
 White, Nolen and Savani, "Exploring the Loss Landscape in Neural Architecture Search", UAI 2021
-(arXiv:2005.02960; first posted as "Local Search is State of the Art for NAS Benchmarks"). Start from a random
-architecture, evaluate the architectures one step away, move to a better one, and stop where there is none. A
-stopped search starts again elsewhere until the budget is spent.
+(arXiv:2005.02960; first posted as "Local Search is State of the Art for NAS Benchmarks"). The search starts
+from a random architecture, evaluates the architectures one step away, moves to a better one, and stops where
+there is none. It then starts again elsewhere until the budget is spent.
 
 =====================================  ===========================
 Algorithm 1                            here
 =====================================  ===========================
 pick a random architecture             `LocalSearch._start`
 evaluate all of its neighbours         `LocalSearch._surround`
-move to the best if it is better       `LocalSearch._move`
+move to the best if it is better       `LocalSearch.observe`
 =====================================  ===========================
 
 Deviations and choices
 ----------------------
-- ``variant="best"`` is Algorithm 1: the whole neighbourhood is one batch, then the search moves to its best.
-  It is the default. ``variant="first"`` moves to the first neighbour that is better ("query until
-  improvement", the paper's variant and the default of the authors' later code, naszilla). Neighbours come in
-  random order in both.
-- Restarts are not in Algorithm 1; the paper's experiments restart until the budget is spent, and so do we,
-  each time from the best of `starts` fresh random architectures (1 in Algorithm 1, 10 in naszilla).
-- An architecture that this trial has evaluated is never asked for again: no descent can gain from a
-  repetition, and naszilla keeps the same memory. "The same" is the space's `key`, the entry of the table. A
-  descent moves only to architectures that are new to the trial, so a restart that reaches the slope of an
-  earlier descent stops there rather than climb the same hill. A restart draws until it finds something new.
+- ``variant="best"``, the default, is Algorithm 1: the whole neighbourhood is one batch, and the search moves
+  to its best. ``variant="first"`` moves to the first neighbour that is better ("query until improvement", the
+  paper's variant and the default of the authors' later code, naszilla). Neighbours come in random order.
+- Restarts are not in Algorithm 1. The paper's experiments restart until the budget is spent, and so does
+  this, each time from the best of `starts` new random architectures (1 in Algorithm 1, 10 in naszilla).
+- An architecture that this trial has evaluated (by the space's `key`, the entry of the table) is never asked
+  for again: no descent can gain from a repetition, and naszilla keeps the same memory. So a restart that
+  reaches the slope of an earlier descent stops there. A restart draws until it finds something new.
 - "Better" is strictly better: a plateau is a minimum, and a constant score gives a chain of restarts.
-- The paper's third variant, going on from a minimum at the best architecture not yet expanded, is left out.
+- The paper's third variant, which goes on at the best architecture not yet expanded, is left out.
 - Where nothing new is left to draw (every entry known, or some 260,000 draws in a row), the trial ends.
 """
 
@@ -37,8 +35,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.hyperparameters import require, require_known
+from benchkit.strategies.novelty import new_places
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
 __all__ = ["LocalSearch"]
@@ -49,22 +48,20 @@ _MOST_DRAWS = 2**18  # draws for a restart double up to here; then the space cou
 
 @dataclass(frozen=True)
 class LocalSearchHyperparameters:
-    """How to move and where to start.
+    """Hyperparameters of local search.
 
     Attributes
     ----------
     variant : ``"best"`` evaluates the whole neighbourhood, ``"first"`` stops at the first improvement.
-    starts : random architectures evaluated before a descent, which begins at the best of them.
+    starts : Number of random architectures evaluated before a descent, which begins at their best.
     """
 
     variant: str = "best"  # Algorithm 1
     starts: int = 1  # Algorithm 1
 
     def __post_init__(self) -> None:
-        if self.variant not in _VARIANTS:
-            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}; got {shown(self.variant)}")
-        if self.starts < 1:
-            raise ValueError(f"starts must be at least 1, got {self.starts}")
+        require_known(self, "variant", _VARIANTS)
+        require(self, "be at least 1", "starts")
 
 
 class LocalSearch(SearchStrategy):
@@ -106,14 +103,9 @@ class LocalSearch(SearchStrategy):
             return
         best = int(scores.argmax())
         if self._current is None or scores[best] > self._current_score:
-            self._move(batch[best].copy(), float(scores[best]))
-
-    def _move(self, architecture: Architecture, score: float) -> None:
-        """Make this architecture the current one; its new neighbours come next, in random order."""
-        self._current = architecture
-        self._current_score = score
-        self._pending, self._pending_keys = self._surround(architecture)
-        self._next = 0
+            self._current, self._current_score = batch[best].copy(), float(scores[best])
+            self._pending, self._pending_keys = self._surround(self._current)
+            self._next = 0
 
     def _surround(self, architecture: Architecture) -> tuple[Batch, list[Any]]:
         """Return the neighbours that are new to this trial, in random order, and their keys."""
@@ -135,6 +127,5 @@ class LocalSearch(SearchStrategy):
     def _unknown(self, batch: Batch) -> tuple[Batch, list[Any]]:
         """Return the rows that are neither known nor repeated, in their order, and their keys."""
         keys = self.space.key(batch).tolist()
-        first_row = {key: row for row, key in reversed(list(enumerate(keys))) if key not in self._known}
-        kept = sorted(first_row.values())
+        kept = new_places(keys, self._known)
         return batch[kept], [keys[row] for row in kept]

@@ -1,22 +1,22 @@
-"""Variational inference on queried accuracies: what NASAS and SI-VDNAS do alike on a table.
+"""Performs variational inference on queried accuracies, as NASAS and SI-VDNAS both do on a table.
 
 A distribution q over rows is fitted to p(a | D), in proportion to p(a) exp(accuracy(a) / T), by black-box
 variational inference (`benchkit.strategies.score_function`); then samples of it are ranked. The methods
-differ by the family of q and by the prior p(a), which is what a gradient step of theirs says.
+differ by the family of q and by the prior p(a), and so by their gradient step.
 
 Deviations and choices
 ----------------------
-- log p(D | a) = accuracy / T, with accuracy in percent; T, in percentage points, says how much better an
-  architecture must be to be e times as probable.
+- log p(D | a) = accuracy / T, with accuracy in percent. An architecture that is T percentage points better is
+  e times as probable.
 - Every queried accuracy is used in every step, weighted by importance against the mixture of all the
-  distributions that were drawn from; a table's query is dear and a step is not. The steps of a round end
-  when the effective sample size falls below `least_effective`. ``reuse=False`` is the plain estimator:
+  distributions that were drawn from, since a table's query is dear and a step is not. The steps of a round
+  end when the effective sample size falls below `least_effective`. ``reuse=False`` is the plain estimator:
   one step from the draws of the round alone.
 - In a restricted space draws are conditioned on membership and densities are those of the product; see
   `reinforce`.
-- Queries spent on fitting q are scored architectures too: the answer is the best of all seen.
+- The queries that fit q are scored architectures too: the answer is the best of all seen.
 - A row that was asked before is drawn again, ten times at most: the ranking gains nothing from it. In a small
-  space a concentrated q repeats itself all the same; it then spends its budget on repeats.
+  space a concentrated q repeats itself all the same, and spends its budget on repeats.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from typing import Any
 import numpy as np
 
 from benchkit.spaces.base import Batch, Space
+from benchkit.strategies.hyperparameters import require
+from benchkit.strategies.novelty import redrawn
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.score_function import Matrix, importance_weights, log_probability, vectors
 
 __all__ = ["PosteriorHyperparameters", "PosteriorQueries"]
 
-_TRIES = 10  # draws for a row that is new, before a known one is asked again
-
 
 @dataclass(frozen=True)
 class PosteriorHyperparameters:
-    """Of the fit and of the ranking; the papers have none of them for tables.
+    """Hyperparameters of the fit and of the ranking; the papers have none of them for tables.
 
     Attributes
     ----------
-    fitting : queries from which q is fitted; afterwards it stays and its samples are ranked.
-    round : queries between two fits, and rows asked at once.
-    temperature : T, percentage points of accuracy.
-    learning_rate, steps : of Adam on the parameters of q, and its largest number of steps a round.
-    least_effective : smallest effective sample size, 1 / sum of squared weights, that a step may rest on.
-    reuse : whether a step uses all rounds.
+    fitting : Number of queries from which q is fitted; afterwards it stays and its samples are ranked.
+    round : Number of queries between two fits, which is that of rows asked at once.
+    temperature : Temperature T, in percentage points of accuracy.
+    learning_rate, steps : Learning rate of Adam on the parameters of q, and most steps in a round.
+    least_effective : Smallest effective sample size, 1 / sum of squared weights, on which a step may rest.
+    reuse : Whether a step uses all rounds.
     """
 
     fitting: int = 100
@@ -59,18 +59,13 @@ class PosteriorHyperparameters:
     reuse: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("round", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.fitting < 0:
-            raise ValueError(f"fitting must not be negative, got {self.fitting}")
-        for name in ("temperature", "learning_rate", "least_effective"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        require(self, "be at least 1", "round", "steps")
+        require(self, "not be negative", "fitting")
+        require(self, "be positive", "temperature", "learning_rate", "least_effective")
 
 
 class PosteriorQueries(SearchStrategy):
-    """Variational inference on queried accuracies, then ranked samples of the posterior."""
+    """A method of variational inference on queried accuracies, which then ranks samples of the posterior."""
 
     in_points = ("temperature",)
 
@@ -97,30 +92,16 @@ class PosteriorQueries(SearchStrategy):
         """
 
     def begin_round(self) -> None:
-        """Prepare for the fit to the queries of a further round; most methods need not."""
+        """Prepare for the fit to the queries of a further round, by default not at all."""
         return None
 
     def propose(self) -> Ask:
-        wanted = self.hyperparameters.round
         choices = vectors(self.probabilities(), self.space.arity)
-        rows = self.space.sample_product(self.rng, choices, wanted)
-        for _ in range(_TRIES):
-            known = self._known(rows)
-            if not known.any():
-                break
-            rows[known] = self.space.sample_product(self.rng, choices, int(known.sum()))
-        self._seen.update(self.space.key(rows).tolist())
-        return Ask(rows)
 
-    def _known(self, rows: Batch) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return bool[n]: which rows were asked before, or stand earlier in the batch."""
-        keys = self.space.key(rows).tolist()
-        before: set[Any] = set()
-        known = []
-        for key in keys:
-            known.append(key in self._seen or key in before)
-            before.add(key)
-        return np.array(known, dtype=np.bool_)
+        def draw(n: int) -> Batch:
+            return self.space.sample_product(self.rng, choices, n)
+
+        return Ask(redrawn(self.space, self._seen, draw(self.hyperparameters.round), draw))
 
     def observe(self, batch: Batch, scores: Scores) -> None:
         setting = self.hyperparameters
@@ -138,18 +119,12 @@ class PosteriorQueries(SearchStrategy):
     def _fit(self) -> None:
         """Climb the ELBO until its estimate rests on too few rows."""
         setting = self.hyperparameters
-        log_likelihood = self._scores / setting.temperature
-        proposals = self._proposals()
-        for _ in range(setting.steps):
-            probabilities = self.probabilities()
-            weights = importance_weights(probabilities, self._rows, proposals)
-            if 1 / (weights @ weights) < setting.least_effective:
-                return
-            self.climb(self._rows, log_likelihood, weights)
-
-    def _proposals(self) -> Scores:
-        """Return float64[n]: log of the mixture of all distributions that rows were drawn from."""
+        # the logarithm of the mixture of all distributions that rows were drawn from
         shares = np.log([count for count, _ in self._drawn_from]) - np.log(len(self._rows))
         each = [log_probability(q, self._rows) for _, q in self._drawn_from]
-        mixture: Scores = np.logaddexp.reduce(shares[:, None] + np.array(each), axis=0)
-        return mixture
+        proposals: Scores = np.logaddexp.reduce(shares[:, None] + np.array(each), axis=0)
+        for _ in range(setting.steps):
+            weights = importance_weights(self.probabilities(), self._rows, proposals)
+            if 1 / (weights @ weights) < setting.least_effective:
+                return
+            self.climb(self._rows, self._scores / setting.temperature, weights)

@@ -1,17 +1,15 @@
-"""An ensemble of small neural predictors, all trained at once.
+"""Trains an ensemble of small neural predictors all at once.
 
-The predictor of BANANAS (White, Neiswanger and Savani, AAAI 2021): feed-forward networks with ReLU that
-differ in their initial weights and in the order of their batches. The members share every matrix
+This is the predictor of BANANAS (White, Neiswanger and Savani, AAAI 2021): feed-forward networks with ReLU
+that differ in their initial weights and in the order of their batches. The members share every matrix
 product (`baddbmm` over a leading axis of members), so five cost little more than one.
 
 Nothing of torch outlives a call: no parameter is kept, no global generator is drawn from, and the number
-of torch threads is what it was before.
+of torch threads is restored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,34 +20,21 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["PredictorEnsemble", "one_torch_thread"]
+__all__ = ["PredictorEnsemble"]
 
 Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
 
 
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Run torch on one thread, so that results do not depend on the machine's cores; then restore."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 @dataclass(frozen=True)
 class PredictorEnsemble:
-    """How the networks are built and trained.
+    """Settings of the networks and of their training.
 
     Attributes
     ----------
-    members : number of networks.
-    layers, width : hidden layers and units in each.
-    learning_rate, epochs, batch_size : of Adam (betas 0.9 and 0.99), mean absolute error.
+    members : Number of networks.
+    layers, width : Numbers of hidden layers and of units in each.
+    learning_rate, epochs, batch_size : Settings of Adam (betas 0.9 and 0.99) on the mean absolute error.
     """
 
     members: int = 5
@@ -62,23 +47,22 @@ class PredictorEnsemble:
     def fit_predict(
         self, rng: np.random.Generator, features: Features, targets: Floats, queries: Features
     ) -> Floats:
-        """Train on known targets and return float64[members, m]: the members' predictions.
+        """Train on known targets and return float64[members, m], the members' predictions.
 
         Parameters
         ----------
-        features, targets : float32[n, f] and float64[n], n >= 1.
+        features, targets : float32[n, f] and float64[n], n >= 1; targets are standardised for training.
         queries : float32[m, f].
-
-        Targets are standardised for training, so that their unit does not matter, and predictions are
-        given in the targets' unit.
         """
         import torch
+
+        from benchkit.base.devices import intra_op_threads
 
         centre, scale = float(targets.mean()), float(targets.std())
         if scale < 1e-12 * max(1.0, abs(centre)):  # all equal: nothing to scale by
             scale = 1.0
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        with one_torch_thread():
+        with intra_op_threads(1):
             x = torch.from_numpy(features)
             y = torch.from_numpy(((targets - centre) / scale).astype(np.float32))
             parameters = self._train(x, y, generator)

@@ -1,20 +1,20 @@
-"""Random search.
+"""Random search draws architectures independently from the space's own sampling law and keeps the best.
 
 Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012); the baseline of
-Li and Talwalkar (2019) and of every tabular NAS benchmark. Draw architectures from the space's own
-sampling law, independently, and keep the best.
+Li and Talwalkar (2019) and of every tabular NAS benchmark.
 
 Deviations and choices
 ----------------------
-- Draws are with replacement: a repeated architecture is paid for again, as published protocols do.
-- Under a constraint, draws that break it are dumped and drawn again, and are not paid for: the law is the
-  space's own, conditioned on being feasible (`benchkit.strategies.rejection`).
+- Draws are with replacement: a repeated architecture is paid for again, as in published protocols.
+- Under a constraint, draws that break it are rejected and not paid for: the law is the space's own,
+  conditioned on being feasible (`benchkit.strategies.rejection`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, SearchStrategy
 from benchkit.strategies.rejection import draw_feasible
 
@@ -23,13 +23,17 @@ __all__ = ["RandomSearch"]
 
 @dataclass(frozen=True)
 class RandomSearchHyperparameters:
-    """`batch`: draws per ask; it changes speed, never what is drawn from."""
+    """Hyperparameters of random search.
+
+    Attributes
+    ----------
+    batch : Number of draws asked at once; it changes the speed, never the distribution of draws.
+    """
 
     batch: int = 64
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise ValueError(f"batch must be at least 1, got {self.batch}")
+        require(self, "be at least 1", "batch")
 
 
 class RandomSearch(SearchStrategy):

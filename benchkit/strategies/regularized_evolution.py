@@ -1,9 +1,8 @@
-"""Regularized (aging) evolution.
+"""Regularized (aging) evolution mutates the best of a random sample and removes the oldest member.
 
 Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019
-(arXiv:1802.01548). A population is a queue: each step draws a few of its members, mutates the best of them,
-appends the child and lets the oldest member die. No member survives by its score alone, so a lucky
-measurement cannot hold the search; only architectures whose children do well persist.
+(arXiv:1802.01548). The population is a queue, to which each step appends one child. No member survives by its
+score alone, so a lucky measurement cannot hold the search; only architectures whose children do well persist.
 
 =====================================  =========================================
 Algorithm 1                            here
@@ -16,19 +15,19 @@ append the child, discard the oldest   `RegularizedEvolution.observe`
 
 Deviations and choices
 ----------------------
-- The default is not the paper's 100 / 25, which was set for 20,000 trained models. It is the setting of the
-  NAS-Bench-201 protocol's published code, 10 / 3: tabular studies ask 100 to 500 queries, and a population of
-  100 would spend most of them at random. The paper's own setting is the preset ``paper``.
-- Algorithm 1 draws S with replacement, and so does most code; the NAS-Bench-101 notebook draws without. Hence
+- The default is that of the NAS-Bench-201 protocol's published code, P = 10 and S = 3. The paper's 100 and 25
+  (preset ``paper``) was set for 20,000 trained models: tabular studies ask 100 to 500 queries, and a
+  population of 100 would spend most of them at random.
+- Algorithm 1 draws S with replacement, as most code does; the NAS-Bench-101 notebook draws without. Hence
   `replacement`. Among equal scores the member that was drawn first wins, so ties break at random.
 - MUTATE is the space's own single step unless `mutation` names another of its mutations. In nasbench201 the
-  step redraws one edge to a different operation. The paper's occasional identity mutation is not made: a
+  step redraws one edge to a different operation. The paper's occasional identity mutation is left out: a
   table answers an unchanged child with what is already known.
 - `initial` below `population` (naszilla) lets the population grow by the children until it is full.
 - A child is paid for even where it repeats an architecture, as in the published code.
-- Under a constraint, which the paper has not, the first population is drawn by rejection
-  (`benchkit.strategies.rejection`), and a parent is mutated anew until the child is feasible. Where 256
-  children of it are not, a fresh feasible draw takes the child's place.
+- The paper has no constraint. Under one, the first population is drawn by rejection
+  (`benchkit.strategies.rejection`), and a parent is mutated anew until the child is feasible. After 256
+  children that are not, a new feasible draw takes the child's place.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ import numpy.typing as npt
 
 from benchkit.base.errors import unknown
 from benchkit.spaces.base import Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.rejection import draw_feasible
 
@@ -52,15 +52,15 @@ _CHILDREN = 256  # of one parent, before it counts as having no feasible ones
 
 @dataclass(frozen=True)
 class RegularizedEvolutionHyperparameters:
-    """Sizes of the population and of a tournament; see the presets for the published settings.
+    """Hyperparameters of regularized evolution; the presets hold the published settings.
 
     Attributes
     ----------
-    population : P, members kept.
-    sample : S, members drawn for a tournament.
-    replacement : whether a tournament may draw a member twice.
-    initial : members drawn at random before the first mutation; None is `population`.
-    mutation : one of the space's `mutations`; ``step`` changes one thing, on every space.
+    population : Number P of members kept.
+    sample : Number S of members drawn for a tournament.
+    replacement : Whether a tournament may draw a member twice.
+    initial : Number of members drawn at random before the first mutation; None is `population`.
+    mutation : Name of one of the space's `mutations`; ``step`` changes one thing, on every space.
     """
 
     population: int = 10
@@ -70,12 +70,10 @@ class RegularizedEvolutionHyperparameters:
     mutation: str = "step"
 
     def __post_init__(self) -> None:
-        if self.population < 1:
-            raise ValueError(f"population must be at least 1, got {self.population}")
+        require(self, "be at least 1", "population")
         if self.initial is not None and not 1 <= self.initial <= self.population:
             raise ValueError(f"initial must be in 1..population = {self.population}, got {self.initial}")
-        if self.sample < 1:
-            raise ValueError(f"sample must be at least 1, got {self.sample}")
+        require(self, "be at least 1", "sample")
         smallest = self.population if self.initial is None else self.initial
         if not self.replacement and self.sample > smallest:
             raise ValueError(
@@ -154,12 +152,9 @@ class RegularizedEvolution(SearchStrategy):
 
     def _child(self, parent: Batch) -> Batch:
         """Return int8[1, d]: the next child of int8[1, d]."""
-        child = self._mutate(self.rng, parent)
-        if self.constraint is None or self.constraint.feasible(child)[0]:
-            return child
-        for _ in range(_CHILDREN - 1):
+        for _ in range(_CHILDREN):
             child = self._mutate(self.rng, parent)
-            if self.constraint.feasible(child)[0]:
+            if self.constraint is None or self.constraint.feasible(child)[0]:
                 return child
         return self._random(1)
 

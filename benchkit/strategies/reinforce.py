@@ -1,10 +1,9 @@
-"""REINFORCE.
-
+"""REINFORCE moves a softmax for each choice by the policy gradient.
 Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning", Machine
 Learning 8 (1992), in the form that Dong and Yang, "NAS-Bench-201", ICLR 2020, use as a baseline (code: D-X-Y/
-AutoDL-Projects, ``exps/NATS-algos/reinforce.py``). The policy is one softmax per choice of the row, with free
-logits. Each evaluation moves the logits up the gradient of the log-probability of what was drawn, in
-proportion to how far its accuracy exceeds a moving average; Adam makes the steps.
+AutoDL-Projects, ``exps/NATS-algos/reinforce.py``). The policy has free logits. Each evaluation moves them up
+the gradient of the log-probability of the drawn architecture, in proportion to how far its accuracy exceeds
+a moving average; Adam makes the steps.
 
 ==============================================================  =============================
 Equation                                                        here
@@ -17,17 +16,16 @@ delta theta = lr (r - b) d log p / d theta  (Williams, eq. 4)   `Reinforce.obser
 
 Deviations and choices
 ----------------------
-- The published code draws and updates one architecture at a time; so does ``batch=1``, the default. With a
-  larger batch every reward of the batch enters the baseline in order, then the mean gradient makes one step.
+- ``batch=1``, the default, draws and updates one architecture at a time, as the published code does. In a
+  larger batch every reward enters the baseline in order, then the mean gradient makes one step.
 - The baseline includes the present reward, as in the published code: the first step has advantage zero.
 - Rewards are accuracies in percent, as there. Adam divides the scale out, up to its epsilon.
 - The learning rate of the NAS-Bench-201 and NATS-Bench runs is 0.01; an early script of the same repository
   has 0.001.
 - In a space where some combinations are not architectures, draws are conditioned on membership
-  (``space.sample_product``). The gradient used is still that of the unconditioned product: the exact one
-  subtracts the expectation of [a = j] - p_ij over the members, a sum over the space that has no closed form.
-  The estimate is exact where every combination is a member, and elsewhere is that of the usual practice,
-  masking the draw and not the gradient.
+  (``space.sample_product``). The gradient is still that of the unconditioned product: the exact one subtracts
+  the expectation of [a = j] - p_ij over the members, a sum over the space without a closed form. The estimate
+  is exact where every combination is a member; elsewhere it masks the draw but not the gradient, as is usual.
 - The answer is the best architecture seen, as in the published code, not the most probable one.
 """
 
@@ -39,6 +37,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchkit.spaces.base import Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.score_function import (
     Adam,
@@ -54,14 +53,14 @@ __all__ = ["MovingAverage", "Reinforce"]
 
 @dataclass(frozen=True)
 class ReinforceHyperparameters:
-    """Step, baseline and start of the policy.
+    """Hyperparameters of REINFORCE.
 
     Attributes
     ----------
-    learning_rate : of Adam.
-    momentum : m of the moving-average baseline, in [0, 1).
-    batch : architectures drawn per step.
-    init_scale : standard deviation of the logits at the start.
+    learning_rate : Learning rate of Adam.
+    momentum : Momentum m of the moving-average baseline, in [0, 1).
+    batch : Number of architectures drawn for each step.
+    init_scale : Standard deviation of the logits at the start.
     """
 
     learning_rate: float = 0.01  # exps/NATS-algos/run-all.sh
@@ -70,14 +69,10 @@ class ReinforceHyperparameters:
     init_scale: float = 1e-3  # arch_parameters, same code
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
-        if self.batch < 1:
-            raise ValueError(f"batch must be at least 1, got {self.batch}")
-        if not self.init_scale >= 0:
-            raise ValueError(f"init_scale must not be negative, got {self.init_scale}")
+        require(self, "be positive", "learning_rate")
+        require(self, "be in [0, 1)", "momentum")
+        require(self, "be at least 1", "batch")
+        require(self, "not be negative", "init_scale")
 
 
 class MovingAverage:

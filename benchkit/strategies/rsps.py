@@ -1,9 +1,9 @@
-"""RSPS: random search with parameter sharing.
+"""RSPS is random search with parameter sharing.
 
 Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019
-(arXiv:1902.07638), the baseline that every other weight-sharing method should beat. Every training step runs
-one architecture alone, drawn uniformly. Afterwards uniformly drawn architectures are scored with the weights
-they inherit, and the best is the answer.
+(arXiv:1902.07638), is the baseline that every other weight-sharing method should beat. Every training step
+runs one architecture alone, drawn uniformly. Afterwards, uniformly drawn architectures are scored with the
+weights that they inherit, and the best is the answer.
 
 =================================================  ============================================
 paper, section 3                                   here
@@ -15,10 +15,10 @@ the best validation score                          ``recommend``
 
 Deviations and choices
 ----------------------
-- NAS-Bench-201's number of architectures, 100, scored on all validation images that the study names. The
+- NAS-Bench-201's number of architectures, 100, is scored on all validation images that the study names. The
   paper scores 1,000 and more on a part of the images, and then again on all of them.
 - No architecture is scored twice; a small space is searched whole.
-- The paper goes on to train the best few alone; that is left to whoever reads the result.
+- The paper goes on to train the best few alone, which is left to the reader of the result.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy as np
 
 from benchkit.spaces.base import Space
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.single_path import SinglePathStrategy
 
@@ -42,14 +43,13 @@ class RSPSHyperparameters:
 
     Attributes
     ----------
-    architectures : that are drawn and scored.
+    architectures : Number of architectures that are drawn and scored.
     """
 
     architectures: int = 100
 
     def __post_init__(self) -> None:
-        if self.architectures < 1:
-            raise ValueError(f"architectures must be at least 1, got {self.architectures}")
+        require(self, "be at least 1", "architectures")
 
 
 class RSPS(SinglePathStrategy):

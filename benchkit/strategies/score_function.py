@@ -1,9 +1,9 @@
-"""The score-function estimator over independent choices: what policy gradients and black-box VI share.
+"""Estimates gradients over independent choices by the score function, for policy gradients and black-box VI.
 
 A distribution over rows is one softmax for each choice, with free logits. The gradient of an expectation
-under it needs no derivative of what is averaged: d E[f(a)] = E[(f(a) - b) d log q(a)] for any constant b, the
-control variate (Williams 1992; Ranganath, Gerrish and Blei, "Black Box Variational Inference", AISTATS 2014,
-eq. 3 and section 3.2).
+under it needs no derivative of the averaged function: d E[f(a)] = E[(f(a) - b) d log q(a)] for any constant
+b, the control variate (Williams 1992; Ranganath, Gerrish and Blei, "Black Box Variational Inference", AISTATS
+2014, eq. 3 and section 3.2).
 
 =====================================================  ==============================
 quantity                                               here
@@ -68,14 +68,14 @@ def log_probability(probabilities: Matrix, batch: Batch) -> Figures:
 
 
 def log_probability_gradient(probabilities: Matrix, architecture: Architecture) -> Matrix:
-    """Return d log q(architecture) / d logits: one at what was drawn, less the probabilities."""
+    """Return d log q(architecture) / d logits, which is the one-hot of each choice less the probabilities."""
     gradient = -probabilities
     gradient[np.arange(len(architecture)), architecture] += 1.0
     return gradient
 
 
 def importance_weights(probabilities: Matrix, batch: Batch, proposals: Figures) -> Figures:
-    """Return float64[n], summing to 1: q over the proposals, self-normalised.
+    """Return float64[n], summing to 1: the ratios of q and the proposals, self-normalised.
 
     Parameters
     ----------
@@ -94,12 +94,8 @@ def elbo_gradient(
 ) -> Matrix:
     """Return the gradient of E_q[log p~(a)] + H(q) by the logits.
 
-    Parameters
-    ----------
-    probabilities : of q.
-    batch : int8[n, d], drawn from q, or from elsewhere with `weights`.
-    log_likelihood : float64[n], log p~(a), up to a constant; the prior is in it or uniform.
-    weights : float64[n], summing to 1; None is 1 / n each.
+    `log_likelihood`, float64[n], is log p~(a) up to a constant; the prior is in it or uniform. The other
+    arguments are those of `signal_gradient`.
     """
     return signal_gradient(
         probabilities, batch, log_likelihood - log_probability(probabilities, batch), weights
@@ -113,16 +109,16 @@ def signal_gradient(
 
     Parameters
     ----------
-    probabilities : of q.
+    probabilities : Probabilities of q.
     batch : int8[n, d], drawn from q, or from elsewhere with `weights`.
     signal : float64[n], f of each row.
     weights : float64[n], summing to 1; None is 1 / n each.
 
     Notes
     -----
-    The control variate is the weighted mean of f. It is made from the same rows, which for equal weights
-    shrinks the expectation by (n - 1) / n; that factor is taken out again, so that the estimate is unbiased
-    for n >= 2. With importance weights it is consistent, as self-normalised ones are.
+    The control variate is the weighted mean of f over the same rows. For equal weights this shrinks the
+    expectation by (n - 1) / n, which is taken out again, so that the estimate is unbiased for n >= 2. With
+    importance weights it is consistent, as self-normalised ones are.
     """
     n = len(batch)
     share = np.full(n, 1 / n) if weights is None else weights
@@ -135,7 +131,7 @@ def signal_gradient(
 
 
 class Adam:
-    """Kingma and Ba, "Adam", ICLR 2015, algorithm 1, with their constants."""
+    """The optimizer of Kingma and Ba, "Adam", ICLR 2015, algorithm 1, with their constants."""
 
     def __init__(self, shape: tuple[int, ...], learning_rate: float) -> None:
         self._learning_rate = learning_rate

@@ -1,11 +1,11 @@
-"""SETN: a template network whose evaluator learns which of its candidates to keep.
+"""SETN trains a template network, and an evaluator that learns which of its candidates to keep.
 
 Dong and Yang, "One-Shot Neural Architecture Search via Self-Evaluated Template Network", ICCV 2019
 (arXiv:1910.05733), as the same authors run it on NAS-Bench-201 (Dong and Yang, "NAS-Bench-201", ICLR 2020;
 D-X-Y/AutoDL-Projects, ``exps/algos/SETN.py``). The template is the supernet. Its weights are trained on
 candidates that are drawn uniformly, so that none is trained more for looking good early. The evaluator is a
-parameter for each operation of each position, trained on validation images; it says which candidates are
-worth scoring.
+parameter for each operation of each position, trained on validation images; it selects the candidates that
+are worth scoring.
 
 =========================================================  ==========================================
 paper, section 3                                           here
@@ -19,7 +19,7 @@ the best of them                                           ``recommend``
 
 Deviations and choices
 ----------------------
-- Alpha (the evaluator's parameters) and its optimizer: `benchkit.strategies.architecture_parameters`.
+- `benchkit.strategies.architecture_parameters` describes alpha (of the evaluator) and its optimizer.
 - The evaluator learns from the full mixture of all operations, as the NAS-Bench-201 run has it.
 - On a batch the evaluator moves before the weights, as for all methods here; the published code has it the
   other way round.
@@ -42,6 +42,7 @@ from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space
 from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.architecture_parameters import AlphaHyperparameters, DifferentiableStrategy
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, SearchStrategy
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 
@@ -53,19 +54,18 @@ __all__ = ["SETN", "most_probable"]
 
 @dataclass(frozen=True)
 class SETNHyperparameters(AlphaHyperparameters):
-    """As NAS-Bench-201 runs it.
+    """Hyperparameters of the NAS-Bench-201 run.
 
     Attributes
     ----------
-    architectures : K, candidates that are scored.
+    architectures : Number K of candidates that are scored.
     """
 
     architectures: int = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.architectures < 1:
-            raise ValueError(f"architectures must be at least 1, got {self.architectures}")
+        require(self, "be at least 1", "architectures")
 
 
 def most_probable(log_probabilities: npt.NDArray[np.float64], k: int) -> Batch:
@@ -127,9 +127,7 @@ class SETN(DifferentiableStrategy):
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         self.path = self.space.sample(self.rng, 1)[0]
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
-        return gradients.loss
+        return super().weight_step(closure, train)
 
     # -- search -------------------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
-"""What single-path methods share: every training step runs one architecture alone; some evolve afterwards."""
+"""Holds what single-path methods share: a training step runs one architecture; some evolve afterwards."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.constraint import Constraint
-from benchkit.strategies.evolution import Evolution
+from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
 from benchkit.strategies.protocol import Ask, Scores
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, WeightSharingStrategy
 
@@ -19,7 +19,7 @@ __all__ = ["EvolvedPathStrategy", "SinglePathStrategy"]
 
 
 class SinglePathStrategy(WeightSharingStrategy):
-    """Trains one path a batch, drawn uniformly unless a method says otherwise.
+    """A method that trains one path on each batch, drawn uniformly unless the method says otherwise.
 
     "Uniform" is the space's own sampling law, which is uniform over the rows of a product space. Paths are
     drawn from the strategy's generator; the search that follows goes on with it.
@@ -44,20 +44,23 @@ class SinglePathStrategy(WeightSharingStrategy):
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         self.draw()
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
-        return gradients.loss
+        return super().weight_step(closure, train)
 
 
 class EvolvedPathStrategy(SinglePathStrategy):
-    """One that afterwards searches by evolution over inherited weights (SPOS, Algorithm 1).
+    """A method that afterwards searches by evolution over inherited weights (SPOS, Algorithm 1).
 
     Attributes
     ----------
-    evolution : the search, made by the method.
+    evolution : The search.
     """
 
-    evolution: Evolution
+    Hyperparameters: ClassVar[type[Any]] = EvolutionHyperparameters
+    takes_constraint = True
+
+    def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(space, rng, **hyperparameters)
+        self.evolution = Evolution(space, rng, self.hyperparameters)
 
     @property
     def default_queries(self) -> int:

@@ -1,10 +1,10 @@
-"""SNAS: stochastic neural architecture search, in the same round of back-propagation as the weights.
+"""SNAS trains stochastic architectures in the same round of back-propagation as the weights.
 
 Xie, Zheng, Liu and Lin, "SNAS: Stochastic Neural Architecture Search", ICLR 2019 (arXiv:1812.09926). An
-architecture is a draw Z of one one-hot a position from softmax(log alpha). The draw is relaxed to the
-concrete distribution, so that weights and alpha descend one and the same expected training loss together,
-without a second level. The temperature falls until the relaxed draws are close to one-hot, which makes the
-supernet that was searched close to the network that is derived from it.
+architecture is a draw Z of a one-hot for each position from softmax(log alpha). The draw is relaxed to the
+concrete distribution, so that weights and alpha descend the same expected training loss together, without a
+second level. The temperature falls until the relaxed draws are close to one-hot, which makes the supernet
+that was searched close to the network that is derived from it.
 
 =====================================================  =========================================
 paper                                                  here
@@ -19,8 +19,8 @@ derivation: argmax of alpha                            `DifferentiableStrategy.d
 
 Deviations and choices
 ----------------------
-- ``alpha`` here holds the paper's log alpha. It, its optimizer, the draws and the derivation:
-  `benchkit.strategies.architecture_parameters`.
+- ``alpha`` here holds the paper's log alpha. `benchkit.strategies.architecture_parameters` describes it, its
+  optimizer, draws and derivation.
 - What the paper's text leaves open is taken from the authors' released code: the temperature goes from 1 to
   0.03, linear over the epochs; log alpha starts with a spread of 0.01 (around 1 there and around 0 here,
   which no softmax can tell apart). Adam on alpha is that of the code's distributed runs.
@@ -47,7 +47,7 @@ __all__ = ["SNAS"]
 
 @dataclass(frozen=True)
 class SNASHyperparameters(GumbelHyperparameters):
-    """Adam with DARTS' numbers; temperatures and initial scale of the released code."""
+    """Hyperparameters of Adam as in DARTS; temperatures and initial scale of the released code."""
 
     initial_scale: float = 1e-2
     initial_temperature: float = 1.0

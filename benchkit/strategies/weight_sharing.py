@@ -1,7 +1,7 @@
-"""The trainer-facing protocol: how a method trains a supernet before it searches it.
+"""Defines the trainer-facing protocol, by which a method trains a supernet before it searches it.
 
 A weight-sharing strategy is a `SearchStrategy`: once the supernet is trained, the same ask / tell loop that
-reads tables scores architectures with inherited weights. Before that, the trainer walks over the images and
+reads tables scores architectures with inherited weights. Before that, the trainer walks over the images, and
 the strategy does the mathematics:
 
 =========================================  ================================================================
@@ -11,19 +11,19 @@ the trainer calls                          the strategy says
 ``begin_epoch(epoch, epochs)``             what changes from epoch to epoch, such as a temperature
 ``architecture_step(closure, train, valid)``  how its own parameters move (only where `uses_validation`)
 ``weight_step(closure, train)``            how the shared weights move
-``end_epoch(epoch, evaluate)``             what it scores inside training
+``end_epoch(epoch, evaluate)``             what it scores during training
 =========================================  ================================================================
 
 Both steps are given ``closure(batch)``, which runs `forward` on the images, adds `extra_loss` to the
-loss of the data and returns it with its gradients. It applies nothing, so a step may call it as often as
-its equation asks: on other weights, on another sample, on the same batch again.
+loss of the data and returns it with its gradients. It changes nothing, so a step may call it as often as
+its equation asks: with other weights, with another sample, on the same batch again.
 
 Deviations and choices
 ----------------------
 - On every batch the architecture's parameters move first and the weights second, as in DARTS, Algorithm 1.
 - Gradients of weights that took no part are None, and their optimizer leaves them alone.
-- A strategy whose own parameters learn from validation images gets a fresh batch of them a step; no other
-  sees any. One that learns all from training images moves its parameters in `weight_step`.
+- A strategy whose own parameters learn from validation images gets a new batch of them in each step; no other
+  sees any. One that learns from training images alone moves its parameters in `weight_step`.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Gradients(NamedTuple):
 
     Attributes
     ----------
-    loss : scalar, detached.
-    weights : one for each of ``Weights.parameters``, None where it took no part; empty if not asked for.
-    architecture : the same for the strategy's own parameters.
+    loss : Scalar loss, detached.
+    weights : Gradient of each of ``Weights.parameters``, None where it took no part; empty if not asked for.
+    architecture : Gradients of the strategy's own parameters, likewise.
     """
 
     loss: Tensor
@@ -83,17 +83,17 @@ class Closure(Protocol):
     """``closure(batch)``: the loss of the current sample on a batch, and its gradients."""
 
     def __call__(self, batch: ImageBatch, *, weights: bool = True, architecture: bool = False) -> Gradients:
-        """Return the gradients that are asked for, averaged over the batch; nothing is changed."""
+        """Return the gradients that are asked for, averaged over the batch, and change nothing."""
         ...
 
 
 class Unrolled(NamedTuple):
-    """Where one step would lead.
+    """The weights to which one step would lead.
 
     Attributes
     ----------
-    parameters : the weights after the step.
-    rate : what a unit of gradient moves them by, xi of DARTS.
+    parameters : Weights after the step.
+    rate : Distance by which a unit of gradient moves them, xi of DARTS.
     """
 
     parameters: list[Tensor]
@@ -110,17 +110,17 @@ class Weights(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         ...
 
     @property
     def images(self) -> int:
-        """N, the number of training images: what a prior is weighed against."""
+        """Number N of training images, against which a prior is weighed."""
         ...
 
     @property
     def validation_images(self) -> int:
-        """The number of validation images: the same for what learns from those."""
+        """Number of validation images, against which the prior of what learns from them is weighed."""
         ...
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
@@ -128,24 +128,24 @@ class Weights(Protocol):
         ...
 
     def unroll(self, gradients: Sequence[Tensor | None]) -> Unrolled:
-        """Return where a step without clipping would lead; nothing is changed."""
+        """Return the weights to which a step without clipping would lead, and change nothing."""
         ...
 
 
 Evaluate = Callable[..., Scores]
-"""``evaluate(batch, images, part=None)``: accuracies in percent, float64[n], of int8[n, d] with the weights
-as they are, on so many validation images, or on all where there are fewer (None is all). With
-``part=(k, parts)`` on the k-th of so many equal parts of these images alone, k from 0."""
+"""``evaluate(batch, images, part=None)`` returns float64[n], accuracies in percent of int8[n, d] with the
+present weights, on so many validation images, or on all where there are fewer (None is all). With
+``part=(k, parts)`` it uses the k-th of so many equal parts of these images alone, k from 0."""
 
 
 class WeightSharingStrategy(SearchStrategy):
-    """What all methods that train a supernet have in common.
+    """A method that trains a supernet before it searches it.
 
     Attributes
     ----------
-    uses_validation : whether the method has parameters of its own, which learn from validation images.
-    default_queries : architectures that the search afterwards scores, where the user gives no number.
-    regularises_weights : whether `extra_loss` holds a prior of the weights, so that weight decay is off.
+    uses_validation : Whether the method has parameters of its own, which learn from validation images.
+    default_queries : Number of architectures that the search afterwards scores, where the user gives none.
+    regularises_weights : Whether `extra_loss` holds a prior of the weights, so that weight decay is off.
     """
 
     uses_validation: ClassVar[bool] = False
@@ -157,11 +157,11 @@ class WeightSharingStrategy(SearchStrategy):
     @property
     @abstractmethod
     def default_queries(self) -> int:
-        """Architectures that the published search scores with the trained weights."""
+        """Number of architectures that the published search scores with the trained weights."""
 
     @classmethod
     def planned_epochs(cls, space: Space, options: Mapping[str, Any]) -> int | None:
-        """Return how many epochs these hyperparameters make up; None leaves it to the recipe."""
+        """Return the number of epochs that these hyperparameters add up to; None leaves it to the recipe."""
         return None
 
     def bind(self, supernet: Any, weights: Weights) -> None:
@@ -169,13 +169,13 @@ class WeightSharingStrategy(SearchStrategy):
 
         Raises
         ------
-        InputError : the method cannot train this kind of supernet.
+        InputError : The method cannot train this kind of supernet.
         """
         self.supernet, self.weights = supernet, weights
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The strategy's own trainable parameters by name; none unless it says so."""
+        """The strategy's own trainable parameters by name; none by default."""
         return {}
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
@@ -184,10 +184,10 @@ class WeightSharingStrategy(SearchStrategy):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """Return float[b, classes]: the logits of what was sampled last."""
+        """Return float[b, classes], the logits of the last sample."""
 
     def data_loss(self, logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-        """Return the scalar loss of float[b, classes] logits; the mean cross-entropy, if not overridden."""
+        """Return the scalar loss of float[b, classes] logits, by default the mean cross-entropy."""
         from torch.nn import functional as F  # noqa: N812
 
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -196,35 +196,34 @@ class WeightSharingStrategy(SearchStrategy):
         """Return a scalar that is added to the cross-entropy, or None."""
         return None
 
-    @abstractmethod
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
-        """Move the shared weights; return the loss."""
+        """Move the shared weights, by default one step down the gradient; return the loss."""
+        gradients = closure(train)
+        self.weights.step(gradients.weights)
+        return gradients.loss
 
     def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
         """Move the strategy's own parameters; called where `uses_validation`."""
         return None
 
     def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
-        """Look at the weights after epoch `epoch`; most methods do not."""
+        """Look at the weights after epoch `epoch`, by default not at all."""
         return None
 
     def report(self) -> Mapping[str, float]:
-        """Return what the method says of itself after an epoch, by name; most say nothing."""
+        """Return figures of the method's own after an epoch, by name; none by default."""
         return {}
 
     def findings(self) -> dict[str, Any]:
-        """Return what was learned beside the recommended architecture, JSON-ready, such as a posterior."""
+        """Return what was learned beside the recommended architecture, such as a posterior, JSON-ready."""
         return {}
 
     def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
-        """Return int8[m, d], m <= n: draws of a distribution that was learned, those that are `wanted`.
-
-        None, unless the method has learned one.
-        """
+        """Return int8[m, d], m <= n: draws of a learned distribution that are `wanted`; None without one."""
         return None
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return everything that an exact resume needs, beside weights and generators."""
+        """Return everything that an exact resume needs beside weights and generators."""
         return {}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -237,21 +236,18 @@ def displaced(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> Iterato
     """Give the parameters other values inside the block, and their own back after it, bit for bit."""
     kept = [parameter.detach().clone() for parameter in parameters]
     try:
-        _assign(parameters, values)
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.data.copy_(value)
         yield
     finally:
-        _assign(parameters, kept)
-
-
-def _assign(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.data.copy_(value)
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter.data.copy_(value)
 
 
 def optimizer_tensors(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return what an optimizer remembers of each parameter, as ``name/what``."""
+    """Return the state of an optimizer for each parameter, as ``name/what``."""
     kept: dict[str, Tensor] = {}
     for name, parameter in parameters.items():
         for what, value in optimizer.state.get(parameter, {}).items():
@@ -263,13 +259,13 @@ def optimizer_tensors(
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], kept: Mapping[str, Tensor]
 ) -> None:
-    """Make an optimizer remember what `optimizer_tensors` returned.
+    """Give an optimizer the state that `optimizer_tensors` returned.
 
-    A count of steps stays where it was kept; everything else goes to its parameter's device.
+    A count of steps stays on the device where it was kept; all else goes to its parameter's device.
 
     Raises
     ------
-    ValueError : what was kept is of other parameters.
+    ValueError : The state is of other parameters.
     """
     optimizer.state.clear()
     for key, value in kept.items():

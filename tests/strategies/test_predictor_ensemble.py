@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchkit.strategies.predictor_ensemble import PredictorEnsemble, _forward, one_torch_thread
+from benchkit.base.devices import intra_op_threads
+from benchkit.strategies.predictor_ensemble import PredictorEnsemble, _forward
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,7 +93,7 @@ def test_global_generator_and_threads_are_left_alone() -> None:
     try:
         torch.set_num_threads(2)
         state = torch.get_rng_state()
-        with one_torch_thread():
+        with intra_op_threads(1):
             assert torch.get_num_threads() == 1
         PredictorEnsemble(epochs=2).fit_predict(np.random.default_rng(0), features, targets, features)
         assert torch.get_num_threads() == 2

@@ -1,1 +1,1 @@
-"""GibbsNAS: Gibbs sampling of architectures."""
+"""GibbsNAS draws architectures by Gibbs sampling."""

@@ -1,9 +1,9 @@
-"""GibbsNAS on a table: Gibbs sampling of the architecture's choices from their conditional posteriors.
+"""GibbsNAS on a table draws the choices of an architecture from their conditional posteriors.
 
 Xue et al., "Rethinking Bi-Level Optimization in Neural Architecture Search: A Gibbs Sampling Perspective",
 AAAI 2021, draws weights and architecture in turn, each from its posterior given the other. A table has no
-weights to draw; what is left of the paper's idea is the sampler. The choices of an architecture are visited
-in turn, and each is drawn from its posterior given all the others and the accuracies that were queried.
+weights to draw; the sampler remains. The choices of an architecture are visited in turn, and each is drawn
+from its posterior given all the others and the accuracies that were queried.
 
 ==================================================================  =====================================
 here                                                                where
@@ -22,17 +22,16 @@ Deviations and choices
   accuracy in percent and beta for each percentage point: a choice that is 1 / beta points better is e times
   as probable.
 - The prior p(a) is uniform over the rows of the space. An architecture that several rows encode (isomorphic
-  cells of NAS-Bench-101) counts once a row; its accuracy is asked once (by ``space.key``). A row that is no
-  entry of a restricted space, or breaks a constraint, has probability 0, and so is never drawn or asked.
+  cells of NAS-Bench-101) counts once for each row; its accuracy is asked once (by ``space.key``). A row that
+  is no entry of a restricted space, or breaks a constraint, has probability 0, and is never drawn or asked.
 - Every sweep visits the choices in a new random order: the target stays invariant, and no choice is always
   the first to settle.
-- A conditional of N choices costs up to N - 1 queries, asked as one batch (N where a chain begins); what was
-  queried once is remembered for all chains, which take turns.
-- Where a table draws one of its runs for each query, the run that was drawn first is the accuracy for good.
-- A chain whose last `patience` sweeps asked nothing new starts again at a random architecture: it knows
-  everything around it, and further draws would cost nothing and find nothing. As a sampler it is then a new
-  chain. The trial ends when every entry of the space was asked, or when 1,000 new starts in a row met only
-  what is known.
+- A conditional of N choices costs up to N - 1 queries, asked as one batch (N where a chain begins). Every
+  answer is remembered for all chains, which take turns.
+- Where a table draws one of its runs for each query, the run that was drawn first is kept as the accuracy.
+- A chain whose last `patience` sweeps asked nothing new starts again at a random architecture, as a new
+  chain: it knows everything around it, and further draws would cost nothing and find nothing. The trial ends
+  when every entry of the space was asked, or when 1,000 new starts in a row met known entries alone.
 - Single choices may not connect all members of a space: a restricted space can fall into islands, which only
   a new start leaves.
 - ``beta`` and ``chains`` were chosen by the validation accuracy after 150 queries, averaged over the three
@@ -53,6 +52,8 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.constraint import Constraint
+from benchkit.strategies.hyperparameters import require
+from benchkit.strategies.novelty import new_places
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.rejection import sample_feasible
 
@@ -63,15 +64,15 @@ _STARTS = 1_000  # in a row without anything to ask, before the space counts as 
 
 @dataclass(frozen=True)
 class GibbsNASQueriesHyperparameters:
-    """Of the sampler; the paper has none for tables.
+    """Hyperparameters of the sampler; the paper has none for tables.
 
     Attributes
     ----------
-    beta : inverse temperature, for each percentage point of accuracy.
-    initial_beta : where annealing begins; None keeps `beta` throughout.
-    annealing : queries over which beta goes from `initial_beta` to `beta`, geometrically.
-    chains : that take turns.
-    patience : sweeps without a query before a chain starts again.
+    beta : Inverse temperature, for each percentage point of accuracy.
+    initial_beta : Inverse temperature where annealing begins; None keeps `beta` throughout.
+    annealing : Number of queries over which beta goes from `initial_beta` to `beta`, geometrically.
+    chains : Number of chains that take turns.
+    patience : Number of sweeps without a query before a chain starts again.
     """
 
     beta: float = 4.0
@@ -85,18 +86,13 @@ class GibbsNASQueriesHyperparameters:
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
                 raise ValueError(f"{name} must be positive, got {value}")
-        for name in ("annealing", "chains", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self, "be at least 1", "annealing", "chains", "patience")
 
 
 def conditional(accuracies: Scores, beta: float) -> npt.NDArray[np.float64]:
     """Return float64[k], summing to 1: the posterior of the k members that differ in one choice.
 
-    Parameters
-    ----------
-    accuracies : float64[k], percent.
-    beta : for each percentage point.
+    `accuracies`, float64[k], are in percent, and `beta` is for each percentage point.
     """
     weights = np.exp(beta * (accuracies - accuracies.max()))
     probabilities: npt.NDArray[np.float64] = weights / weights.sum()
@@ -104,20 +100,20 @@ def conditional(accuracies: Scores, beta: float) -> npt.NDArray[np.float64]:
 
 
 def inverse_temperature(queries: int, initial: float | None, last: float, annealing: int) -> float:
-    """Return beta after so many queries: geometric from `initial` to `last` over `annealing` of them."""
+    """Return beta after so many queries, geometric from `initial` to `last` over `annealing` of them."""
     if initial is None or queries >= annealing:
         return last
     return float(initial * (last / initial) ** (queries / annealing))
 
 
 class GibbsChain:
-    """One chain: where it stands, which choice it visits next, and where it has been.
+    """One chain: its state, the choice that it visits next, and its history.
 
     Parameters
     ----------
-    space : whose members it walks on.
-    rng : draws the start, the order of each sweep, and the choices.
-    constraint : that the members must keep, too; None is none.
+    space : Space on whose members it walks.
+    rng : Generator of the start, the order of each sweep, and the choices.
+    constraint : Constraint that the members must keep, too; None is none.
 
     Attributes
     ----------
@@ -147,7 +143,7 @@ class GibbsChain:
 
     @property
     def choices(self) -> int:
-        """Draws of one sweep: positions with more than one choice, at least 1."""
+        """Number of draws of one sweep: positions with more than one choice, at least 1."""
         return max(1, len(self._choosable))
 
     def candidates(self) -> Batch:
@@ -167,10 +163,7 @@ class GibbsChain:
     def draw(self, accuracies: Scores, beta: float) -> Architecture:
         """Replace the visited choice by a draw from its conditional posterior, and go on to the next.
 
-        Parameters
-        ----------
-        accuracies : float64[k], of `candidates`.
-        beta : for each percentage point.
+        `accuracies`, float64[k], are those of `candidates`; `beta` is for each percentage point.
         """
         rows = self.candidates()
         cumulative = np.cumsum(conditional(accuracies, beta))
@@ -181,7 +174,7 @@ class GibbsChain:
         return self.state
 
     def history(self) -> list[Batch]:
-        """Return int8[n + 1, d] for each start: where it began, and the state after each of n draws."""
+        """Return int8[n + 1, d] for each start: its state, and the state after each of n draws."""
         return [np.array(segment, dtype=np.int8) for segment in self._segments]
 
 
@@ -224,10 +217,10 @@ class GibbsNASQueries(SearchStrategy):
             chain = self.chains[self._turn]
             rows = chain.candidates()
             keys = self.space.key(rows).tolist()
-            missing = {key: row for row, key in reversed(list(enumerate(keys))) if key not in self._known}
+            missing = new_places(keys, self._known)
             if missing:
                 self._quiet[self._turn] = -1  # the draw that follows was paid for
-                return Ask(rows[sorted(missing.values())])
+                return Ask(rows[missing])
             chain.draw(np.array([self._known[key] for key in keys]), self.beta)
             self._quiet[self._turn] += 1
             if self._quiet[self._turn] >= self.hyperparameters.patience * chain.choices:

@@ -1,4 +1,4 @@
-"""GibbsNAS: shared weights and architecture drawn in turn from their conditional posteriors.
+"""GibbsNAS draws shared weights and architecture in turn from their conditional posteriors.
 
 Xue, Wang, Yan, Hu, Yang and Sun, "Rethinking Bi-Level Optimization in Neural Architecture Search: A Gibbs
 Sampling Perspective", AAAI 2021. Where DARTS descends the training loss by the weights omega and the
@@ -36,33 +36,32 @@ Deviations and choices
   the covariance is T / N times the inverse Hessian of J. T = ``temperature`` is 1. T = N is the literal
   reading in which L_CE is the mean loss of code and the posterior that of a single image.
 - Learning rate r. It multiplies A^-1 in the mean, as in "GibbsNAS vs. DARTS". The covariance is multiplied by
-  r (2 - r): 1 at r = 1, which is Eq. 15 and 16, and for every r the one factor under which drawing again and
-  again keeps the posterior of a quadratic as it is (the deviation from the mean shrinks by 1 - r each time).
-  With r itself a chain of small r would have only half of the posterior's variance.
-- Both rates fall: omega's as the trainer's schedule says, alpha's by half a cosine over the epochs, from
+  r (2 - r): 1 at r = 1, which is Eq. 15 and 16, and for every r the one factor under which repeated draws
+  keep the posterior of a quadratic (the deviation from the mean shrinks by 1 - r each time). With r itself a
+  chain of small r would have only half of the posterior's variance.
+- Both rates fall: omega's by the trainer's schedule, alpha's by half a cosine over the epochs, from
   ``alpha_rate`` to ``last_alpha_rate``. The paper's policy is in a supplement that is not available.
 - Batches add noise of their own. Where the gradients of single images have about the Hessian for a
-  covariance (near the optimum), its variance is r N / (2 B) times what is put in on purpose. At r = .1 and
-  N = 25,000 that is .6 for the paper's B = 2,048 of alpha, and 20 for B = 64 of omega: there the batch makes
-  most of the noise.
+  covariance (near the optimum), its variance is r N / (2 B) times that of the draw. At r = .1 and N = 25,000
+  that is .6 for the paper's B = 2,048 of alpha, and 20 for B = 64 of omega: there the batch makes most of the
+  noise.
 
 **The estimates**
 
 - A pair (s, y) is a move and the change of the gradient over it on the same batch: two batches would add
-  their difference, which is far larger, to y. It costs one more pass a step. Noise is part of s, so every
-  direction is learned about in time.
+  their difference, which is far larger, to y. It costs one more pass in each step. Noise is part of s, so
+  every direction is learned in time.
 - The prior's part of y is known, decay times s. ``alpha_damping`` and ``omega_damping`` are added to the
   decay there, and there only (Levenberg and Marquardt): where the measured curvature is next to nothing, a
-  step and the noise are no longer than 1 / (decay + damping) allows. With 0, alpha's default, nothing is
-  added; omega's .03, like the ``spread`` 3 of its diagonal and ``omega_clip``, is what trained best among a
-  few values on the digits: there most of a diagonal of 5,000 weights is not to be told from 0.
-- BFGS for alpha; a diagonal and the last ``memory`` pairs for omega. How they stay positive definite:
-  `benchkit.strategies.curvature`.
-- Before the first pair the inverse Hessian is I: the first step is DARTS's.
+  step and the noise are no longer than 1 / (decay + damping) allows. Alpha's default is 0. Omega's .03, like
+  the ``spread`` 3 of its diagonal and ``omega_clip``, trained best among a few values on the digits, where
+  most of a diagonal of 5,000 weights cannot be told from 0.
+- BFGS serves alpha; a diagonal and the last ``memory`` pairs serve omega. `benchkit.strategies.curvature`
+  keeps them positive definite. Before the first pair the inverse Hessian is I: the first step is DARTS's.
 - Clipping. A^-1 b and the noise are each shortened, before the rate multiplies them, to a norm: for omega
-  ``omega_clip`` times the norm of omega (networks with batch normalisation care for relative moves), for
-  alpha ``alpha_clip`` times the square root of its length. The paper clips samples of omega; how, is in the
-  supplement. ``clip_share`` in the report of an epoch says how often it was needed.
+  ``omega_clip`` times the norm of omega (networks with batch normalisation depend on relative moves), for
+  alpha ``alpha_clip`` times the square root of its length. The paper clips samples of omega, as a supplement
+  describes. ``clip_share`` in the report of an epoch is the share of clipped terms.
 
 **The rest**
 
@@ -71,8 +70,8 @@ Deviations and choices
 - On a batch alpha is drawn first and omega second (the trainer's order, DARTS's too); Algorithm 1 begins with
   omega. From the second draw on this is the same sequence.
 - Weights that take no part in the loss are drawn given their prior alone.
-- Batches: 64 for omega and 2,048 for alpha, as the presets say. The trainer runs a large batch in parts of
-  the size of the small one: batch normalisation sees 64 images at a time in both steps.
+- The presets use batches of 64 for omega and 2,048 for alpha. The trainer runs a large batch in parts of the
+  size of the small one: batch normalisation sees 64 images at a time in both steps.
 """
 
 from __future__ import annotations
@@ -84,10 +83,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.base.errors import InputError, shown
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Space
 from benchkit.strategies.curvature import BFGS, Identity, InverseHessian, LimitedBFGS
 from benchkit.strategies.darts import DARTS
+from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 
 if TYPE_CHECKING:
@@ -95,28 +95,24 @@ if TYPE_CHECKING:
 
 __all__ = ["GibbsNAS", "clipped", "cosine_rate", "draw_conditional", "prior_gradient"]
 
-_OMEGA = ("sgd", "mean", "sample")
-_ALPHA = ("mean", "sample")
-_CURVATURE = ("estimated", "none")
-
 
 @dataclass(frozen=True)
 class GibbsNASHyperparameters:
-    """Of both conditional posteriors.
+    """Hyperparameters of both conditional posteriors.
 
     Attributes
     ----------
     omega : ``sgd``, or the ``mean`` of Eq. 15, or a ``sample`` of it.
-    alpha : the ``mean`` of Eq. 16 or a ``sample`` of it.
+    alpha : The ``mean`` of Eq. 16 or a ``sample`` of it.
     curvature : ``estimated``, or ``none``: A = I / learning rate.
-    initial_scale : alpha starts as this times a standard normal draw.
-    alpha_rate, last_alpha_rate : learning rate of alpha in the first and towards the last epoch, in [0, 1].
-    alpha_decay, omega_decay : of each prior, beside a mean loss.
-    temperature : T of the posterior exp(-N J / T).
-    memory : pairs that L-BFGS keeps.
-    fading, spread : of its diagonal, see `benchkit.strategies.curvature.LimitedBFGS`.
-    alpha_damping, omega_damping : curvature that is added to what pairs show.
-    alpha_clip, omega_clip : longest step and longest noise before the rate; inf for none.
+    initial_scale : Standard deviation of the normal draw with which alpha starts.
+    alpha_rate, last_alpha_rate : Learning rates of alpha in the first and towards the last epoch, in [0, 1].
+    alpha_decay, omega_decay : Decay of each prior, beside a mean loss.
+    temperature : Temperature T of the posterior exp(-N J / T).
+    memory : Number of pairs that L-BFGS keeps.
+    fading, spread : Settings of its diagonal, see `benchkit.strategies.curvature.LimitedBFGS`.
+    alpha_damping, omega_damping : Curvature that is added to that of the pairs.
+    alpha_clip, omega_clip : Longest step and longest noise before the rate; inf for none.
     """
 
     omega: str = "sample"  # GibbsNAS (2nd order): footnote 3
@@ -137,19 +133,15 @@ class GibbsNASHyperparameters:
     omega_clip: float = 0.3
 
     def __post_init__(self) -> None:
-        for name, known in (("omega", _OMEGA), ("alpha", _ALPHA), ("curvature", _CURVATURE)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
-                )
+        require_known(self, "omega", ("sgd", "mean", "sample"))
+        require_known(self, "alpha", ("mean", "sample"))
+        require_known(self, "curvature", ("estimated", "none"))
         if not 0 <= self.last_alpha_rate <= self.alpha_rate <= 1 or not self.alpha_rate > 0:
             raise ValueError("learning rates of alpha must be in (0, 1], and the last not above the first")
         for name in ("initial_scale", "alpha_decay", "omega_decay", "alpha_damping", "omega_damping"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("temperature", "alpha_clip", "omega_clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        require(self, "be positive", "temperature", "alpha_clip", "omega_clip")
         if self.memory < 0 or not 0 <= self.fading < 1 or not self.spread >= 1:
             raise ValueError("memory must not be negative, fading in [0, 1), spread at least 1")
 
@@ -160,7 +152,7 @@ def prior_gradient(values: Tensor, decay: float) -> Tensor:
 
 
 def cosine_rate(first: float, last: float, epoch: int, epochs: int) -> float:
-    """Return the learning rate in epoch `epoch` of 0..epochs - 1: half a cosine that would end after them."""
+    """Return the learning rate in epoch `epoch` of 0..epochs - 1, half a cosine that would end after them."""
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
@@ -187,13 +179,13 @@ def draw_conditional(
 
     Parameters
     ----------
-    position : float[M], where the chain is.
-    gradient : float[M], of J: minus b.
-    inverse : H, the inverse Hessian of J.
-    rate : r in [0, 1]; 1 draws from N(position - H gradient, scale H) itself.
-    longest : norm to which H times gradient, and the noise, are shortened.
-    noise : standard normal, ``inverse.normals`` numbers; None returns the mean.
-    scale : T / N.
+    position : float[M], the present state of the chain.
+    gradient : float[M], the gradient of J: minus b.
+    inverse : Inverse Hessian H of J.
+    rate : Learning rate r in [0, 1]; 1 draws from N(position - H gradient, scale H) itself.
+    longest : Norm to which H times gradient, and the noise, are shortened.
+    noise : Standard normal draws, ``inverse.normals`` numbers; None returns the mean.
+    scale : Ratio T / N.
     """
     step, count = clipped(inverse.product(gradient), longest)
     drawn = position - rate * step
@@ -205,7 +197,7 @@ def draw_conditional(
 
 
 def _flat(tensors: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
-    """Return all numbers one after another, float[M]; zeros where there is no tensor."""
+    """Return float[M], all numbers in a row; zeros where there is no tensor."""
     import torch
 
     parts = [
@@ -216,7 +208,7 @@ def _flat(tensors: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
 
 
 class GibbsNAS(DARTS):
-    """Weights and architecture drawn in turn, each given the other."""
+    """A method that draws weights and architecture in turn, each given the other."""
 
     name = "gibbsnas"
     citation = (
@@ -285,7 +277,7 @@ class GibbsNAS(DARTS):
         return found.loss, gradient + prior_gradient(self._omega(), self.hyperparameters.omega_decay)
 
     def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
-        """Draw alpha given omega (Algorithm 1, line 5), and learn from what it moved (line 6)."""
+        """Draw alpha given omega (Algorithm 1, line 5), and learn from the move (line 6)."""
         setting = self.hyperparameters
         before, gradient = self._alpha_vector(), self.alpha_gradient(closure, train, valid)
         after = self._draw(
@@ -304,7 +296,7 @@ class GibbsNAS(DARTS):
             self.alpha_inverse.update(step, change + setting.alpha_damping * step)
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
-        """Draw omega given alpha (Algorithm 1, line 4), and learn from what it moved (line 6)."""
+        """Draw omega given alpha (Algorithm 1, line 4), and learn from the move (line 6)."""
         setting = self.hyperparameters
         if not self._draws_omega:
             found = closure(train)

@@ -1,1 +1,1 @@
-"""NASAS: Bayesian search for the structure of masked kernels."""
+"""NASAS searches the structure of masked kernels by Bayesian inference."""

@@ -1,9 +1,9 @@
-"""NASAS on a table: the same posterior, learned from queries instead of from gradients.
+"""NASAS on a table learns its posterior from queries instead of from gradients.
 
 Zhou, Sun, Luo, Zha and Zeng, "One-Shot Neural Architecture Search Through A Posteriori Distribution Guided
 Sampling" (NASAS). The paper fits q to the posterior of architecture and weights and then ranks samples of q.
-A table holds no weights: what is left is q(architecture), fitted to the posterior p(a | D) in proportion to
-exp(accuracy(a) / T) by black-box variational inference, and then the paper's sampling and ranking.
+A table holds no weights: q(architecture) remains, fitted to the posterior p(a | D) in proportion to
+exp(accuracy(a) / T) by black-box variational inference, with the paper's sampling and ranking.
 
 =======================================================  ===================================
 paper                                                    here
@@ -15,7 +15,7 @@ section 2.3: C samples of q, ranked, the best returned   ``propose``, ``recommen
 
 Deviations and choices
 ----------------------
-- The fit, the draws and the ranking, and what they leave open: `benchkit.strategies.posterior_queries`.
+- `benchkit.strategies.posterior_queries` describes the fit, the draws and the ranking.
 - The prior is uniform over the rows. The paper's u = 0, the whole one-shot model, has no meaning where a
   choice holds exactly one operation.
 - The table's accuracy is not differentiable: the reparameterised gradient of Eq. 17 is replaced by the score

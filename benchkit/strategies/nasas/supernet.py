@@ -1,13 +1,13 @@
-"""NASAS: a supernet trained as its own posterior, and architectures sampled from it with their weights.
+"""NASAS trains a supernet as its own posterior, and samples architectures from it with their weights.
 
 Zhou, Sun, Luo, Zha and Zeng, "One-Shot Neural Architecture Search Through A Posteriori Distribution Guided
 Sampling", 2019. Leaving out a kernel slice and multiplying it by zero are the same, so one random variable
-stands for architecture and weight together: slice times gate. Training the supernet with gates whose
-probabilities learn along fits a variational distribution to the posterior of both. Architectures are then
-drawn from it, each with its weights, and the best on held-out images is the answer, without fine-tuning.
+stands for architecture and weight together: slice times gate. A supernet that trains the probabilities of
+its gates along fits a variational distribution to the posterior of both. Architectures are then drawn from
+it, each with its weights, and the best on held-out images is the answer, without fine-tuning.
 
-Throughout, **p is the probability that a gate drops its slice**, as in Eq. 16 and section 2.3; the gate is
-open with probability 1 - p. The paper's Eq. 13 and Eq. 17 call the probability of being open p.
+Throughout, **p is the probability that a gate drops its slice**, as in Eq. 16 and section 2.3; the paper's
+Eq. 13 and Eq. 17 call the probability of being open p.
 
 ==================================================  ================================================
 paper                                               here
@@ -23,7 +23,7 @@ Table 3(a): predefined dropout of Bender et al.     ``sampling="predefined"``, `
 
 Deviations and choices
 ----------------------
-- Eq. 17 prints ``log(log r)``, which no real number is for r in (0, 1); it must be ``log(-log r)``, and the
+- Eq. 17 prints ``log(log r)``, which is no real number for r in (0, 1); it must be ``log(-log r)``, and the
   limit that gives Bernoulli draws is tau -> 0, not infinity. With that the bracket is the log-odds plus
   logistic noise.
 - Eq. 16 prints the likelihood without its logarithm, and a sum over the data beside a weight term that is
@@ -37,15 +37,14 @@ Deviations and choices
   its entropy has both terms, p log p + (1 - p) log(1 - p).
 - H's weight k is the number of gates that share p: for kernel slices the input channels, as printed; on the
   supernets of tables, where one gate serves an operation in all cells, 1.
-- What has no gate (stem, classifier) has p = 0, and the same Gaussian prior: l^2 / (2 N) times its squared
-  norm. This stands in for weight decay, which the trainer leaves off.
+- Weights without a gate (stem, classifier) have p = 0 and the same Gaussian prior: l^2 / (2 N) times their
+  squared norm. This stands in for weight decay, which the trainer leaves off.
 - p is kept as its log-odds and moved by SGD with the momentum and the learning rate of the weights, times
   `gate_rate`; it starts at `initial_drop`. The paper gives neither.
 - Every image has its own draw (Eq. 15's epsilon_i) where gates are kernel slices; elsewhere one draw serves
   a batch.
-- How gates become one architecture of a table's space: see `benchkit.spaces.engine.gated`. Section 3.3: the
-  paper cannot choose pools and skips, which have no weights. Here they have a gate on the operation, and the
-  norm 0.
+- `benchkit.spaces.engine.gated` turns gates into one architecture of a table's space. The paper cannot choose
+  pools and skips, which have no weights (section 3.3). Here their operation has a gate, and the norm 0.
 - ``sampling="predefined"``: hard dropout with one rate for all gates, from 0 in the first epoch linearly to
   `predefined_rate` in the last (Bender et al. 2018 disable path dropout at first and raise it linearly; their
   r^(1/k) is for k paths into one operation and is the same for all slices here), plain loss and weight
@@ -60,8 +59,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.base.errors import shown
 from benchkit.spaces.base import Space
+from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.relaxed_sampling import hard_bit, logistic_noise, relaxed_bernoulli
 from benchkit.strategies.weight_sharing import (
@@ -86,19 +85,19 @@ _INSIDE = 1e-6  # p stays this far from 0 and 1 where a logarithm is taken
 
 @dataclass(frozen=True)
 class NASASHyperparameters:
-    """Of the posterior, and of sampling from it.
+    """Hyperparameters of the posterior, and of sampling from it.
 
     Attributes
     ----------
-    prior : l^2, the precision of the weights' Gaussian prior.
-    temperature : tau of the relaxed gates.
-    initial_drop : p of every group at the start, in (0, 1).
-    gate_rate : learning rate of the log-odds of p, in units of the weights' rate.
-    samples : C, architectures drawn and ranked.
+    prior : Precision l^2 of the weights' Gaussian prior.
+    temperature : Temperature tau of the relaxed gates.
+    initial_drop : Probability p of every group at the start, in (0, 1).
+    gate_rate : Learning rate of the log-odds of p, in units of the weights' rate.
+    samples : Number C of architectures drawn and ranked.
     loss : ``mean``, ``literal`` or ``concrete``.
     sampling : ``guided`` by the learned p, or ``predefined``.
-    predefined_rate : p of the predefined sampling, at the end of its ramp.
-    ramp : whether the predefined p rises from 0; else it is the same in every epoch.
+    predefined_rate : Probability p of the predefined sampling, at the end of its ramp.
+    ramp : Whether the predefined p rises from 0; else it is the same in every epoch.
     """
 
     prior: float = 150.0  # Table 3(b)
@@ -114,20 +113,10 @@ class NASASHyperparameters:
     def __post_init__(self) -> None:
         if self.prior < 0 or not self.temperature > 0 or not self.gate_rate > 0:
             raise ValueError("prior must not be negative, temperature and gate_rate must be positive")
-        for name in ("initial_drop", "predefined_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, got {self.samples}")
-        for name, known in (("loss", _LOSSES), ("sampling", _SAMPLINGS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
-                )
-
-
-_LOSSES = ("mean", "literal", "concrete")
-_SAMPLINGS = ("guided", "predefined")
+        require(self, "be in (0, 1)", "initial_drop", "predefined_rate")
+        require(self, "be at least 1", "samples")
+        require_known(self, "loss", ("mean", "literal", "concrete"))
+        require_known(self, "sampling", ("guided", "predefined"))
 
 
 def relaxed_gates(drop_logits: Tensor, temperature: float, noise: Tensor) -> Tensor:
@@ -136,7 +125,7 @@ def relaxed_gates(drop_logits: Tensor, temperature: float, noise: Tensor) -> Ten
     Parameters
     ----------
     drop_logits : float[..., d], log p - log(1 - p) of dropping.
-    noise : logistic, of the same shape: log(-log r2) - log(-log r1) of two uniform draws.
+    noise : Logistic noise of the same shape, log(-log r2) - log(-log r1) of two uniform draws.
     """
     return relaxed_bernoulli(-drop_logits, temperature, noise)
 
@@ -148,18 +137,15 @@ def weight_term(drop: Tensor, norms: Tensor, prior: float, images: int) -> Tenso
     ----------
     drop : float[d], p of each gate.
     norms : float[d], |m|^2 behind each gate.
-    prior, images : l^2 and N.
+    prior, images : Numbers l^2 and N.
     """
     return (prior / (2 * images)) * ((1 - drop) * norms).sum()
 
 
 def entropy_term(drop: Tensor, sizes: Tensor, both: bool = False) -> Tensor:
-    """Return sum k p log p, Eq. 16's H(p); with `both` also k (1 - p) log(1 - p), concrete dropout's.
+    """Return sum k p log p, Eq. 16's H(p); with `both` also k (1 - p) log(1 - p), as in concrete dropout.
 
-    Parameters
-    ----------
-    drop : float[g], p of each group.
-    sizes : float[g], k, gates in each group.
+    `drop` and `sizes`, float[g], are p and the number k of gates of each group.
     """
     inside = drop.clamp(_INSIDE, 1 - _INSIDE)
     negative_entropy = inside * inside.log()
@@ -174,7 +160,7 @@ def ramp(epoch: int, epochs: int, rate: float) -> float:
 
 
 class NASAS(WeightSharingStrategy):
-    """Variational dropout on kernel slices; samples of the posterior, ranked."""
+    """A method of variational dropout on kernel slices, which ranks samples of the posterior."""
 
     name = "nasas"
     citation = (

@@ -1,1 +1,1 @@
-"""PC-NAS: posterior convergent search over partial models."""
+"""PC-NAS decides architectures operator by operator in a pool of partial models."""

@@ -1,7 +1,7 @@
-"""One mixed operator of PC-NAS decided: how its candidates are scored, and what is kept and told of them.
+"""Decides one mixed operator of PC-NAS: scores its candidates, keeps the best, and records the decision.
 
 Li et al., "Improving One-Shot NAS by Suppressing the Posterior Fading" (arXiv:1910.02543), Algorithms 1 and
-2; what is open in them stands in `benchkit.strategies.pcnas.supernet`.
+2; `benchkit.strategies.pcnas.supernet` lists the choices.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ __all__ = ["Decision", "accuracies"]
 def accuracies(drawn: Drawn, evaluate: Evaluate, batches: int, images: int) -> Scores:
     """Return float64[m], percent: each completion's accuracy on one of a few fixed mini-batches.
 
-    The completions of every model are dealt to the mini-batches in turn.
-
-    Parameters
-    ----------
-    batches, images : number of mini-batches, and images of each.
+    The completions of every model are dealt in turn to `batches` mini-batches of `images` images.
     """
     scores = np.empty(len(drawn.rows))
     first = np.searchsorted(drawn.whose, drawn.whose)
@@ -52,16 +48,16 @@ def accuracies(drawn: Drawn, evaluate: Evaluate, batches: int, images: int) -> S
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """One mixed operator decided.
+    """The decision of one mixed operator.
 
     Attributes
     ----------
-    epoch : finished epochs of training.
+    epoch : Number of finished epochs of training.
     pool : int8[p, l], the partial models kept, best first; choices in the order of decision.
     potentials : float64[p], percent.
-    candidates, completions, dumped : extended partial models, their completions that were scored, and those
-        that broke the constraint.
-    costs : smallest and mean of the constraint's values among the scored completions; empty without one.
+    candidates, completions, dumped : Numbers of extended partial models, of their completions that were
+        scored, and of those that broke the constraint.
+    costs : Smallest and mean of the constraint's values among the scored completions; empty without one.
     """
 
     epoch: int
@@ -76,10 +72,8 @@ class Decision:
     def of(cls, epoch: int, candidates: Batch, drawn: Drawn, scores: Scores, pool: int) -> Decision:
         """Return the decision for the P candidates of the highest potential (Algorithm 2, Top).
 
-        Parameters
-        ----------
-        candidates : int8[n, l], extended partial models.
-        drawn, scores : their completions, and float64[m] of these.
+        `candidates`, int8[n, l], are extended partial models, `drawn` their completions, and `scores`,
+        float64[m], those of the completions.
         """
         of_each = potentials(scores, drawn.whose, len(candidates))
         kept, best = best_partial_models(candidates, of_each, pool)
@@ -108,7 +102,7 @@ class Decision:
         return facts
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return everything, for a checkpoint."""
+        """Return all fields, for a checkpoint."""
         import torch
 
         counts = (self.epoch, self.candidates, self.completions, self.dumped)
@@ -121,7 +115,7 @@ class Decision:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Decision:
-        """Return what `tensors` describes."""
+        """Return the decision that `tensors` describes."""
         epoch, candidates, completions, dumped = map(int, tensors["counts"].tolist())
         pool, of_each = tensors["pool"].cpu().numpy(), tensors["potentials"].cpu().numpy()
         costs = tuple(map(float, tensors["costs"].tolist()))

@@ -1,9 +1,8 @@
-"""Partial models of PC-NAS: the first l choices of an architecture, and the architectures that complete them.
+"""Extends, completes and ranks the partial models of PC-NAS, the first l choices of an architecture.
 
 Li et al., "Improving One-Shot NAS by Suppressing the Posterior Fading" (arXiv:1910.02543), section 3.3. A
-pool is an array int8[p, l]: row by row the choices made so far, in the order in which the mixed operators are
-decided. PC-NAS shares these functions on a supernet (`benchkit.strategies.pcnas.supernet`) and on a table
-(`benchkit.strategies.pcnas.queries`).
+pool is an array int8[p, l]: in each row the choices made so far, in the order in which the mixed operators
+are decided. PC-NAS uses these functions on a supernet and on a table.
 
 ==========================================================  ================================================
 paper                                                       here
@@ -30,8 +29,8 @@ Deviations and choices
   completions; among its entries in a restricted space). A partial model without completions is no candidate.
 - Algorithm 1 counts completions that break the constraint among its S, and averages over the others; the text
   samples valid models. `complete_feasible` follows Algorithm 1. Only a candidate whose S draws are all dumped
-  is drawn again, about 5,000 times at most: 900 draws seldom meet that, ten easily do. One that still has
-  none is no candidate. No candidate left is an error that names the limit and the smallest value seen.
+  is drawn again, about 5,000 times at most: 900 draws are seldom all dumped, ten often are. One that still
+  has none is no candidate. Where no candidate is left, an error names the limit and the smallest value seen.
 - Among equal potentials the earlier candidate is kept.
 """
 
@@ -83,9 +82,9 @@ class Drawn(NamedTuple):
     ----------
     rows : int8[m, d], members of the space, by ascending `whose`.
     whose : int64[m], the partial model that each completes.
-    dumped : how many others broke the constraint.
+    dumped : Number of others that broke the constraint.
     costs : float64[m], values of the constraint; None without one.
-    smallest : smallest value seen of each of `parts_of` the constraint, of what was dumped, too.
+    smallest : Smallest value seen of each of `parts_of` the constraint, dumped completions included.
     """
 
     rows: Batch
@@ -103,7 +102,7 @@ def decision_order(space: Space, given: Sequence[int] | None) -> tuple[int, ...]
 
     Raises
     ------
-    InputError : it does not name every position once.
+    InputError : The given order does not name every position once.
     """
     order = tuple(range(space.length)) if given is None else tuple(given)
     if sorted(order) != list(range(space.length)):
@@ -117,10 +116,7 @@ def decision_order(space: Space, given: Sequence[int] | None) -> tuple[int, ...]
 def candidate_counts(operators: Sequence[int], pool: int) -> list[int]:
     """Return the number of extended partial models of each decision, P x N at most.
 
-    Parameters
-    ----------
-    operators : N of each mixed operator, in the order of decision.
-    pool : P.
+    `operators` holds N of each mixed operator in the order of decision, and `pool` is P.
     """
     counts, kept = [], 1  # the empty model
     for choices in operators:
@@ -136,7 +132,7 @@ def extend(pool: Batch, operators: int) -> Batch:
 
 
 def completing(rows: Batch, order: Sequence[int], partial: Partial) -> npt.NDArray[np.bool_]:
-    """Return bool[n]: which of int8[n, d] complete a partial model."""
+    """Return bool[n], which rows of int8[n, d] complete a partial model."""
     return np.asarray((rows[:, list(order[: len(partial)])] == partial).all(axis=1))
 
 
@@ -150,13 +146,8 @@ def whole_rows(order: Sequence[int], pool: Batch) -> Batch:
 # -- completions ------------------------------------------------------------------------------------
 
 
-def _free(space: Space) -> bool:
-    """Whether every combination of choices is a member."""
-    return isinstance(space, ProductSpace)
-
-
 def all_completions(space: Space, order: Sequence[int], partial: Partial) -> Batch | None:
-    """Return int8[n, d]: all members that complete a partial model; None where they are too many to list."""
+    """Return int8[n, d], all members that complete a partial model; None where they are too many to list."""
     missing = list(order[len(partial) :])
     choices = [space.arity[position] for position in missing]
     combinations = math.prod(choices)
@@ -166,15 +157,16 @@ def all_completions(space: Space, order: Sequence[int], partial: Partial) -> Bat
     rows[:, list(order[: len(partial)])] = partial
     if missing:
         rows[:, missing] = np.stack(np.unravel_index(np.arange(combinations), choices), axis=1)
-    return rows if _free(space) else rows[space.is_valid(rows)]
+    # every combination of a product space is a member
+    return rows if isinstance(space, ProductSpace) else rows[space.is_valid(rows)]
 
 
 def complete(space: Space, rng: np.random.Generator, order: Sequence[int], pool: Batch, n: int) -> Drawn:
-    """Return n random completions of each of int8[p, l]; none of one that no member completes.
+    """Return n completions of each of int8[p, l], none where no member completes it.
 
-    Independent draws, uniform among the members with its choices.
+    They are independent draws, uniform among the members with these choices.
     """
-    if _free(space):
+    if isinstance(space, ProductSpace):
         rows = rng.integers(0, np.array(space.arity), size=(len(pool) * n, space.length), dtype=np.int8)
         rows[:, list(order[: pool.shape[1]])] = np.repeat(pool, n, axis=0)
         return Drawn(rows, np.repeat(np.arange(len(pool)), n))
@@ -207,7 +199,7 @@ def complete_feasible(
 ) -> Drawn:
     """Return n random completions of each of int8[p, l], less those that break the constraint.
 
-    Where nothing is left of a partial model, more are drawn, and n of them kept at most; see the module.
+    Where no completion of a partial model is left, more are drawn, and n of them kept at most.
     """
     drawn = complete(space, rng, order, pool, n)
     if constraint is None:
@@ -251,14 +243,9 @@ def none_left(space: Space, constraint: Constraint | None, drawn: Drawn) -> Inpu
 
 
 def potentials(scores: Scores, whose: npt.NDArray[np.int64], candidates: int) -> Scores:
-    """Return float64[candidates], percent: the mean score of each one's completions (Eq. 11).
+    """Return float64[candidates], percent: the mean score of each one's completions (Eq. 11), else -inf.
 
-    -inf without completions.
-
-    Parameters
-    ----------
-    scores : float64[m], percent.
-    whose : int64[m], the candidate that each completes.
+    `scores`, float64[m], are in percent, and `whose`, int64[m], is the candidate that each completes.
     """
     number = np.bincount(whose, minlength=candidates)
     total = np.bincount(whose, weights=scores, minlength=candidates)
@@ -274,15 +261,15 @@ def best_partial_models(candidates: Batch, of_each: Scores, pool: int) -> tuple[
 def architectures_left(space: Space, order: Sequence[int], pool: Batch) -> tuple[int, bool]:
     """Return how many rows complete some model of int8[p, l], and whether that is exact.
 
-    Exact where every combination of choices is a member, in a restricted space (its entries), and where
-    few enough combinations are left to be listed; else it is what independent choices would give, the most
-    that there can be. Isomorphic rows count one by one.
+    It is exact where every combination of choices is a member, in a restricted space (its entries), and where
+    the combinations left are few enough to be listed; else it is the number for independent choices, an upper
+    bound. Isomorphic rows count one by one.
     """
     if isinstance(space, RestrictedSpace):
         entries = space.at(np.arange(space.size))
         return sum(int(completing(entries, order, model).sum()) for model in pool), True
     each = math.prod(space.arity[position] for position in order[pool.shape[1] :])
-    if _free(space):
+    if isinstance(space, ProductSpace):
         return len(pool) * each, True
     listed = [rows for model in pool if (rows := all_completions(space, order, model)) is not None]
     if len(listed) < len(pool):

@@ -1,8 +1,8 @@
-"""PC-NAS on a table: the choices of an architecture decided one after another by queried accuracies.
+"""PC-NAS on a table decides the choices of an architecture one after another by queried accuracies.
 
 Li et al., "Improving One-Shot NAS by Suppressing the Posterior Fading" (arXiv:1910.02543), section 3.3. Mixed
 operators are decided in turn; a pool of partial models is extended by the operators of the next one, judged
-by the mean accuracy of random completions, and cut back to the best. What shrinks here is what is asked: a
+by the mean accuracy of random completions, and cut back to the best. Here only the set of queries shrinks: a
 table has no weights that architectures share, and so no posterior that fades.
 
 ==========================================================  ================================================
@@ -17,17 +17,17 @@ Deviations and choices
 ----------------------
 - The budget is known (`queries`), and the run is planned to stay within it (`plan`): first S, the largest up
   to `first_samples` that a pool of one affords, then P, the largest up to `pool` that this S affords. Before
-  each decision S is planned anew, up to `samples`, from what is left: where the whole pool is affordable, and
-  known completions make later decisions cheaper. Without `queries` P and S are `pool` and `samples`.
+  each decision S is planned anew, up to `samples`, from the queries that are left, since known completions
+  make later decisions cheaper. Without `queries` P and S are `pool` and `samples`.
 - P = 5 and S = 900 are the paper's; the preset ``paper`` plans S for all of the 900 first. `first_samples`
   was chosen by the validation accuracy of the best seen on NAS-Bench-201, averaged over its data sets, with
   seeds 1000 to 1039, which no study of ours uses: 70.08, 70.11, 70.11 and 69.98 % with 1, 2, 3 and 900 after
   150 queries (random search 69.40), 70.32, 70.32, 70.32 and 70.27 % after 300 (69.69).
 - A query is dear and its answer does not age. No architecture is asked twice, and a potential is the mean
-  over all completions of the candidate that are known, at least S where there are so many: a uniform
-  completion of a partial model is one of its extensions, too. What was extended had scored well, so that old
-  completions flatter; but all candidates of one parent share that. An architecture that was asked in another
-  encoding (an isomorphic cell) is known.
+  over all known completions of the candidate, at least S where there are so many: a uniform completion of a
+  partial model is one of its extensions, too. Extended models had scored well, so old completions flatter,
+  but equally for all candidates of one parent. An architecture that was asked in another encoding (an
+  isomorphic cell) is known.
 - The completions of a candidate are therefore distinct: drawn without replacement, from a list where at most
   4,096 combinations of choices are left, else by drawing again, 20 times at most.
 - Completions that break a constraint are dumped and, other than in Algorithm 1, do not count among the S, as
@@ -37,7 +37,7 @@ Deviations and choices
   the last decision but one, then of the one before, and so on down to the whole space: near the best models
   first. The trial ends when nothing new is found.
 - The answer is the best that was queried, not the best of the last pool.
-- Order, NAS-Bench-101 and restricted spaces: see `benchkit.strategies.pcnas.partial_models`.
+- `benchkit.strategies.pcnas.partial_models` treats the order, NAS-Bench-101 and restricted spaces.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ import numpy as np
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.pcnas.partial_models import (
     Drawn,
     Partial,
@@ -67,21 +68,21 @@ from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
 __all__ = ["PCNASQueries", "Plan", "plan"]
 
-_ROUNDS = 20  # of draws for completions that are new
+_ROUNDS = 20  # rounds of draws for completions that are new
 _BATCH = 50  # rows asked at once where no decision waits for them
 
 
 @dataclass(frozen=True)
 class PCNASQueriesHyperparameters:
-    """Section 4.4's P and S as the most that is planned, and the budget.
+    """Hyperparameters of section 4.4, P and S at most, and the budget.
 
     Attributes
     ----------
-    queries : that the budget pays for; None plans nothing. The runner gives it.
-    pool : P, partial models that are kept, at most.
-    samples : S, known completions of each candidate before it is judged, at most.
-    first_samples : S, at most, that P is planned for; what P leaves raises S again.
-    order : positions of the row in the order in which they are decided; None is the row's own.
+    queries : Number of queries that the budget pays for, given by the runner; None plans nothing.
+    pool : Number P of partial models that are kept, at most.
+    samples : Number S of known completions of each candidate before it is judged, at most.
+    first_samples : Number S for which P is planned, at most; queries that P leaves raise S again.
+    order : Positions of the row in the order in which they are decided; None is the row's own.
     """
 
     queries: int | None = None
@@ -91,16 +92,13 @@ class PCNASQueriesHyperparameters:
     order: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("queries", "pool", "samples", "first_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        require(self, "be at least 1", "queries", "pool", "samples", "first_samples")
         if self.order is not None:
             object.__setattr__(self, "order", tuple(self.order))
 
 
 class Plan(NamedTuple):
-    """P, S, and the queries that they ask at most."""
+    """A plan: P, S, and the number of queries that they ask at most."""
 
     pool: int
     samples: int
@@ -112,9 +110,9 @@ def cost(operators: list[int], pool: int, samples: int, kept: int = 1) -> int:
 
     Parameters
     ----------
-    operators : N of each that is left, in the order of decision.
-    pool, samples : P and S.
-    kept : partial models in the pool so far.
+    operators : Number N of choices of each remaining operator, in the order of decision.
+    pool, samples : Numbers P and S.
+    kept : Number of partial models in the pool so far.
     """
     total = 0
     for level, choices in enumerate(operators):
@@ -131,7 +129,7 @@ def plan(operators: list[int], queries: int, pool: int, samples: int) -> Plan:
 
     Raises
     ------
-    InputError : the budget does not pay for P = 1 and S = 1.
+    InputError : The budget does not pay for P = 1 and S = 1.
     """
     least = cost(operators, 1, 1)
     if least > queries:
@@ -145,13 +143,13 @@ def plan(operators: list[int], queries: int, pool: int, samples: int) -> Plan:
 
 
 class PCNASQueries(SearchStrategy):
-    """A pool of partial models, extended by one operator and cut back, by queried accuracies.
+    """A method that extends a pool of partial models by one operator and cuts it back, by queried accuracies.
 
     Attributes
     ----------
-    order : positions of the row in the order of decision.
+    order : Positions of the row in the order of decision.
     pools : int8[p, l] for l = 0, 1, ...: the partial models kept after each decision, best first.
-    plan : P and S as planned at the start; None without a budget.
+    plan : Numbers P and S as planned at the start; None without a budget.
     """
 
     name = "pcnas"
@@ -175,7 +173,7 @@ class PCNASQueries(SearchStrategy):
         if setting.queries is not None:
             most = min(setting.first_samples, setting.samples)
             self.plan = plan(self._operators(), setting.queries, setting.pool, most)
-        # what is known: every row that was asked or met, its entry's key, and the scores of entries
+        # every row that was asked or met, its entry's key, and the scores of entries
         self._rows: Batch = np.empty((0, space.length), dtype=np.int8)
         self._keys: list[Any] = []
         self._met: set[bytes] = set()
@@ -233,9 +231,9 @@ class PCNASQueries(SearchStrategy):
         return np.concatenate(asked)
 
     def _new(self, partial: Partial, wanted: int) -> Batch:
-        """Return int8[<= wanted, d]: new completions of a partial model whose entries nobody asked for.
+        """Return int8[<= wanted, d], new completions of a partial model whose entries nobody asked for.
 
-        Completions of known entries are new rows too, count among those wanted, and are only remembered.
+        Completions of known entries are new rows too and count among those wanted, but are only remembered.
         """
         found: list[Architecture] = []
         asked: list[Architecture] = []
@@ -290,11 +288,11 @@ class PCNASQueries(SearchStrategy):
             self._scores.setdefault(key, score)
 
     def decide(self) -> None:
-        """Keep the P candidates with the highest mean of what is known.
+        """Keep the P candidates with the highest mean of their known scores.
 
         Raises
         ------
-        InputError : no candidate has a completion that keeps the constraint.
+        InputError : No candidate has a completion that keeps the constraint.
         """
         candidates = self._candidates
         if candidates is None:

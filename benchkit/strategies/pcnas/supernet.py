@@ -1,4 +1,4 @@
-"""PC-NAS: a supernet whose space is narrowed to the completions of a few partial models while it trains.
+"""PC-NAS narrows the space of a supernet to the completions of a few partial models while it trains.
 
 Li, Lin, Li, Sun, Wu, Yan and Ouyang, "Improving One-Shot NAS by Suppressing the Posterior Fading"
 (arXiv:1910.02543), section 3.3. The more models share weights, the further these are from those of each
@@ -30,18 +30,16 @@ Deviations and choices
   epoch at most; with `interval` alone the warm-up is what is left. With both, the epochs follow, unless
   they are given too: then all must agree. A training with fewer epochs than operators decides several after
   one epoch.
-- Eq. 11 has ``i < l`` where the potential of l choices needs ``i <= l``. The pool of interval l is said to
-  hold l - 1 operators and written with l; here the models in the pool of decision l have l.
+- The paper says that the pool of interval l holds l - 1 operators, and writes l; here the models in the pool
+  of decision l have l. `benchkit.strategies.pcnas.partial_models` corrects Eq. 11, and treats constraints.
 - Algorithm 2 fills an empty list with the first extensions and then extends the (empty) pool. Here the
   empty pool is one empty model, whose extensions are all operators of the first mixed operator.
-- The text samples valid models; Algorithm 1 counts models that break the constraint among its S. Here S
-  draws, those that break it dumped (`benchkit.strategies.pcnas.partial_models` says what happens if all are).
 - Algorithm 1 infers each completion "for one batch". Here a few fixed mini-batches share the S completions
   of every candidate evenly, so that a candidate is not judged on images of its own and the beginning that
   completions share is computed once a mini-batch (`SupernetEvaluator`). A completion drawn twice for a
   mini-batch is computed once, and counts twice. The paper gives no size: `images` is its training batch.
-- Training draws a model of the pool uniformly, then one of its completions. It knows nothing of the
-  constraint, which the paper imposes "when calculating potentials". `uniform` is the space's own law.
+- Training draws a model of the pool uniformly, then one of its completions, without the constraint, which the
+  paper imposes "when calculating potentials". `uniform` is the space's own law.
 - The weights are those after the epoch, with batch normalisation by the network's own policy.
 - The search that follows the training asks for the models of the last pool, best first, on the study's own
   images. The answer is the highest potential among them, as in the paper, not the highest of these scores.
@@ -59,9 +57,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.base.errors import InputError, shown
+from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
+from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.pcnas.decision import Decision, accuracies
 from benchkit.strategies.pcnas.partial_models import (
     architectures_left,
@@ -82,26 +81,23 @@ if TYPE_CHECKING:
 
 __all__ = ["PCNAS", "schedule"]
 
-_SEARCHES = ("pool", "evolution")
-
 
 @dataclass(frozen=True)
 class PCNASHyperparameters:
-    """Of section 4.1, and what the paper leaves open.
+    """Hyperparameters of section 4.1, and what the paper leaves open.
 
     Attributes
     ----------
-    pool : P, partial models that are kept.
-    samples : S, completions drawn for each candidate.
-    warmup : T_w, epochs before the first decision; None is what the intervals leave.
-    interval : T_i, epochs between two decisions; None is what the warm-up leaves, divided.
-    order : positions of the row in the order in which they are decided; None is the row's own.
-    batches : fixed mini-batches that share the completions.
-    images : validation images of a mini-batch; fewer where there are not so many.
-    shrink : whether the space that is trained is narrowed; None unless the search is an evolution.
-    track : without shrinking, whether pools are decided after every interval all the same; nothing is trained
-        on them.
-    search : without shrinking, ``pool`` or ``evolution`` after the training (Table 3).
+    pool : Number P of partial models that are kept.
+    samples : Number S of completions drawn for each candidate.
+    warmup : Number T_w of epochs before the first decision; None is what the intervals leave.
+    interval : Number T_i of epochs between two decisions; None is what the warm-up leaves, divided.
+    order : Positions of the row in the order in which they are decided; None is the row's own.
+    batches : Number of fixed mini-batches that share the completions.
+    images : Number of validation images of a mini-batch; fewer where there are not so many.
+    shrink : Whether the space that is trained is narrowed; None unless the search is an evolution.
+    track : Whether pools are decided after every interval without shrinking, too; nothing is trained on them.
+    search : Search after a training without shrinking, ``pool`` or ``evolution`` (Table 3).
     """
 
     pool: int = 5
@@ -116,14 +112,10 @@ class PCNASHyperparameters:
     search: str = "pool"
 
     def __post_init__(self) -> None:
-        for name in ("pool", "samples", "warmup", "interval", "batches", "images"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        require(self, "be at least 1", "pool", "samples", "warmup", "interval", "batches", "images")
         if self.order is not None:
             object.__setattr__(self, "order", tuple(self.order))
-        if self.search not in _SEARCHES:
-            raise ValueError(f"search must be one of {', '.join(_SEARCHES)}; got {shown(self.search)}")
+        require_known(self, "search", ("pool", "evolution"))
         if self.shrink and self.search != "pool":
             raise ValueError("an evolution searches a supernet that was not shrunk: leave out shrink")
         if self.shrinks and self.track:
@@ -140,7 +132,7 @@ def schedule(epochs: int, operators: int, warmup: int | None, interval: int | No
 
     Raises
     ------
-    InputError : warm-up and intervals do not make up the epochs.
+    InputError : Warm-up and intervals do not add up to the epochs.
     """
     gaps = operators - 1
     if warmup is None:
@@ -167,14 +159,14 @@ def schedule(epochs: int, operators: int, warmup: int | None, interval: int | No
 
 
 class PCNAS(SinglePathStrategy):
-    """Uniform paths, then completions of a pool of partial models that grow by an operator an interval.
+    """A method of uniform paths, then of completions of partial models, which grow by one operator at a time.
 
     Attributes
     ----------
-    order : positions of the row in the order of decision.
-    along : decisions along the training.
-    after : decisions after it; empty where the space was narrowed along it.
-    found : int8[p, d] and float64[p], what is recommended, best first; None before the training is over.
+    order : Positions of the row in the order of decision.
+    along : Decisions during the training.
+    after : Decisions after it; empty where the space was narrowed during it.
+    found : int8[p, d] and float64[p], the recommended rows, best first; None before the training is over.
     """
 
     name = "pcnas"
@@ -206,7 +198,7 @@ class PCNAS(SinglePathStrategy):
 
     @property
     def _operators(self) -> list[int]:
-        """Choices of each mixed operator, in the order of decision."""
+        """Number of choices of each mixed operator, in the order of decision."""
         return [self.space.arity[position] for position in self.order]
 
     @property
@@ -288,7 +280,7 @@ class PCNAS(SinglePathStrategy):
             evolution.observe(rows, evaluate(rows, batches * setting.images))
         return evolution.top, evolution.top_scores
 
-    # -- what was found -----------------------------------------------------------------------
+    # -- results ------------------------------------------------------------------------------
 
     def propose(self) -> Ask:
         if self.found is None:

@@ -1,1 +1,1 @@
-"""SI-VDNAS: semi-implicit variational dropout."""
+"""SI-VDNAS searches by semi-implicit variational dropout."""

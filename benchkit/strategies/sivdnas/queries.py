@@ -1,10 +1,9 @@
-"""SI-VDNAS on a table: the posterior over edges and operations, learned from queries.
+"""SI-VDNAS on a table learns the posterior over edges and operations from queries.
 
 Wang, Dai, Li, Zou and Xiong, "SI-VDNAS: Semi-Implicit Variational Dropout for Hierarchical One-shot Neural
-Architecture Search", IJCAI 2020. A table holds no weights that noise could be put on. What is left is the
-Bernoulli part of the posterior, over edges (sigma) and operations (delta), fitted to the accuracies by
-black-box variational inference with the paper's annealed KL in place of an entropy; then its samples are
-ranked.
+Architecture Search", IJCAI 2020. A table holds no weights for noise. The Bernoulli part of the posterior
+remains, over edges (sigma) and operations (delta). It is fitted to the accuracies by black-box variational
+inference with the paper's annealed KL in place of an entropy; then its samples are ranked.
 
 ==================================================================  ================================
 paper                                                               here
@@ -19,15 +18,15 @@ line 11: samples of psi                                             ``propose``,
 
 Deviations and choices
 ----------------------
-- The fit, the draws and the ranking, shared with NASAS: `benchkit.strategies.posterior_queries`. The two
-  differ by family and prior: NASAS has one softmax a choice and a uniform prior, so its ELBO has an entropy
-  that keeps q wide. Here posterior and prior share their Bernoulli variables (Eq. 8), which leaves no
-  entropy; what holds q back is a KL that grows with the certainty of what is kept, and fades.
+- `benchkit.strategies.posterior_queries` describes the fit, the draws and the ranking, shared with NASAS.
+  NASAS has one softmax for each choice and a uniform prior, so its ELBO has an entropy that keeps q wide.
+  Here posterior and prior share their Bernoulli variables (Eq. 8), which leaves no entropy; a KL holds q
+  back, which grows with the certainty of being kept, and fades.
 - A choice with the option ``none`` is an edge: dropped, with probability sigma / (1 + sigma), it is ``none``;
   kept, it holds exactly one operation. The operations' Bernoulli variables, given that one is kept, are one
   categorical variable, and its probabilities are 1 / (1 + delta). On NAS-Bench-101 the 21 edge bits are edges
   without operations of their own. A choice without ``none`` is an edge that is always kept, and an edge with
-  one operation has no choice of operations, and no delta.
+  one operation has no choice and no delta.
 - q starts uniform over the rows of the product: sigma and delta follow from that.
 - The KL is known in closed form for this q; only the accuracies need the score function.
 - Annealing is once a round of queries, from (1 - lambda)^2 = `initial_gap`.
@@ -50,6 +49,7 @@ import numpy.typing as npt
 from benchkit.spaces.base import Space
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.restricted import whole_space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.posterior_queries import PosteriorHyperparameters, PosteriorQueries
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.score_function import Adam, Matrix, padded, signal_gradient, softmax
@@ -63,13 +63,11 @@ _INSIDE = 1e-9  # a probability stays this far from 1 where its odds are taken
 
 @dataclass(frozen=True)
 class SIVDNASQueriesHyperparameters(PosteriorHyperparameters):
-    """Of the fit and of the ranking, and of the prior.
+    """Hyperparameters of the fit, the ranking and the prior; others are those of `PosteriorHyperparameters`.
 
     Attributes
     ----------
-    initial_gap, annealing : (1 - lambda)^2 in the first round, and its factor each round.
-
-    The others are those of `PosteriorHyperparameters`.
+    initial_gap, annealing : Number (1 - lambda)^2 of the first round, and its factor in each round.
     """
 
     fitting: int = 150
@@ -80,13 +78,11 @@ class SIVDNASQueriesHyperparameters(PosteriorHyperparameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("initial_gap", "annealing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        require(self, "be in [0, 1]", "initial_gap", "annealing")
 
 
 def dropping_choices(space: Space) -> npt.NDArray[np.int64]:
-    """Return int64[d]: the choice at each position that drops an edge; -1 where there is none."""
+    """Return int64[d], the choice at each position that drops an edge; -1 where there is none."""
     whole = whole_space(space)
     dropping = np.full(space.length, getattr(whole, "none", -1), dtype=np.int64)
     if isinstance(whole, NASBench101):
@@ -97,13 +93,13 @@ def dropping_choices(space: Space) -> npt.NDArray[np.int64]:
 def unit_probabilities(
     operations: Matrix, edges: Figures, dropping: npt.NDArray[np.int64]
 ) -> tuple[Matrix, Figures]:
-    """Return float64[d, k] and float64[d]: the chance of each operation on an edge that is kept, and of that.
+    """Return float64[d, k], chances of each operation on an edge that is kept, and float64[d], of keeping it.
 
     Parameters
     ----------
     operations : float64[d, k], logits; -inf where there is no operation.
     edges : float64[d], -log sigma; without meaning where an edge cannot be dropped.
-    dropping : from `dropping_choices`.
+    dropping : int64[d] of `dropping_choices`.
     """
     kept = 1 / (1 + np.exp(-edges))
     return softmax(operations), np.where(dropping >= 0, kept, 1.0)
@@ -122,12 +118,9 @@ def row_logits(operations: Matrix, edges: Figures, dropping: npt.NDArray[np.int6
 def expected_kl(
     operations: Matrix, edges: Figures, dropping: npt.NDArray[np.int64], gap: float
 ) -> tuple[float, Matrix, Figures]:
-    """Return the KL of what is kept, averaged over q, in nats; and its gradient by both parameters.
+    """Return the KL of the kept units, averaged over q, in nats, and its gradient by both parameters.
 
-    Parameters
-    ----------
-    operations, edges, dropping : as for `unit_probabilities`.
-    gap : (1 - lambda)^2.
+    `gap` is (1 - lambda)^2; the other arguments are those of `unit_probabilities`.
     """
     chance, kept = unit_probabilities(operations, edges, dropping)
     several = (chance > 0).sum(axis=1) > 1
@@ -147,7 +140,7 @@ def expected_kl(
 
 
 class SIVDNASQueries(PosteriorQueries):
-    """Bernoulli edges and categorical operations under the annealed prior."""
+    """A method of Bernoulli edges and categorical operations under the annealed prior."""
 
     name = "sivdnas"
     citation = (
@@ -164,8 +157,7 @@ class SIVDNASQueries(PosteriorQueries):
         self._operations[droppable, self._dropping[droppable]] = -np.inf
         # so that every choice of a position is as likely as the others
         self._edges = np.log(np.maximum((self._operations > -np.inf).sum(axis=1), 1.0))
-        shape = (space.length, max(space.arity) + 1)
-        self._adam = Adam(shape, self.hyperparameters.learning_rate)
+        self._adam = Adam((space.length, max(space.arity) + 1), self.hyperparameters.learning_rate)
         self._rounds = 0
 
     @property
@@ -191,8 +183,7 @@ class SIVDNASQueries(PosteriorQueries):
 
     def _by_parameters(self, by_logit: Matrix) -> tuple[Matrix, Figures]:
         """Return the gradient by the operations' logits and by -log sigma, from that by the logits of q."""
-        droppable = self._dropping >= 0
         held = np.where(self._operations > -np.inf, by_logit, 0.0)
         summed = held.sum(axis=1)
-        chance = softmax(self._operations)
-        return held - chance * summed[:, None], np.where(droppable, summed, 0.0)
+        of_operations = held - softmax(self._operations) * summed[:, None]
+        return of_operations, np.where(self._dropping >= 0, summed, 0.0)

@@ -1,11 +1,11 @@
-"""SI-VDNAS: operations and edges of a supernet under variational dropout, and the structure drawn from it.
+"""SI-VDNAS trains operations and edges of a supernet by variational dropout, and draws a structure from it.
 
 Wang, Dai, Li, Zou and Xiong, "SI-VDNAS: Semi-Implicit Variational Dropout for Hierarchical One-shot Neural
 Architecture Search", IJCAI 2020. Every operation of every edge has a weight w and a dropout rate delta, every
 edge a weight phi and a rate sigma. A step draws which of them stay, adds normal noise to those that do, and
-moves w, phi, delta and sigma against the validation loss and the KL from an annealed prior; then the shared
-weights against the training loss. What stays in a last draw is the structure: any number of operations on
-an edge, and of edges into a node.
+moves w, phi, delta and sigma against the validation loss and the KL from an annealed prior; then it moves the
+shared weights against the training loss. A last draw is the structure: any number of operations on an edge,
+and of edges into a node.
 
 ==================================================================  ========================================
 paper                                                               here
@@ -24,16 +24,16 @@ Table 3: V-VDNAS, H-VDNAS                                           ``variant="v
 Deviations and choices
 ----------------------
 - Algorithm 1 gives the Bernoulli draw no gradient: delta moves by the normal noise and the KL alone
-  (``estimator="none"``, the default), and what is dropped is not computed. ``straight-through`` and
+  (``estimator="none"``, the default), and dropped units are not computed. ``straight-through`` and
   ``concrete`` pass the gradient of a relaxed draw, with the value of the hard and of the relaxed one;
-  ``score-function`` adds (loss - baseline) d log P(psi), the baseline a running mean of the loss.
+  ``score-function`` adds (loss - baseline) d log P(psi), the baseline being a running mean of the loss.
 - Eq. 5 sums over N data; beside a mean loss the KL is divided by N, the number of validation images, from
   which these parameters learn.
-- Algorithm 1 prints the annealing inside its loop. Once a step, (1 - lambda)^2 would be 0 within an epoch
-  (0.95^390 is 2e-9) and the prior with it: here it is once an epoch. It starts at 1, lambda = 0, which is the
-  ARD prior itself, and waits for the frozen epochs, in which the KL moves nothing.
-- 15 frozen epochs of 50 or 150. A shorter training freezes at most three tenths of its epochs. Draws are
-  made in frozen epochs, too: the weights then learn under the noise that they will meet.
+- Algorithm 1 prints the annealing inside its loop. Once in each step, (1 - lambda)^2 would be 0 within an
+  epoch (0.95^390 is 2e-9) and the prior with it: here it is once in each epoch. It starts at 1, lambda = 0,
+  which is the ARD prior itself, and waits for the frozen epochs, in which the KL moves nothing.
+- The paper freezes 15 epochs of 50 or 150. A shorter training freezes at most three tenths of its epochs.
+  Frozen epochs draw, too: the weights then learn under the noise that they will meet.
 - One draw, of gates and of noise, serves both steps of an iteration and all images of both batches.
 - w and phi are the weights themselves (Eq. 12), no softmax: they start at 1 / operations and at 1, which
   makes the first supernet without noise that of DARTS. delta and sigma start at `initial_drop` = 1/2, where
@@ -43,7 +43,7 @@ Deviations and choices
   draw without one is drawn again, a hundred times at most: it would train nothing. Where a position cannot be
   left out (chains), there is no edge to drop, and operations that all drop are drawn again.
 - An architecture of ``darts-multi`` is the last draw itself. Where an edge holds one operation, it is the
-  most probable one, and a drawn edge that drops becomes ``none``; on ``darts`` the two strongest edges into a
+  most probable one, and an edge that drops becomes ``none``; on ``darts`` the two strongest edges into a
   node are kept, those that dropped last. The draw is made after every epoch and recorded, with the
   architecture of the most probable gates beside it.
 - H-VDNAS is "hierarchical structure over V-VDNAS", V-VDNAS "vanilla variational dropout": noise N(1, delta)
@@ -66,6 +66,7 @@ from benchkit.spaces.base import Architecture, Space
 from benchkit.spaces.darts_multi.encoding import DARTSMulti
 from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.derived import DerivingStrategy, relative_entropy
+from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.sivdnas.unit_posterior import Draw, UnitPosterior
 from benchkit.strategies.sivdnas.variational_dropout import annealed_gap
 from benchkit.strategies.weight_sharing import (
@@ -82,29 +83,28 @@ if TYPE_CHECKING:
 
 __all__ = ["SIVDNAS", "frozen_epochs"]
 
-_ESTIMATORS = ("none", "straight-through", "score-function", "concrete")
-_VARIANTS = ("si", "h", "v")
 Flags = npt.NDArray[np.bool_]
-_UNLIKELY = 1e-6  # what a dropped edge still weighs where a node must have two
+_FINAL = ("final_operations", "final_edges")
+_UNLIKELY = 1e-6  # weight of a dropped edge where a node must have two
 
 
 @dataclass(frozen=True)
 class SIVDNASHyperparameters:
-    """Of the posterior, its prior, and what moves it.
+    """Hyperparameters of the posterior, its prior, and their optimizers.
 
     Attributes
     ----------
     variant : ``si``, or of Table 3 ``h`` (hierarchy, nothing semi-implicit) and ``v`` (nor a hierarchy).
-    estimator : the gradient of the Bernoulli draw: ``none``, ``straight-through``, ``score-function`` or
+    estimator : Gradient of the Bernoulli draw: ``none``, ``straight-through``, ``score-function`` or
         ``concrete``.
-    additive : whether the noise is in additive form, see `variational_dropout`.
-    frozen : first epochs in which only the network's weights move.
-    initial_drop : probability of dropping of every unit at the start, delta / (1 + delta).
-    initial_gap, annealing : (1 - lambda)^2 at the start, and its factor each epoch.
-    learning_rate, dropout_rate : of Adam on w and phi, and on log delta and log sigma.
-    beta1, beta2, weight_decay : of Adam; the decay is that of w and phi.
-    temperature : of relaxed draws.
-    baseline_decay : of the score function's running mean.
+    additive : Whether the noise is in additive form, see `variational_dropout`.
+    frozen : Number of first epochs in which only the network's weights move.
+    initial_drop : Probability of dropping of every unit at the start, delta / (1 + delta).
+    initial_gap, annealing : Number (1 - lambda)^2 at the start, and its factor in each epoch.
+    learning_rate, dropout_rate : Learning rates of Adam on w and phi, and on log delta and log sigma.
+    beta1, beta2, weight_decay : Settings of Adam; the decay is that of w and phi.
+    temperature : Temperature of relaxed draws.
+    baseline_decay : Decay of the score function's running mean.
     """
 
     variant: str = "si"
@@ -123,24 +123,15 @@ class SIVDNASHyperparameters:
     baseline_decay: float = 0.95
 
     def __post_init__(self) -> None:
-        for name, known in (("variant", _VARIANTS), ("estimator", _ESTIMATORS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}; got {shown(getattr(self, name))}"
-                )
+        require_known(self, "variant", ("si", "h", "v"))
+        require_known(self, "estimator", ("none", "straight-through", "score-function", "concrete"))
         if self.variant != "si" and self.estimator != "none":
             raise ValueError(f"variant {shown(self.variant)} has no Bernoulli draw; leave estimator out")
         if self.frozen < 0 or self.weight_decay < 0 or not 0 < self.initial_drop < 1:
             raise ValueError("frozen and weight_decay must not be negative, initial_drop in (0, 1)")
-        for name in ("initial_gap", "annealing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("learning_rate", "dropout_rate", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("beta1", "beta2", "baseline_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        require(self, "be in [0, 1]", "initial_gap", "annealing")
+        require(self, "be positive", "learning_rate", "dropout_rate", "temperature")
+        require(self, "be in [0, 1)", "beta1", "beta2", "baseline_decay")
 
 
 def frozen_epochs(frozen: int, epochs: int) -> int:
@@ -149,13 +140,13 @@ def frozen_epochs(frozen: int, epochs: int) -> int:
 
 
 class SIVDNAS(DerivingStrategy):
-    """Semi-implicit variational dropout of operations and edges.
+    """A method of semi-implicit variational dropout of operations and edges.
 
     Attributes
     ----------
-    posterior : of the units, made by `bind`.
-    gap : (1 - lambda)^2 of this epoch.
-    likely : the architecture of the most probable gates after each epoch, int8[d] each.
+    posterior : Posterior of the units, made by `bind`.
+    gap : Number (1 - lambda)^2 of this epoch.
+    likely : Architectures of the most probable gates after each epoch, int8[d] each.
     """
 
     name = "sivdnas"
@@ -218,7 +209,7 @@ class SIVDNAS(DerivingStrategy):
             self.gap = annealed_gap(setting.initial_gap, setting.annealing, max(0, epoch - waited))
 
     def draw(self) -> Draw:
-        """Draw what stays, and the noise on it (Algorithm 1, line 3)."""
+        """Draw the units that stay, and the noise on them (Algorithm 1, line 3)."""
         self._drawn = self.posterior.draw()
         return self._drawn
 
@@ -254,10 +245,9 @@ class SIVDNAS(DerivingStrategy):
             parameter.grad = added if parameter.grad is None else parameter.grad + added
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
+        loss = super().weight_step(closure, train)
         self._drawn = None
-        return gradients.loss
+        return loss
 
     # -- derivation ---------------------------------------------------------------------------
 
@@ -302,7 +292,7 @@ class SIVDNAS(DerivingStrategy):
         return {**super().report(), "keep": kept, "keep_edge": float(edges.mean()), "gap": self.gap}
 
     def findings(self) -> dict[str, Any]:
-        """Return what is recorded after every epoch, and the posterior of every unit."""
+        """Return the record of every epoch, and the posterior of every unit."""
         operations, edges = self.posterior.keep()
         posterior = {
             "keep_operation": operations,
@@ -324,15 +314,12 @@ class SIVDNAS(DerivingStrategy):
         import torch
 
         state = {name: value.detach() for name, value in self.parameters.items()}
-        state |= optimizer_tensors(self._optimizer, self.parameters) | self.derived_tensors()
+        state |= optimizer_tensors(self._optimizer, self.parameters) | super().state_tensors()
         if self.likely:
             state["likely"] = torch.from_numpy(np.stack(self.likely))
         if self._final is not None:
-            operations, edges = self._final
-            state |= {
-                "final_operations": torch.from_numpy(operations),
-                "final_edges": torch.from_numpy(edges),
-            }
+            for name, flags in zip(_FINAL, self._final, strict=True):
+                state[name] = torch.from_numpy(flags)
         if self._baseline is not None:
             state["baseline"] = torch.tensor(self._baseline, dtype=torch.float64)
         return state
@@ -342,11 +329,9 @@ class SIVDNAS(DerivingStrategy):
             parameter.data.copy_(tensors[name])
         remembered = {name: value for name, value in tensors.items() if "/" in name}
         restore_optimizer(self._optimizer, self.parameters, remembered)
-        self.load_derived(tensors)
+        super().load_state_tensors(tensors)
         self.likely = list(tensors["likely"].cpu().numpy()) if "likely" in tensors else []
-        if "final_operations" in tensors:
-            self._final = (
-                tensors["final_operations"].cpu().numpy().astype(np.bool_),
-                tensors["final_edges"].cpu().numpy().astype(np.bool_),
-            )
+        if _FINAL[0] in tensors:
+            operations, edges = (tensors[name].cpu().numpy().astype(np.bool_) for name in _FINAL)
+            self._final = operations, edges
         self._baseline = float(tensors["baseline"]) if "baseline" in tensors else None

@@ -1,8 +1,7 @@
-"""The posterior of a supernet's units in SI-VDNAS: its parameters, its draws, and what it keeps.
+"""Holds the posterior of a supernet's units in SI-VDNAS: its parameters, its draws, and the units it keeps.
 
-Wang et al., "SI-VDNAS", IJCAI 2020, sections 3.1 to 3.3. What is drawn, with which gradient, and what is left
-open there: `benchkit.strategies.sivdnas.supernet`; the formulas:
-`benchkit.strategies.sivdnas.variational_dropout`.
+Wang et al., "SI-VDNAS", IJCAI 2020, sections 3.1 to 3.3. `benchkit.strategies.sivdnas.supernet` describes the
+draws, their gradients and the choices, `benchkit.strategies.sivdnas.variational_dropout` the formulas.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Space
 from benchkit.spaces.nasbench201.encoding import DenseCells
-from benchkit.strategies.relaxed_sampling import logistic_noise, relaxed_bernoulli
+from benchkit.strategies.relaxed_sampling import logistic_noise, relaxed_bernoulli, straight_through
 from benchkit.strategies.sivdnas.variational_dropout import (
     annealed_kl,
     keep_probability,
@@ -41,7 +40,7 @@ class Units(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """One draw: hard gates, and the noise that relaxed gates and normal weights are made of."""
+    """A draw: hard gates, and the noise from which relaxed gates and normal weights are made."""
 
     gates: Units
     logistic: Units
@@ -53,18 +52,19 @@ class UnitPosterior:
 
     Parameters
     ----------
-    space : not restricted; its ``none``, where it has one, is no operation and makes edges droppable.
+    space : Space without restriction; its ``none``, where it has one, is no operation and makes edges
+        droppable.
     present : bool[positions, operations] of the supernet.
-    setting : hyperparameters of `SIVDNAS`.
-    rng : draws everything.
-    device : of the parameters.
+    setting : Hyperparameters of `SIVDNAS`.
+    rng : Generator of every draw.
+    device : Device of the parameters.
 
     Attributes
     ----------
     operation_weights, log_delta : float[positions, operations], w and log delta.
     edge_weights, log_sigma : float[positions], phi and log sigma.
-    drops_edges : whether an edge may be left out.
-    none : the number of the operation that is none, or None.
+    drops_edges : Whether an edge may be left out.
+    none : Number of the operation that is none, or None.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class UnitPosterior:
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """What learns, by name: weights without a hierarchy have no edges, chains no edges to drop."""
+        """Learned tensors by name: weights without a hierarchy have no edges, chains no edges to drop."""
         found = {"operation_weights": self.operation_weights, "log_delta": self.log_delta}
         if self._hierarchical:
             found["edge_weights"] = self.edge_weights
@@ -143,7 +143,7 @@ class UnitPosterior:
         return Units(operations, edges)
 
     def _blocked(self, gates: Units) -> Tensor:
-        """Return bool[positions]: those to draw again."""
+        """Return bool[positions], those to draw again."""
         through = (gates.edges > 0) & (gates.operations > 0).any(dim=1)
         if self.none is None:
             return ~through
@@ -166,17 +166,17 @@ class UnitPosterior:
 
     @property
     def passes_gradient(self) -> bool:
-        """Whether gates are relaxed, so that what dropped has a gradient, too."""
+        """Whether gates are relaxed, so that dropped units have a gradient, too."""
         return self._setting.estimator in ("straight-through", "concrete")
 
     def gates(self, drawn: Draw) -> Units:
-        """Return the gates of a draw: hard, or with the gradient that the estimator gives them."""
+        """Return the gates of a draw, hard or with the gradient that the estimator gives them."""
         if not self.passes_gradient:
             return drawn.gates
 
         def relaxed(log_delta: Tensor, noise: Tensor, hard: Tensor) -> Tensor:
             soft = relaxed_bernoulli(-log_delta, self._setting.temperature, noise)
-            return soft if self._setting.estimator == "concrete" else hard + (soft - soft.detach())
+            return soft if self._setting.estimator == "concrete" else straight_through(hard, soft)
 
         operations = relaxed(self.log_delta, drawn.logistic.operations, drawn.gates.operations) * self._units
         if not self.drops_edges:
@@ -184,14 +184,14 @@ class UnitPosterior:
         return Units(operations, relaxed(self.log_sigma, drawn.logistic.edges, drawn.gates.edges))
 
     def mask(self, drawn: Draw) -> npt.NDArray[np.bool_] | None:
-        """Return bool[positions, operations]: what has to be computed; None is everything."""
+        """Return bool[positions, operations], those that must be computed; None is everything."""
         if not self.semi_implicit or self.passes_gradient:
             return None
         opened = drawn.gates.operations * drawn.gates.edges[:, None] > 0
         return np.asarray(opened.cpu().numpy())
 
     def mixture(self, drawn: Draw) -> Tensor:
-        """Return float[positions, operations]: what multiplies every operation (Eq. 13)."""
+        """Return float[positions, operations], the multiplier of every operation (Eq. 13)."""
         gates, additive = self.gates(drawn), self._setting.additive
         weights = noisy_weights(
             self.operation_weights, gates.operations, self.log_delta, drawn.normal.operations, additive
@@ -204,12 +204,7 @@ class UnitPosterior:
         return mixture_weights(weights, edges)
 
     def divergence(self, drawn: Draw, gap: float) -> Tensor:
-        """Return the KL of all units that are kept, in nats (Eq. 14, 17, 18).
-
-        Parameters
-        ----------
-        gap : (1 - lambda)^2.
-        """
+        """Return the KL of all units that are kept, in nats (Eq. 14, 17, 18); `gap` is (1 - lambda)^2."""
         gates = self.gates(drawn)
         total = (gates.operations * annealed_kl(self.log_delta.exp(), gap))[self._units].sum()
         if self.drops_edges:
@@ -223,8 +218,7 @@ class UnitPosterior:
             found["log_sigma"] = log_delta_score(drawn.gates.edges, self.log_sigma.detach())
         return found
 
-    # -- what it keeps ------------------------------------------------------------------------
-
+    # -- the units that are kept ---------------------------------------------------------------
     def keep(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return float64[positions, operations] and float64[positions]: chances of being kept.
 

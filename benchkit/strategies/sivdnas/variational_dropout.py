@@ -1,9 +1,9 @@
-"""Variational dropout of a supernet's units: noise, its posterior, and the annealed prior.
+"""Gives the formulas of variational dropout of a supernet's units: noise, posterior and annealed prior.
 
 Wang, Dai, Li, Zou and Xiong, "SI-VDNAS: Semi-Implicit Variational Dropout for Hierarchical One-shot Neural
 Architecture Search", IJCAI 2020. A unit is an operation of an edge, or an edge. Its weight is multiplied by
 noise that is 0 with probability delta / (1 + delta), and else normal around 1 with variance delta. The prior
-has the same chance of 0 and, elsewhere, a variance of its own for each unit (automatic relevance
+has the same chance of 0. Elsewhere it has a variance of its own for each unit (automatic relevance
 determination, ARD) and a mean that moves from 0 to the unit's weight as lambda is annealed from 0 to 1.
 
 ==================================================================  ==============================
@@ -71,13 +71,7 @@ def keep_probability(delta: Array) -> Array:
 
 
 def kept(log_delta: Tensor, noise: Tensor) -> Tensor:
-    """Return draws of psi, 0.0 or 1.0, without a gradient.
-
-    Parameters
-    ----------
-    log_delta : float[...].
-    noise : standard logistic, of the same shape.
-    """
+    """Return draws of psi, 0.0 or 1.0, without a gradient; `noise` is standard logistic of the same shape."""
     return (noise > log_delta.detach()).to(log_delta.dtype)
 
 
@@ -89,31 +83,22 @@ def noisy_weights(
     Parameters
     ----------
     weights, gates, log_delta : float[...]: w, psi and log delta.
-    noise : standard normal, of the same shape.
-    additive : whether the gradient of w is that of the mean alone; else that of w (1 + sqrt(delta) epsilon).
+    noise : Standard normal noise of the same shape.
+    additive : Whether the gradient of w is that of the mean alone; else that of w (1 + sqrt(delta) epsilon).
     """
     held = weights.detach() if additive else weights
     return gates * (weights + held * (log_delta / 2).exp() * noise)
 
 
 def mixture_weights(operations: Tensor, edges: Tensor) -> Tensor:
-    """Return float[e, o]: what multiplies each operation, its own weight times its edge's (Eq. 13).
-
-    Parameters
-    ----------
-    operations : float[e, o], mu.
-    edges : float[e], v.
-    """
+    """Return float[e, o], the weights mu of operations times those v, float[e], of their edges (Eq. 13)."""
     return edges[:, None] * operations
 
 
 def kl_for_precision(precision: Figures, weight: Figures, delta: Figures, gap: float) -> Figures:
     """Return KL(N(w, w^2 delta) || N(lambda w, 1 / eta)), in nats: Eq. 9 with the factor 1/2.
 
-    Parameters
-    ----------
-    precision : eta.
-    gap : (1 - lambda)^2.
+    `precision` is eta, and `gap` is (1 - lambda)^2.
     """
     scaled = precision * weight**2
     divergence: Figures = -np.log(scaled * delta) / 2 + scaled * (gap + delta) / 2 - 0.5
@@ -129,9 +114,7 @@ def best_precision(weight: Figures, delta: Figures, gap: float) -> Figures:
 def annealed_kl(delta: Array, gap: float) -> Array:
     """Return the KL of a unit that is kept, in nats: 1/2 log(1 + (1 - lambda)^2 / delta) (Eq. 11, 17, 18).
 
-    Parameters
-    ----------
-    gap : (1 - lambda)^2, in [0, 1]; 1 is the vanilla ARD prior.
+    `gap`, (1 - lambda)^2, is in [0, 1]; 1 is the vanilla ARD prior.
     """
     ratio = gap / delta
     logarithm: Array = np.log1p(ratio) if isinstance(ratio, np.ndarray) else ratio.log1p()
@@ -139,15 +122,10 @@ def annealed_kl(delta: Array, gap: float) -> Array:
 
 
 def annealed_gap(initial: float, rate: float, times: int) -> float:
-    """Return (1 - lambda)^2 after so many times times `rate`."""
+    """Return (1 - lambda)^2 after it was multiplied so many times by `rate`."""
     return initial * rate**times
 
 
 def log_delta_score(gates: Tensor, log_delta: Tensor) -> Tensor:
-    """Return d log P(psi) / d log delta: the chance of being kept less psi.
-
-    Parameters
-    ----------
-    gates : psi, 0 or 1.
-    """
+    """Return d log P(psi) / d log delta, the chance of being kept less the gates psi, 0 or 1."""
     return (-log_delta).sigmoid() - gates

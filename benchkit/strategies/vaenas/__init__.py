@@ -1,1 +1,1 @@
-"""VAENAS: a variational autoencoder that learns to sample architectures."""
+"""VAENAS learns to sample architectures by a variational autoencoder."""

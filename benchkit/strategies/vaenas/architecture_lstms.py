@@ -1,9 +1,9 @@
-"""The two LSTMs of VAENAS (section 3.2): an encoder of rows and a decoder that draws them.
+"""Defines the two LSTMs of VAENAS (section 3.2): an encoder of rows and a decoder that draws them.
 
-The encoder reads an embedding of each choice and maps its last state to (mu, log sigma). The decoder is
-given at each position a projection of z, a vector of the position, and the embedding of the choice before
-it, and has a read-out for each position. In training all positions pass through the LSTM at once; in
-drawing one follows the other, for a whole batch of rows.
+The encoder reads an embedding of each choice and maps its last state to (mu, log sigma). The decoder reads at
+each position a projection of z, a vector of the position, and the embedding of the previous choice, and has a
+read-out for each position. In training all positions pass through the LSTM at once; in drawing one follows
+the other, for a whole batch of rows.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["EncoderDecoder"]
 
 
 class EncoderDecoder(nn.Module):
-    """Both LSTMs; the weights are left as memory had them, for the owner to fill.
+    """Both LSTMs; the owner fills their weights, which are not initialised here.
 
     Parameters
     ----------
-    arity : number of choices at each of the d positions.
-    hidden, latent : sizes of both LSTMs and of z.
+    arity : Number of choices at each of the d positions.
+    hidden, latent : Sizes of both LSTMs and of z.
     """
 
     def __init__(self, arity: tuple[int, ...], hidden: int, latent: int) -> None:
@@ -59,7 +59,7 @@ class EncoderDecoder(nn.Module):
         return logits.masked_fill(self.beyond, -torch.inf)
 
     def draw(self, z: Tensor, noise: Tensor) -> Tensor:
-        """Return float64[n, d, largest arity]: logits plus noise; the largest is chosen, and seen next."""
+        """Return float64[n, d, largest arity], logits plus noise; the largest is chosen, and read next."""
         latent, state, before = self.latent(z), None, torch.zeros(())
         perturbed = torch.empty_like(noise)
         for i in range(len(self.positions)):

@@ -1,4 +1,4 @@
-"""The learned sampler of VAENAS: a variational auto-encoder over rows of choices.
+"""Defines the learned sampler of VAENAS, a variational auto-encoder over rows of choices.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), sections
 3.1 and 3.2, appendix A.5. An LSTM reads an architecture and gives a normal distribution of a latent vector
@@ -21,31 +21,28 @@ Deviations and choices
 ----------------------
 - The paper gives no sizes: hidden and latent sizes, learning rate and batch size are ours, chosen by
   validation accuracy.
-- At each position the decoder is given z, the position, and the choice before it, the true one in training,
+- At each position the decoder is given z, the position, and the previous choice: the true one in training,
   the drawn one in drawing. Such a decoder learns the rows well and soon ignores z (its KL is 0.00 nats
   after 500 steps on either embedded table), so in training an earlier choice is hidden with probability 1 -
-  `feedback`, as in Bowman et al., "Generating Sentences from a Continuous Space" (CoNLL 2016). Without
-  feedback, 500 steps on the best quarter of 6,000 cells of the NAS-Bench-101 sample give samples of 89.4 %
-  in the mean, with 0.6 of it 92.6 %, with all 93.2 %, where random cells have 91.1 % (one seed); the best
-  of 300 samples hardly depends on it.
-- Choices are drawn from p(alpha | z), not its most probable row, since section 3.2 samples the marginal
-  p(alpha).
+  `feedback`, as in Bowman et al., "Generating Sentences from a Continuous Space" (CoNLL 2016). After 500
+  steps on the best quarter of 6,000 cells of the NAS-Bench-101 sample, samples have 89.4 % in the mean
+  without feedback, 92.6 % with 0.6 of it and 93.2 % with all, where random cells have 91.1 % (one seed); the
+  best of 300 samples hardly depends on it.
+- Choices are drawn from p(alpha | z), since section 3.2 samples the marginal p(alpha).
 - A.5 (the whole of NAS-Bench-101): an edge's value is the sigmoid of the decoder's log odds of that edge
   plus a draw of the logistic distribution: uniform in [0, 1], A.5's random sampling, where the decoder
-  knows nothing, and above 1/2 exactly where the edge is drawn. The nine largest are the edges. What is not
-  connected is drawn again from a new z.
+  knows nothing, and above 1/2 exactly where the edge is drawn. The nine largest are the edges. A cell that is
+  not connected is drawn again from a new z.
 - On ``darts``, likewise, the two edges into a node are those with the largest draw, logits plus Gumbel noise,
   of an operation other than none, relative to the edge's other draws: a draw is always a member.
 - Inside a restriction of NAS-Bench-101 the edges are those drawn, however many: its rows are packed, many
-  have fewer than nine edges, and nine would add some that were never there. Membership decides: of draws
-  inside the 30,001 cells of nasbench101-sample 6 to 9 % are members. Small cells, which many rows encode,
-  are favoured by that; a sampler trained for few steps may have a mean below the random one's there, and a
-  better best of K.
-- A draw that is no member is drawn again with a new z, `_ROUNDS` rounds at most. What is missing then is
-  drawn from the space itself (`fallbacks` counts such rows): the sampler has left the space, and says so.
-- Training goes on from the weights and from Adam's state of the training before: Eq. 1 learns the
-  distribution at t from that at t - 1.
-- Adam's learning rate does not decay, since in a search there is always another training to come.
+  have fewer than nine edges, and nine would add edges that were never there. Of draws inside the 30,001 cells
+  of nasbench101-sample 6 to 9 % are members. This favours small cells, which many rows encode; a sampler
+  trained for few steps may have a mean below the random one's there, and a better best of K.
+- A draw that is no member is drawn again with a new z, `_ROUNDS` rounds at most. The space itself then draws
+  the missing rows, which `fallbacks` counts.
+- Training continues with the weights and Adam's state of the previous training: Eq. 1 learns the distribution
+  at t from that at t - 1. Adam's learning rate does not decay, since another training always follows.
 """
 
 from __future__ import annotations
@@ -58,17 +55,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchkit.base.devices import intra_op_threads
 from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.nasbench101.encoding import NASBench101, top_nine
 from benchkit.spaces.restricted import whole_space
-from benchkit.strategies.predictor_ensemble import one_torch_thread
 from benchkit.strategies.vaenas.architecture_lstms import EncoderDecoder
 
 __all__ = ["ArchitectureVAE", "edge_values", "kl_to_standard_normal", "log_likelihood"]
 
-_EDGES = 21  # of NAS-Bench-101: the first positions of a row, before the five operations
-_ROUNDS = 50  # of draws, before what is missing comes from the space
+_EDGES = 21  # the first positions of a row of NAS-Bench-101, before the five operations
+_ROUNDS = 50  # rounds of draws, before the space draws what is missing
 _PER_ROW = 8  # draws in a round for each row that is missing
 _LEAST, _MOST = 64, 4096  # draws in a round
 
@@ -80,12 +77,9 @@ def kl_to_standard_normal(mu: Tensor, log_sigma: Tensor) -> Tensor:
 
 
 def log_likelihood(logits: Tensor, rows: Tensor) -> Tensor:
-    """Return float[n]: log p(row | z) in nats (Eq. 2, right term).
+    """Return float[n]: log p(row | z) in nats (Eq. 2, right term), of int64[n, d] rows.
 
-    Parameters
-    ----------
-    logits : float[n, d, largest arity], -inf past a choice's arity.
-    rows : int64[n, d].
+    The logits, float[n, d, largest arity], are -inf past a choice's arity.
     """
     chosen = logits.log_softmax(dim=2).gather(2, rows[:, :, None]).squeeze(2)
     return chosen.sum(dim=1)
@@ -94,10 +88,8 @@ def log_likelihood(logits: Tensor, rows: Tensor) -> Tensor:
 def edge_values(perturbed: Tensor) -> Tensor:
     """Return float[n, 21] in [0, 1]: the values of NAS-Bench-101's edges (A.5).
 
-    Parameters
-    ----------
-    perturbed : float[n, 26, 3], logits of the choices plus draws of the Gumbel distribution. The
-        difference of two such draws is logistic, so equal logits give uniform values.
+    `perturbed`, float[n, 26, 3], holds logits of the choices plus draws of the Gumbel distribution. The
+    difference of two such draws is logistic, so equal logits give uniform values.
     """
     values: Tensor = perturbed[:, :_EDGES, :2].softmax(dim=2)[:, :, 1]
     return values
@@ -108,20 +100,20 @@ class ArchitectureVAE:
 
     Parameters
     ----------
-    space : any space with an integer encoding; membership is respected when drawing.
-    generator : a torch generator on the CPU; every draw (first weights, batches, z, choices) is made from it.
-    hidden, latent : sizes of both LSTMs and of z.
-    learning_rate : of Adam.
-    feedback : probability, in [0, 1], with which the decoder sees an earlier choice in training.
+    space : Space with an integer encoding; membership is respected when drawing.
+    generator : Torch generator on the CPU of every draw: first weights, batches, z and choices.
+    hidden, latent : Sizes of both LSTMs and of z.
+    learning_rate : Learning rate of Adam.
+    feedback : Probability, in [0, 1], with which the decoder sees an earlier choice in training.
 
     Attributes
     ----------
-    fallbacks : rows drawn from the space because the decoder found no member.
-    trained : whether `fit` was called with rows; before that a draw means nothing.
+    fallbacks : Number of rows drawn from the space because the decoder found no member.
+    trained : Whether `fit` was called with rows; before that a draw means nothing.
 
     Raises
     ------
-    InputError : a size or learning rate that is not positive, or a feedback outside [0, 1].
+    InputError : A size or learning rate is not positive, or feedback is outside [0, 1].
 
     Notes
     -----
@@ -166,12 +158,12 @@ class ArchitectureVAE:
         return self._network.encode(rows)
 
     def decode(self, z: Tensor, rows: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Return float[n, d, largest arity]: logits of each choice given z and the choices before it.
+        """Return float[n, d, largest arity], logits of each choice given z and the previous choices.
 
         Parameters
         ----------
         z : float[n, latent].
-        rows : int64[n, d], whose choices come before.
+        rows : int64[n, d] of the previous choices.
         seen : float[n, d - 1], 1 where the decoder sees a choice, 0 where it is hidden; None is all.
 
         Logits past a position's arity are -inf.
@@ -196,23 +188,23 @@ class ArchitectureVAE:
         Parameters
         ----------
         rows : int8[n, d], n >= 1, members of the space.
-        iterations : n_iters of Algorithm 1, steps of Adam.
-        batch_size : rows a step; all where there are fewer.
+        iterations : Number of steps, n_iters of Algorithm 1.
+        batch_size : Number of rows in a step; all where there are fewer.
 
         Returns
         -------
-        Mean loss of the last tenth of the steps, nats a row; NaN for no steps.
+        Mean loss of the last tenth of the steps, in nats for each row; NaN for no steps.
 
         Raises
         ------
-        ArchitectureError : no rows, or a row that is not a member.
+        ArchitectureError : There are no rows, or a row is not a member.
         """
         rows = self.space.validate(rows)
         if not len(rows):
             raise ArchitectureError(f"a sampler of {self.space.name} is trained on at least one row")
         data = torch.from_numpy(rows.astype(np.int64))
         losses = []
-        with one_torch_thread():
+        with intra_op_threads(1):
             for _ in range(iterations):
                 drawn = torch.randperm(len(data), generator=self._generator)[:batch_size]
                 loss = self.negative_elbo(data[drawn]).mean()
@@ -224,9 +216,9 @@ class ArchitectureVAE:
         return float(np.mean(losses[-max(1, iterations // 10) :])) if losses else math.nan
 
     def sample(self, n: int) -> Batch:
-        """Return int8[n, d]: members drawn from p(alpha | z), z ~ N(0, I); what is none is drawn again."""
+        """Return int8[n, d], members drawn from p(alpha | z), z ~ N(0, I); other draws are made again."""
         found = np.empty((0, self.space.length), dtype=np.int8)
-        with one_torch_thread(), torch.no_grad():
+        with intra_op_threads(1), torch.no_grad():
             for _ in range(_ROUNDS):
                 missing = n - len(found)
                 if missing == 0:
@@ -241,7 +233,7 @@ class ArchitectureVAE:
         return found
 
     def draw(self, n: int) -> Batch:
-        """Return int8[n, d]: draws from p(alpha | z), z ~ N(0, I), which need not be members."""
+        """Return int8[n, d], draws from p(alpha | z), z ~ N(0, I), which need not be members."""
         with torch.no_grad():
             z = torch.randn(n, self._sizes[1], generator=self._generator)
             shape = (n, self.space.length, max(self.space.arity))
@@ -256,7 +248,7 @@ class ArchitectureVAE:
     # -- resuming -----------------------------------------------------------------------------
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return all that decides what comes next: weights, Adam's moments, the generator; copies."""
+        """Return copies of the weights, Adam's moments and the generator, which decide all that follows."""
         state = {f"network.{name}": value.clone() for name, value in self._network.state_dict().items()}
         for index, moments in self._optimizer.state_dict()["state"].items():
             state |= {f"adam.{index}.{name}": value.clone() for name, value in moments.items()}
@@ -269,7 +261,7 @@ class ArchitectureVAE:
 
         Raises
         ------
-        InputError : the state is of another model.
+        InputError : The state is of another model.
         """
         mine = {f"network.{name}": tuple(value.shape) for name, value in self._network.state_dict().items()}
         given = {name: tuple(value.shape) for name, value in state.items() if name.startswith("network.")}

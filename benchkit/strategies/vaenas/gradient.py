@@ -1,10 +1,11 @@
-"""VAENAS-G: ProxylessNAS whose paths come from a learned sampler.
+"""VAENAS-G is ProxylessNAS whose paths come from a learned sampler.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), section 4.3,
 on Cai, Zhu and Han, "ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware", ICLR 2019
-(arXiv:1812.00332). There, binary gates open one path a position, drawn from the softmax of the architecture
-weights, so that what was drawn often is trained more and drawn again. Here a variational auto-encoder, which
-learns from the best of random architectures, draws the paths; the architecture weights decide at the end.
+(arXiv:1812.00332). There, binary gates open one path for each position, drawn from the softmax of the
+architecture weights, so that paths drawn often are trained more and drawn again. Here a variational
+auto-encoder, which learns from the best of random architectures, draws the paths; the architecture weights
+decide at the end.
 
 =====================================================  ====================================================
 Algorithm 3                                            here
@@ -23,29 +24,28 @@ ProxylessNAS, section 3.2: the unsampled keep theirs   `rescaled`
 Deviations and choices
 ----------------------
 - Architecture weights learn from validation images with the shared weights frozen, and shared weights from
-  training images, as in ProxylessNAS; on a batch the architecture weights come first. Algorithm 3 does not
-  say.
+  training images, as in ProxylessNAS; on a batch the architecture weights come first. Algorithm 3 leaves
+  this open.
 - Algorithm 3 uses one alpha for both updates of an iteration, and so does this. Without VAENAS
   (``sampler="multinomial"``, A.2's baseline) each update draws its own, as in ProxylessNAS.
-- Two paths a position: a gradient of one open gate alone, through a softmax of one, is zero. ProxylessNAS
-  draws two without replacement from the multinomial and opens one of them by the softmax of the two. With
-  VAENAS alpha's path is open, and the other is drawn by the multinomial from those that are left: what
-  p_theta always draws is still compared with something.
-- What was not drawn at a position keeps its weight and its share of the softmax exactly: the two that moved
-  are shifted together, and momentum moves nothing (beta_1 = 0, as published).
+- Each position has two paths, since the gradient of one open gate alone, through a softmax of one, is zero.
+  ProxylessNAS draws two without replacement from the multinomial and opens one of them by the softmax of the
+  two. With VAENAS alpha's path is open, and the multinomial draws the other from the rest, so that a path
+  which p_theta always draws is still compared with another.
+- Paths that were not drawn at a position keep their weights and shares of the softmax exactly: the two that
+  moved are shifted together, and momentum moves nothing (beta_1 = 0, as published).
 - Adam's numbers and the start are those of the published code for ImageNet; its 40 epochs of warm-up, its
   update on every fifth batch only and its latency term are not taken over.
 - Where the open gate is ``none``, the published code leaves that position's weights alone; here the loss has
   a gradient by the other path, and it is taken.
-- The ranking samples U, as Algorithm 3 says, not the mixture of Algorithm 2. How the VAE is trained, and what
-  stands in for it before: `benchkit.strategies.vaenas.supernet`. There is no epsilon: Eq. 6 has none.
-- Architecture weights, their optimizer and the derivation: `benchkit.strategies.architecture_parameters`. A
-  supernet of paths alone (``nasbench101``) has no gates and is refused.
+- The ranking samples U, as Algorithm 3 says, not the mixture of Algorithm 2, and Eq. 6 has no epsilon.
+  `benchkit.strategies.vaenas.supernet` describes the training of the VAE,
+  `benchkit.strategies.architecture_parameters` the architecture weights, their optimizer and the derivation.
+- A supernet of paths alone (``nasbench101``) has no gates and is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,9 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.architecture_parameters import AlphaHyperparameters, DifferentiableStrategy
-from benchkit.strategies.vaenas.supernet import SamplerHyperparameters, SupernetSampler, check_sampler
+from benchkit.strategies.hyperparameters import require_known
+from benchkit.strategies.relaxed_sampling import straight_through
+from benchkit.strategies.vaenas.supernet import LearnedPathStrategy, SamplerHyperparameters, SupernetSampler
 from benchkit.strategies.weight_sharing import Closure, Evaluate, ImageBatch, Weights
 
 if TYPE_CHECKING:
@@ -62,12 +64,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VAENASGradient", "draw_others", "draw_rows", "gates", "rescaled"]
 
-_SAMPLERS = ("vae", "multinomial")
-
 
 @dataclass(frozen=True)
 class VAENASGradientHyperparameters(SamplerHyperparameters, AlphaHyperparameters):
-    """Of the sampler, and of Adam on the architecture weights (ProxylessNAS, published code).
+    """Hyperparameters of the sampler, and of Adam on the architecture weights (ProxylessNAS, published code).
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class VAENASGradientHyperparameters(SamplerHyperparameters, AlphaHyperparameters
     def __post_init__(self) -> None:
         AlphaHyperparameters.__post_init__(self)
         SamplerHyperparameters.__post_init__(self)
-        check_sampler(self.sampler, _SAMPLERS)
+        require_known(self, "sampler", ("vae", "multinomial"))
 
 
 def gates(logits: Tensor, opened: Architecture, pair: npt.NDArray[np.bool_]) -> Tensor:
@@ -102,19 +102,14 @@ def gates(logits: Tensor, opened: Architecture, pair: npt.NDArray[np.bool_]) -> 
     chosen = torch.from_numpy(pair).to(logits.device)
     soft = logits.masked_fill(~chosen, float("-inf")).softmax(dim=1)
     index = torch.from_numpy(np.asarray(opened, dtype=np.int64)[:, None]).to(logits.device)
-    hard = torch.zeros_like(soft).scatter_(1, index, 1.0)
-    return hard + (soft - soft.detach())
+    return straight_through(torch.zeros_like(soft).scatter_(1, index, 1.0), soft)
 
 
 def rescaled(before: Tensor, after: Tensor, pair: Tensor) -> Tensor:
     """Return the weights after a step: the pairs moved, all others and their softmax as before.
 
-    The two of a pair are shifted together until the sum of their exponentials is what it was.
-
-    Parameters
-    ----------
-    before, after : float[positions, operations].
-    pair : bool of that shape.
+    The two of a pair are shifted together until the sum of their exponentials is what it was. All arguments
+    are [positions, operations].
     """
     old, new = (
         values.masked_fill(~pair, float("-inf")).logsumexp(dim=1, keepdim=True) for values in (before, after)
@@ -124,7 +119,7 @@ def rescaled(before: Tensor, after: Tensor, pair: Tensor) -> Tensor:
 
 
 def draw_rows(rng: np.random.Generator, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return int64[positions]: an operation of each, by float64[positions, operations] of row sum 1."""
+    """Return int64[positions], an operation of each, by float64[positions, operations] of row sum 1."""
     cumulative = np.cumsum(probabilities, axis=1)
     uniform = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
     return np.asarray((cumulative <= uniform).sum(axis=1))
@@ -133,7 +128,7 @@ def draw_rows(rng: np.random.Generator, probabilities: npt.NDArray[np.float64]) 
 def draw_others(
     rng: np.random.Generator, probabilities: npt.NDArray[np.float64], first: npt.NDArray[np.integer[Any]]
 ) -> npt.NDArray[np.int64]:
-    """Return int64[positions]: a second operation of each, not `first`; `first` where there is no other."""
+    """Return int64[positions], a second operation of each, not `first`; `first` where there is no other."""
     rows = np.arange(len(first))
     left = probabilities.copy()
     left[rows, first] = 0.0
@@ -142,13 +137,12 @@ def draw_others(
     return draw_rows(rng, left)
 
 
-class VAENASGradient(DifferentiableStrategy):
-    """Binary gates on paths of a learned sampler; the strongest of each position at the end.
+class VAENASGradient(LearnedPathStrategy, DifferentiableStrategy):
+    """A method of binary gates on paths of a learned sampler, which keeps the strongest of each position.
 
     Attributes
     ----------
     path : int8[d], the open gates.
-    learned : the sampler; None before `bind`, and where paths are multinomial.
     """
 
     name = "vaenas-g"
@@ -162,7 +156,6 @@ class VAENASGradient(DifferentiableStrategy):
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)
         self.path: Architecture | None = None
-        self.learned: SupernetSampler | None = None
         self._pair: npt.NDArray[np.bool_] | None = None  # where the architecture weights learn
 
     def bind(self, supernet: Any, weights: Weights) -> None:
@@ -174,7 +167,7 @@ class VAENASGradient(DifferentiableStrategy):
         return self.space.sample(self.rng, n)
 
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """Return float64[positions, operations]: the multinomial, softmax of the architecture weights."""
+        """Return float64[positions, operations], the multinomial softmax of the architecture weights."""
         shares: npt.NDArray[np.float64] = self.logits.detach().double().softmax(dim=1).cpu().numpy()
         return shares
 
@@ -212,10 +205,6 @@ class VAENASGradient(DifferentiableStrategy):
 
     # -- training -----------------------------------------------------------------------------
 
-    def begin_epoch(self, epoch: int, epochs: int) -> None:
-        if self.learned is not None:
-            self.learned.begin_epoch(epoch, epochs)
-
     def architecture_step(self, closure: Closure, train: ImageBatch, valid: ImageBatch) -> None:
         import torch
 
@@ -231,34 +220,9 @@ class VAENASGradient(DifferentiableStrategy):
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         if self.learned is None or self.path is None:
             self.draw()
-        gradients = closure(train)
-        self.weights.step(gradients.weights)
-        return gradients.loss
+        return super().weight_step(closure, train)
 
     def end_epoch(self, epoch: int, evaluate: Evaluate) -> None:
         super().end_epoch(epoch, evaluate)
         if self.learned is not None and self.learned.due(epoch):
             self.learned.learn(self._uniform(self.hyperparameters.ranked), evaluate)
-
-    def report(self) -> Mapping[str, float]:
-        return {**super().report(), **({} if self.learned is None else self.learned.report())}
-
-    # -- search -------------------------------------------------------------------------------
-
-    def findings(self) -> dict[str, Any]:
-        learned = {} if self.learned is None else self.learned.findings()
-        return {**super().findings(), **learned}
-
-    def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
-        return None if self.learned is None else self.learned.matching(n, wanted)
-
-    # -- interruption -------------------------------------------------------------------------
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        learned = {} if self.learned is None else self.learned.state_tensors()
-        return {**super().state_tensors(), **learned}
-
-    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        super().load_state_tensors(tensors)
-        if self.learned is not None:
-            self.learned.load_state_tensors(tensors)

@@ -1,10 +1,10 @@
-"""VAENAS-OS: single-path training whose paths come more and more from a learned sampler.
+"""VAENAS-OS trains single paths, which come more and more from a learned sampler.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), sections 3
 and 4.2. A supernet trained on uniform paths spends most of its steps on architectures that nobody would
 choose. Here a variational auto-encoder learns from the best of the architectures that were scored in between,
-and the share of the paths that it draws rises while the supernet trains. What it draws at the end are the
-first parents of an evolutionary search over inherited weights.
+and the share of the paths that it draws rises while the supernet trains. At the end it draws the first
+parents of an evolutionary search over inherited weights.
 
 =========================================================  =================================================
 Algorithm 2                                                here
@@ -21,12 +21,12 @@ Table 1, dagger: hard constraint                           `benchkit.strategies.
 
 Deviations and choices
 ----------------------
-- n_vae and epsilon_inc count epochs, as section 4.2 has n_vae; p_theta changes between epochs only. The paper
-  gives no epsilon_inc: by default epsilon is e / E in epoch e of 0..E - 1, so that training begins uniform
-  and ends with the sampler, at any length. Clamped at 1: Algorithm 2 never stops raising it.
-- How the VAE is trained, and what stands in for it before: `benchkit.strategies.vaenas.supernet`.
-- N_seeds is not given; by default all of the first population. Seeds that repeat are drawn again, ten times
-  at most, then random rows fill up: no architecture is scored twice (`benchkit.strategies.evolution`).
+- epsilon_inc counts epochs, as section 4.2 counts n_vae; p_theta changes between epochs only. The paper gives
+  no epsilon_inc: by default epsilon is e / E in epoch e of 0..E - 1, so that training begins uniform and ends
+  with the sampler, at any length.
+- `benchkit.strategies.vaenas.supernet` describes the training of the VAE and its stand-in before.
+- The paper gives no N_seeds; by default it is the first population. Seeds that repeat are drawn again, ten
+  times at most, then random rows fill up: no architecture is scored twice (`benchkit.strategies.evolution`).
 - U is the space's own law of `sample`; on NAS-Bench-101, A.5's (the top nine of 21 uniform numbers, until
   connected), and mutation and crossover are A.5's there.
 - ``sampler="uniform"`` is A.2's search without VAENAS: SPOS, draw for draw, on every space. On NAS-Bench-101
@@ -48,10 +48,11 @@ import numpy.typing as npt
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.strategies.evolution import Evolution, EvolutionHyperparameters
+from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.single_path import EvolvedPathStrategy
 from benchkit.strategies.size_limits import SizeLimits
 from benchkit.strategies.vaenas.sampling import exploitation, mixture
-from benchkit.strategies.vaenas.supernet import SamplerHyperparameters, SupernetSampler, check_sampler
+from benchkit.strategies.vaenas.supernet import LearnedPathStrategy, SamplerHyperparameters, SupernetSampler
 from benchkit.strategies.weight_sharing import Closure, Evaluate, ImageBatch, Weights
 
 if TYPE_CHECKING:
@@ -59,19 +60,17 @@ if TYPE_CHECKING:
 
 __all__ = ["VAENAS"]
 
-_SAMPLERS = ("vae", "uniform")
-
 
 @dataclass(frozen=True)
 class VAENASHyperparameters(SamplerHyperparameters, EvolutionHyperparameters):
-    """Of the sampler, the mixture and the search; those of the evolution are SPOS's.
+    """Hyperparameters of the sampler, the mixture and the search; those of the evolution are SPOS's.
 
     Attributes
     ----------
     sampler : ``vae``, or ``uniform`` for the same without VAENAS (A.2).
-    epsilon_step : epsilon_inc, by which each epoch raises the learned share; None is one over the epochs.
-    seeds : N_seeds, architectures of the first population that p_theta draws; 0 for none.
-    max_parameters, max_flops : hard limits in millions, of the supernet's own network; None for none.
+    epsilon_step : Increase epsilon_inc of the learned share in each epoch; None is one over the epochs.
+    seeds : Number N_seeds of architectures of the first population that p_theta draws; 0 for none.
+    max_parameters, max_flops : Hard limits in millions, of the supernet's own network; None for none.
     """
 
     sampler: str = "vae"  # A.2
@@ -83,11 +82,8 @@ class VAENASHyperparameters(SamplerHyperparameters, EvolutionHyperparameters):
     def __post_init__(self) -> None:
         EvolutionHyperparameters.__post_init__(self)
         SamplerHyperparameters.__post_init__(self)
-        check_sampler(self.sampler, _SAMPLERS)
-        if self.epsilon_step is not None and not self.epsilon_step >= 0:
-            raise ValueError(f"epsilon_step must not be negative, got {self.epsilon_step}")
-        if self.seeds < 0:
-            raise ValueError(f"seeds must not be negative, got {self.seeds}")
+        require_known(self, "sampler", ("vae", "uniform"))
+        require(self, "not be negative", "epsilon_step", "seeds")
         for name in ("max_parameters", "max_flops"):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
@@ -99,24 +95,23 @@ class VAENASHyperparameters(SamplerHyperparameters, EvolutionHyperparameters):
         return self.max_parameters is not None or self.max_flops is not None
 
 
-class VAENAS(EvolvedPathStrategy):
-    """Paths of a mixture with a learned sampler; evolution from what it draws.
+class VAENAS(LearnedPathStrategy, EvolvedPathStrategy):
+    """A method of paths from a mixture with a learned sampler, and of evolution from its draws.
 
     Attributes
     ----------
-    epsilon : the learned share of this epoch.
-    learned : the sampler; None before `bind`, and where paths are uniform.
+    epsilon : Learned share of this epoch.
     """
 
     name = "vaenas"
     citation = "VAENAS: Sampling Matters in Neural Architecture Search (anonymous, under double-blind review)"
     Hyperparameters = VAENASHyperparameters
+    takes_constraint = False  # it has limits of its own
 
     def __init__(self, space: Space, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(space, rng, **hyperparameters)
         setting = self.hyperparameters
         self.epsilon = 0.0
-        self.learned: SupernetSampler | None = None
         self._limits: SizeLimits | None = None
         self.evolution = Evolution(
             space,
@@ -143,7 +138,7 @@ class VAENAS(EvolvedPathStrategy):
             constraint = self.feasible if setting.limited else None
             self.learned = SupernetSampler(self.space, self.rng, setting, self.uniform, constraint)
 
-    # -- what is drawn ------------------------------------------------------------------------
+    # -- draws --------------------------------------------------------------------------------
 
     def _law(self, rng: np.random.Generator) -> Callable[[int], Batch]:
         """Return U without constraint, from n to int8[n, d]."""
@@ -167,7 +162,7 @@ class VAENAS(EvolvedPathStrategy):
         return self.uniform(n) if self.learned is None else self.learned.sample(n)
 
     def mixed(self, n: int, learned: Callable[[int], Batch]) -> Batch:
-        """Return int8[n, d]: draws of Gamma (Eq. 5), `learned` giving those of p_theta."""
+        """Return int8[n, d], draws of Gamma (Eq. 5); `learned` gives those of p_theta."""
         return mixture(self.rng, n, self.epsilon, self.uniform, learned)
 
     def draw(self) -> Architecture:
@@ -182,8 +177,7 @@ class VAENAS(EvolvedPathStrategy):
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         step = self.hyperparameters.epsilon_step
         self.epsilon = exploitation(epoch, 1 / epochs if step is None else step)
-        if self.learned is not None:
-            self.learned.begin_epoch(epoch, epochs)
+        super().begin_epoch(epoch, epochs)
 
     def weight_step(self, closure: Closure, train: ImageBatch) -> Tensor:
         if self._limits is not None and self._limits.needs_images:
@@ -196,28 +190,19 @@ class VAENAS(EvolvedPathStrategy):
             self.learned.learn(ranked, evaluate)
 
     def report(self) -> Mapping[str, float]:
-        return {} if self.learned is None else {"epsilon": self.epsilon, **self.learned.report()}
-
-    # -- search -------------------------------------------------------------------------------
-
-    def findings(self) -> dict[str, Any]:
-        return {} if self.learned is None else self.learned.findings()
-
-    def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
-        return None if self.learned is None else self.learned.matching(n, wanted)
+        return {} if self.learned is None else {"epsilon": self.epsilon, **super().report()}
 
     # -- interruption -------------------------------------------------------------------------
 
     def state_tensors(self) -> dict[str, Tensor]:
         import torch
 
-        state = {} if self.learned is None else self.learned.state_tensors()
+        state = super().state_tensors()
         if self._limits is not None and self._limits.image_size is not None:
             state["image_size"] = torch.tensor(self._limits.image_size)
         return state
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        if self.learned is not None:
-            self.learned.load_state_tensors(tensors)
+        super().load_state_tensors(tensors)
         if self._limits is not None and "image_size" in tensors:
             self._limits.image_size = int(tensors["image_size"])

@@ -1,4 +1,4 @@
-"""VAENAS on a table: the learned sampler, trained on queried accuracies instead of a supernet's.
+"""VAENAS on a table trains the learned sampler on queried accuracies instead of a supernet's.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), sections
 3.1 and 5.3. A variational auto-encoder learns what good architectures have in common; new ones are drawn
@@ -23,8 +23,8 @@ Deviations and choices
 - The VAE is trained on the top K % of everything queried so far, not of N_s fresh samples of the mixture
   (Algorithm 2) or of U (Algorithm 3): a table's query is dear and its answer does not age, where a
   supernet's weights move on. The weights are kept from training to training, which is Eq. 1.
-- Until `initial` queries were made, all are uniform: the paper's epsilon rises from the first iteration,
-  over a VAE that has learned nothing. Epsilon counts those queries too, as Algorithm 2 does.
+- The first `initial` queries are uniform: the paper's epsilon rises from the first iteration, over a VAE that
+  has learned nothing. Epsilon counts those queries too, as Algorithm 2 does.
 - A row that was asked before is drawn again, ten times at most (`novel`): to ask it twice teaches nothing
   here. Section 5.3's K samples are plain draws instead (preset ``table4``).
 - U is the space's own law of `sample`; in the whole of NAS-Bench-101, A.5's (nine edges).
@@ -35,9 +35,8 @@ Deviations and choices
   the samples alone, and is read from the trace.
 - A.1 gives no n_vae, no epsilon step and no size. The defaults but `keep`, which is the paper's, and the
   preset ``tuned`` were set by the best validation accuracy after 150 queries of NAS-Bench-201's three data
-  sets, with seeds 1000 to 1011, which no study of ours uses. What mattered was K: 50 % keeps too much of a
-  few dozen queries, half of them uniform. More steps a training than these make the sampler repeat what it
-  was shown.
+  sets, with seeds 1000 to 1011, which no study of ours uses. K mattered most: 50 % keeps too much of a few
+  dozen queries, half of them uniform. More steps in each training make the sampler repeat what it learned.
 """
 
 from __future__ import annotations
@@ -46,10 +45,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.nasbench101.encoding import NASBench101
+from benchkit.strategies.hyperparameters import require
+from benchkit.strategies.novelty import redrawn
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.regularized_evolution import RegularizedEvolution
 from benchkit.strategies.vaenas.sampling import exploitation, mixture, top_share
@@ -59,28 +59,29 @@ if TYPE_CHECKING:
 
 __all__ = ["VAENASQueries"]
 
-_TRIES = 10  # draws for a row that is new, before a known one is asked again
 _BATCH = 50  # rows asked at once where no training waits for them
-_TOURNAMENT = 10  # of the evolution, as in the NAS-Bench-101 notebook
+_TOURNAMENT = 10  # members of a tournament, as in the NAS-Bench-101 notebook
 
 
 @dataclass(frozen=True)
 class VAENASQueriesHyperparameters:
-    """Of the search and of its sampler; the paper gives `keep`, and for Table 4 `initial` and `noise`.
+    """Hyperparameters of the search and of its sampler.
+
+    The paper gives `keep`, and for Table 4 `initial` and `noise`.
 
     Attributes
     ----------
-    initial : N, uniform queries before the first training.
-    interval : n_vae, queries between two trainings; None trains once.
-    keep : K of Algorithm 1, percent of the queries that the VAE is trained on.
-    epsilon_step : by which each query raises the learned share of the mixture.
-    noise : standard deviation, percentage points, of what is added to an accuracy before it is ranked.
-    novel : whether rows that were asked before are drawn again.
-    samples : draws after the first training, in all; None for as many as the budget pays.
-    population, children : of the evolution that follows the samples: how many of them are its first members,
-        and how many children it makes; 0 for no evolution.
-    iterations, batch_size : steps of Adam a training, rows a step.
-    hidden, latent, learning_rate, feedback : see `ArchitectureVAE`.
+    initial : Number N of uniform queries before the first training.
+    interval : Number n_vae of queries between two trainings; None trains once.
+    keep : Percentage K of the queries on which the VAE is trained (Algorithm 1).
+    epsilon_step : Number by which each query raises the learned share of the mixture.
+    noise : Standard deviation, in percentage points, of noise added to an accuracy before it is ranked.
+    novel : Whether rows that were asked before are drawn again.
+    samples : Number of draws after the first training, in all; None for as many as the budget pays.
+    population, children : Number of the samples that are the first members of an evolution, and of the
+        children that it makes; 0 for no evolution.
+    iterations, batch_size : Numbers of Adam's steps in a training, and of rows in a step.
+    hidden, latent, learning_rate, feedback : Settings of `ArchitectureVAE`.
     """
 
     initial: int = 30
@@ -100,22 +101,16 @@ class VAENASQueriesHyperparameters:
     feedback: float = 0.6
 
     def __post_init__(self) -> None:
-        for name in ("initial", "interval", "samples", "iterations", "batch_size", "hidden", "latent"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("epsilon_step", "noise", "population", "children"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        require(self, "be at least 1", "initial", "interval", "samples", "iterations", "batch_size", "hidden")
+        require(self, "be at least 1", "latent")
+        require(self, "not be negative", "epsilon_step", "noise", "population", "children")
         if not 0 < self.keep <= 100:
             raise ValueError(f"keep must be a percentage in (0, 100], got {self.keep}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 <= self.feedback <= 1:
-            raise ValueError(f"feedback must be in [0, 1], got {self.feedback}")
+        require(self, "be positive", "learning_rate")
+        require(self, "be in [0, 1]", "feedback")
         if (self.population > 0) != (self.children > 0):
-            raise ValueError(f"an evolution has both population and children, got {self.population} and "
-                             f"{self.children}")  # fmt: skip
+            both = f"{self.population} and {self.children}"
+            raise ValueError(f"an evolution has both population and children, got {both}")
         if self.population > (self.samples or 0):
             raise ValueError(
                 f"population {self.population} is taken from the samples: samples must be as many"
@@ -210,22 +205,11 @@ class VAENASQueries(SearchStrategy):
     def _new(self, n: int, epsilon: float) -> Batch:
         """Return int8[n, d] from the mixture, with known rows drawn again where that is wanted."""
         learned = self._uniform if self._vae is None else self._vae.sample
-        rows = mixture(self.rng, n, epsilon, self._uniform, learned)
-        if self.hyperparameters.novel:
-            for _ in range(_TRIES):
-                known = self._known(rows)
-                if not known.any():
-                    break
-                rows[known] = mixture(self.rng, int(known.sum()), epsilon, self._uniform, learned)
-            self._seen.update(self.space.key(rows).tolist())
-        return rows
 
-    def _known(self, rows: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows were asked before, or stand earlier in the batch."""
-        keys = self.space.key(rows)
-        first = np.zeros(len(rows), dtype=np.bool_)
-        first[np.unique(keys, return_index=True)[1]] = True
-        return np.array([key in self._seen for key in keys.tolist()], dtype=np.bool_) | ~first
+        def draw(m: int) -> Batch:
+            return mixture(self.rng, m, epsilon, self._uniform, learned)
+
+        return redrawn(self.space, self._seen, draw(n), draw) if self.hyperparameters.novel else draw(n)
 
     def _evolve(self, made: int) -> Ask:
         """Return the next child of the evolution, or nothing when all were made."""

@@ -1,4 +1,4 @@
-"""What every form of VAENAS shares: the best share of what was scored, and the mixture that is drawn from.
+"""Selects the best share of scored rows, and draws from the mixture, for every form of VAENAS.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review).
 
@@ -12,9 +12,9 @@ Eq. 5: (1 - epsilon) U + epsilon p_theta                   `mixture`
 
 Deviations and choices
 ----------------------
-- Algorithm 2 never stops raising epsilon; a probability ends at 1.
+- Algorithm 2 never stops raising epsilon; here it ends at 1.
 - The top K % of n rows are ceil(n K / 100), so that one row is always left; among equal scores the earlier
-  one is the better.
+  row comes first.
 """
 
 from __future__ import annotations
@@ -31,16 +31,14 @@ __all__ = ["exploitation", "mixture", "top_share"]
 
 
 def top_share(rows: Batch, scores: Scores, percent: float) -> Batch:
-    """Return the best `percent` of int8[n, d] rows, best first (Algorithm 1, lines 1 and 2).
+    """Return the best K percent of int8[n, d] rows, best first (Algorithm 1, lines 1 and 2).
 
     Parameters
     ----------
     scores : float64[n], higher is better; a row that was scored twice counts twice.
-    percent : K, in (0, 100].
+    percent : Percentage K in (0, 100].
     """
-    count = math.ceil(
-        len(rows) * percent / 100 * (1 - 1e-12)
-    )  # 25 % of 6,000 is 1,500, whatever rounding says
+    count = math.ceil(len(rows) * percent / 100 * (1 - 1e-12))  # 25 % of 6,000 is 1,500, despite rounding
     best: Batch = rows[np.argsort(-scores, kind="stable")[:count]]
     return best
 
@@ -57,13 +55,13 @@ def mixture(
     uniform: Callable[[int], Batch],
     learned: Callable[[int], Batch],
 ) -> Batch:
-    """Return int8[n, d]: independent draws of (1 - epsilon) U + epsilon p_theta (Eq. 5).
+    """Return int8[n, d], independent draws of (1 - epsilon) U + epsilon p_theta (Eq. 5).
 
     Parameters
     ----------
-    rng : decides which of the two each row comes from.
-    epsilon : probability, in [0, 1], of the learned distribution.
-    uniform, learned : from a number m to int8[m, d]; one that has no row to draw is not called.
+    rng : Generator that decides which of the two each row comes from.
+    epsilon : Probability, in [0, 1], of the learned distribution.
+    uniform, learned : Functions from a number m to int8[m, d]; one that has no row to draw is not called.
     """
     from_learned = rng.random(n) < epsilon
     count = int(from_learned.sum())

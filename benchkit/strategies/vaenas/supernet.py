@@ -1,8 +1,8 @@
-"""The learned sampler of VAENAS beside a supernet: what one-shot and gradient-based search share.
+"""Trains the learned sampler of VAENAS beside a supernet, for one-shot and gradient-based search.
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), Figure 1 and
-Algorithm 1. Every n_vae epochs architectures are scored with the shared weights as they are, and the
-variational auto-encoder goes on learning from the best K % of them.
+Algorithm 1. Every n_vae epochs architectures are scored with the present shared weights, and the variational
+auto-encoder goes on learning from the best K % of them.
 
 =======================================================  =================================
 paper                                                    here
@@ -15,7 +15,7 @@ alpha ~ p_theta(alpha | z)                               `SupernetSampler.sample
 Deviations and choices
 ----------------------
 - n_vae counts epochs, as section 4.2 says; Algorithms 2 and 3 count iterations. The VAE learns after the last
-  epoch, too, whatever n_vae: what is drawn from it after training then knows the final weights.
+  epoch, too, whatever n_vae is: its draws after training then know the final weights.
 - S holds the N_s fresh samples alone, as in the algorithms: earlier scores are of older weights. The VAE's
   own weights go on from training to training, which is Eq. 1.
 - Before its first training the decoder has learned nothing; until then p_theta is the uniform distribution.
@@ -25,47 +25,47 @@ Deviations and choices
 - The VAE lives on the CPU and runs on one torch thread, wherever the supernet is: it has tens of thousands
   of weights, a step of it would wait longer for a GPU than it computes, and its draws are then the same on
   every device.
-- Single rows are drawn ahead, 64 at once, since a decoder needs hardly longer for 64 than for one. What is
-  left at the end of an epoch is thrown away, so that a resumed training draws the same.
+- Single rows are drawn ahead, 64 at once, since a decoder needs hardly longer for 64 than for one. The rest
+  is thrown away at the end of an epoch, so that a resumed training draws the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.base.errors import shown
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.vaenas.sampling import top_share
-from benchkit.strategies.weight_sharing import Evaluate
+from benchkit.strategies.weight_sharing import Evaluate, WeightSharingStrategy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SamplerHyperparameters", "SupernetSampler", "check_sampler"]
+__all__ = ["LearnedPathStrategy", "SamplerHyperparameters", "SupernetSampler"]
 
 _AHEAD = 64  # single rows drawn at once
-_ROUNDS = 20  # of draws for rows that are wanted, before others stand in
-_LARGEST = 4096  # draws a round
+_ROUNDS = 20  # rounds of draws for rows that are wanted, before others stand in
+_LARGEST = 4096  # draws in a round
 _PREFIX = "vae."
 
 
 @dataclass(frozen=True)
 class SamplerHyperparameters:
-    """Of the sampler and of its training; the paper gives `keep` alone.
+    """Hyperparameters of the sampler and of its training; the paper gives `keep` alone.
 
     Attributes
     ----------
-    interval : n_vae, epochs between two trainings of the VAE.
-    ranked : N_s, architectures that are scored for one of them.
-    ranking_images : validation images on which they are scored; all where there are fewer.
-    keep : K of Algorithm 1, percent of them that the VAE is trained on.
-    vae_iterations, vae_batch_size : n_iters of Algorithm 1, steps of Adam a training; rows a step.
-    vae_hidden, vae_latent, vae_learning_rate, vae_feedback : see `ArchitectureVAE`.
+    interval : Number n_vae of epochs between two trainings of the VAE.
+    ranked : Number N_s of architectures that are scored for one of them.
+    ranking_images : Number of validation images on which they are scored; all where there are fewer.
+    keep : Percentage K of them on which the VAE is trained (Algorithm 1).
+    vae_iterations, vae_batch_size : Number n_iters of Adam's steps in a training, and of rows in a step.
+    vae_hidden, vae_latent, vae_learning_rate, vae_feedback : Settings of `ArchitectureVAE`.
     """
 
     interval: int = 5
@@ -80,40 +80,28 @@ class SamplerHyperparameters:
     vae_feedback: float = 0.6
 
     def __post_init__(self) -> None:
-        for name in (
-            *("interval", "ranked", "ranking_images"),
-            *("vae_iterations", "vae_batch_size", "vae_hidden", "vae_latent"),
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self, "be at least 1", "interval", "ranked", "ranking_images")
+        require(self, "be at least 1", "vae_iterations", "vae_batch_size", "vae_hidden", "vae_latent")
         if not 0 < self.keep <= 100:
             raise ValueError(f"keep must be a percentage in (0, 100], got {self.keep}")
-        if not self.vae_learning_rate > 0:
-            raise ValueError(f"vae_learning_rate must be positive, got {self.vae_learning_rate}")
-        if not 0 <= self.vae_feedback <= 1:
-            raise ValueError(f"vae_feedback must be in [0, 1], got {self.vae_feedback}")
-
-
-def check_sampler(given: str, known: tuple[str, ...]) -> None:
-    """Raise ValueError unless the option ``sampler`` is one that is known."""
-    if given not in known:
-        raise ValueError(f"sampler must be one of {', '.join(known)}; got {shown(given)}")
+        require(self, "be positive", "vae_learning_rate")
+        require(self, "be in [0, 1]", "vae_feedback")
 
 
 class SupernetSampler:
-    """p_theta, learned from scores of a supernet that is being trained.
+    """The distribution p_theta, learned from scores of a supernet that is being trained.
 
     Parameters
     ----------
-    space : of the architectures.
-    rng : gives the VAE's generator its seed.
-    setting : of the sampler.
-    uniform : from n to int8[n, d], the uniform distribution.
-    feasible : a constraint on what is drawn; None is none.
+    space : Space of the architectures.
+    rng : Generator that gives the VAE's generator its seed.
+    setting : Hyperparameters of the sampler.
+    uniform : Function from n to int8[n, d], draws of the uniform distribution.
+    feasible : Constraint on the draws, a function from int8[n, d] to bool[n]; None is none.
 
     Attributes
     ----------
-    vae : the auto-encoder.
+    vae : The auto-encoder.
     """
 
     def __init__(
@@ -145,7 +133,7 @@ class SupernetSampler:
     # -- drawing ------------------------------------------------------------------------------
 
     def sample(self, n: int) -> Batch:
-        """Return int8[n, d]: feasible draws of p_theta; of U until the VAE has learned.
+        """Return int8[n, d], feasible draws of p_theta; of U until the VAE has learned.
 
         Where the decoder finds too few that are feasible, the uniform distribution fills up.
         """
@@ -156,7 +144,7 @@ class SupernetSampler:
         return np.concatenate([found, self._uniform(missing)]) if missing else found
 
     def matching(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]] | None) -> Batch:
-        """Return int8[m, d], m <= n: draws of the VAE for which `wanted` holds; None wants all."""
+        """Return int8[m, d], m <= n, draws of the VAE for which `wanted` holds; None wants all."""
         found = self.vae.sample(0)
         for _ in range(_ROUNDS):
             missing = n - len(found)
@@ -167,7 +155,7 @@ class SupernetSampler:
         return found
 
     def one(self, n: int) -> Batch:
-        """Return int8[n, d] as `sample` does, from what was drawn ahead."""
+        """Return int8[n, d] as `sample` does, from the rows drawn ahead."""
         if not self.vae.trained:
             return self._uniform(n)
         while len(self._ahead) < n:
@@ -178,7 +166,7 @@ class SupernetSampler:
     # -- learning -----------------------------------------------------------------------------
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Forget what was drawn ahead, so that an epoch starts alike in a resumed training."""
+        """Forget the rows drawn ahead, so that an epoch starts alike in a resumed training."""
         self._ahead, self._report = [], {}
         self._last = epoch == epochs - 1
 
@@ -200,7 +188,7 @@ class SupernetSampler:
         }
 
     def report(self) -> dict[str, float]:
-        """Return, after an epoch in which the VAE learned, its loss (nats a row) and the scores (percent)."""
+        """Return the loss (nats for each row) and scores (percent) of an epoch in which the VAE learned."""
         return self._report
 
     def findings(self) -> dict[str, int]:
@@ -217,3 +205,35 @@ class SupernetSampler:
         """Go on from what `state_tensors` returned; other names are passed over."""
         mine = {name.removeprefix(_PREFIX): t for name, t in tensors.items() if name.startswith(_PREFIX)}
         self.vae.load_state_tensors(mine)
+
+
+class LearnedPathStrategy(WeightSharingStrategy):
+    """A method whose paths may come from a learned sampler.
+
+    Attributes
+    ----------
+    learned : Sampler made by `bind`; None before, and where paths come from elsewhere.
+    """
+
+    learned: SupernetSampler | None = None
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        if self.learned is not None:
+            self.learned.begin_epoch(epoch, epochs)
+
+    def report(self) -> Mapping[str, float]:
+        return {**super().report(), **({} if self.learned is None else self.learned.report())}
+
+    def findings(self) -> dict[str, Any]:
+        return {**super().findings(), **({} if self.learned is None else self.learned.findings())}
+
+    def learned_samples(self, n: int, wanted: Callable[[Batch], npt.NDArray[np.bool_]]) -> Batch | None:
+        return None if self.learned is None else self.learned.matching(n, wanted)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        return {**super().state_tensors(), **({} if self.learned is None else self.learned.state_tensors())}
+
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        super().load_state_tensors(tensors)
+        if self.learned is not None:
+            self.learned.load_state_tensors(tensors)
