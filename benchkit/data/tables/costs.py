@@ -171,26 +171,19 @@ def find_cost(
         where = f"table {table.name}" + (f" on {dataset}" if dataset else "")
         raise unknown("cost", cost, costs_of(table, dataset), where)
     chosen = _choose(table, found, cost, dataset, epochs)
-    raw, stated = _read(table, chosen)
-    factor, unit, label = _unit(table, chosen, cost, stated, raw)
-    source = chosen.name
     if chosen.metric is None:
-        source += ", a static column"
-    elif chosen.place == 3 and dataset:
-        source += f", for want of one on {dataset}"
+        raw, stated = table.static_values(chosen.name).astype(np.float64), ""
+        source = f"{chosen.name}, a static column"
+    else:
+        raw, stated = table.values(chosen.metric), table.quantity(chosen.metric).unit
+        source = (
+            f"{chosen.name}, for want of one on {dataset}" if chosen.place == 3 and dataset else chosen.name
+        )
+    factor, unit, label = _unit(table, chosen, cost, stated, raw)
     if chosen.metric is not None and chosen.metric.epochs is not None:
         label = f"{label}, {chosen.metric.epochs} epochs"
-    return CostColumn(
-        cost=cost,
-        unit=unit,
-        label=label,
-        metric=chosen.metric,
-        name=chosen.name,
-        quantity=chosen.quantity,
-        factor=factor,
-        values=raw * factor,
-        source=source,
-    )
+    name, quantity = chosen.name, chosen.quantity
+    return CostColumn(cost, unit, label, chosen.metric, name, quantity, factor, raw * factor, source)
 
 
 def costs_of(table: Table, dataset: str | None = None, elsewhere: bool = True) -> list[str]:
@@ -270,14 +263,7 @@ def _choose(
     return best
 
 
-# -- its values -----------------------------------------------------------------------------------
-
-
-def _read(table: Table, chosen: _Candidate) -> tuple[npt.NDArray[np.float64], str]:
-    """Return float64[n] in the column's own unit, and the unit that it states."""
-    if chosen.metric is None:
-        return table.static_values(chosen.name).astype(np.float64), ""
-    return table.values(chosen.metric), table.quantity(chosen.metric).unit
+# -- its unit -------------------------------------------------------------------------------------
 
 
 def _unit(

@@ -11,6 +11,7 @@ import codecs
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,7 +167,8 @@ def _read(reader: Any, sheet: Sheet, wanted: list[str], separator: str, before: 
     header = [name.strip() for name in next(reader)]
     if len(header) > MOST_COLUMNS:
         raise InputError(f"{sheet.path} has {len(header):,} columns; at most {MOST_COLUMNS:,} are read")
-    twice = [name for name in wanted if header.count(name) > 1]
+    often = Counter(header)
+    twice = [name for name in wanted if often[name] > 1]
     if twice:
         raise InputError(f"{sheet.path} has two columns named {shown(twice[0])}")
     kept = [(header.index(name), sheet.columns.setdefault(name, [])) for name in wanted if name in header]

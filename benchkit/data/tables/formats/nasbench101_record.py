@@ -1,8 +1,5 @@
 """Reads one record of the official NAS-Bench-101 files: a training, as a JSON list of five fields.
 
-Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019; layout as in
-google-research/nasbench, ``nasbench/api.py`` and ``nasbench/lib/model_metrics.proto``.
-
 =================  ===================================================================================
 field              content
 =================  ===================================================================================
