@@ -32,8 +32,6 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
-_HEADER = ["strategy", "n", "valid", "test", "regret", "rank", "queries", "seconds", "distinct",
-           "up to iso.", "wins", "p (Holm)"]  # fmt: skip
 _WIDE = 150
 """Characters that a row of all these columns takes, with the longest of our names."""
 
@@ -153,6 +151,8 @@ def show(
 
 
 def _show_table(study: Any, manifest: dict[str, Any]) -> None:
+    from benchkit.analysis.statistics.resolution import lacks_intervals
+    from benchkit.analysis.tables.leaderboard import BOARD
     from benchkit.studies.wording import after_epochs, study_measure
 
     spec = study.spec()
@@ -160,6 +160,8 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     table = manifest["table"]
     measure = study_measure(manifest)
     see = spec.search
+    # the data set is the title, and what has no splits has no test
+    columns = [each for each in BOARD[1:] if see.split is not None or each.name != "test"]
     budget = (
         f"{spec.budget.queries:g} queries"
         if spec.budget.queries is not None
@@ -181,11 +183,11 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     for dataset, rows in board.groupby("dataset", sort=False):
         digits = measure.decimals([*rows["valid"], *rows["test"]])
         regrets = measure.difference_decimals(rows["regret"])
-        cells = [_cells(dict(row), digits, regrets) for _, row in rows.iterrows()]
-        header, last = list(_HEADER), 6  # measured columns end before
-        if see.split is None:  # then there is no test
-            header[2:4], last = [measure.words], 5
-            cells = [[*row[:3], *row[4:]] for row in cells]
+        cells = [[each.text(dict(row), digits, regrets) for each in columns] for _, row in rows.iterrows()]
+        header = [each.heading for each in columns]
+        last = 1 + [each.name for each in columns].index("rank")  # what was found ends there
+        if see.split is None:
+            header[2] = measure.words
         if width() >= _WIDE:
             show_rows(header, cells, title=str(dataset))
         else:  # what was found, then what it took; each interval below its mean
@@ -203,8 +205,7 @@ def _show_table(study: Any, manifest: dict[str, Any]) -> None:
     )
     if spec.seeds < _FEW_SEEDS:
         legend += f" With {spec.seeds} seeds p can say nothing."
-    measured = ("valid", "test", "regret")
-    if any((board[name].notna() & board[f"{name}_low"].isna()).any() for name in measured):
+    if lacks_intervals(board, ("valid", "test", "regret")):
         legend += " No interval: not resolvable, of fewer than 5 seeds or of seeds that are all equal."
     typer.echo(textwrap.fill(legend, width()))
     if spec.best_of_k is not None:
@@ -253,32 +254,6 @@ def _show_best_of_k(study: Any, measure: Measure) -> None:
         "* p < 0.05, signed-rank test, Holm-corrected."
     )
     typer.echo("\n" + textwrap.fill(legend, width()))
-
-
-def _cells(row: dict[str, Any], digits: int, regrets: int) -> list[str]:
-    from benchkit.analysis.statistics.resolution import plain_text
-
-    def number(name: str, form: str) -> str:
-        return "" if row[name] != row[name] else format(row[name], form)
-
-    def interval(name: str, digits: int) -> str:
-        return plain_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
-
-    p_value = number("p_value", ".3f")
-    return [
-        row["strategy"],
-        number("n", ".0f"),
-        interval("valid", digits),
-        interval("test", digits),
-        interval("regret", regrets),
-        number("rank", ".2f"),
-        number("queries", ".1f"),
-        number("seconds", ",.0f"),
-        number("distinct", ".1f"),
-        number("distinct_isomorphic", ".1f"),
-        number("wins_over_random", ".2f"),
-        "<0.001" if p_value == "0.000" else p_value,
-    ]
 
 
 @app.command("verify")

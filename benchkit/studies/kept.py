@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchkit.analysis.tables.leaderboard import BOARD
 from benchkit.base.columnar import BYTES, NUMBER, NUMBER_OR_MISSING, TEXT, WHOLE, Kind, is_number, read_arrow
 from benchkit.base.errors import InputError
 from benchkit.base.json_text import parse_json
@@ -46,12 +47,11 @@ TRIALS: dict[str, type] = {
 }
 """Columns of ``trials.csv``."""
 
-_OUTCOMES = ("valid", "test", "regret")
+_NEEDED: dict[str, type] = {"text": str, "count": int}
 LEADERBOARD: dict[str, type] = {
-    **{"dataset": str, "strategy": str, "n": int},
-    **{f"{name}{end}?": float for name in _OUTCOMES for end in ("", "_low", "_high")},
-    **dict.fromkeys(("rank?", "queries?", "seconds?", "distinct?", "distinct_isomorphic?"), float),
-    **dict.fromkeys(("wins_over_random?", "p_value?"), float),
+    name if column.kind in _NEEDED else f"{name}?": _NEEDED.get(column.kind, float)
+    for column in BOARD
+    for name in column.in_files
 }
 """Columns of ``leaderboard.csv``."""
 

@@ -45,10 +45,14 @@ of its mean.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CORRELATION",
@@ -62,6 +66,7 @@ __all__ = [
     "Bounds",
     "ceiling_text",
     "figure_text",
+    "lacks_intervals",
     "plain_text",
     "resolved_ends",
     "student_interval",
@@ -197,6 +202,11 @@ def ceiling_text(value: Any, low: Any, high: Any, form: str = ".2f") -> str:
     if _missing(value) or (not _missing(low) and low > 0):
         return figure_text(value, low, high, form)
     return UNRESOLVED if _missing(low) or _missing(high) else f"{UNRESOLVED} [{low:{form}}, {high:{form}}]"
+
+
+def lacks_intervals(frame: pd.DataFrame, names: Iterable[str]) -> bool:
+    """Return whether any of these figures of a frame has a value without an interval."""
+    return any(bool((frame[name].notna() & frame[f"{name}_low"].isna()).any()) for name in names)
 
 
 def _missing(number: Any) -> bool:

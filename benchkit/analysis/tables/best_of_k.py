@@ -19,7 +19,8 @@ import pandas as pd
 
 from benchkit.analysis.statistics.intervals import mean_interval
 from benchkit.analysis.statistics.ranking import holm, signed_rank_p
-from benchkit.analysis.tables.latex import bold_best, comments, escape
+from benchkit.analysis.statistics.resolution import lacks_intervals
+from benchkit.analysis.tables.latex import bold_best, escape, latex_table, seeds_text
 from benchkit.base.measure import ACCURACY, Measure
 
 __all__ = [
@@ -193,9 +194,9 @@ def best_of_k_latex(
 
     Parameters
     ----------
-    caption : what the table is of, put before the explanation.
-    source : whose numbers these are, plain text; ends the caption.
-    remarks : comments above the table, which LaTeX does not print.
+    caption : Subject of the table, put before the explanation.
+    source : Origin of the numbers, plain text; ends the caption.
+    remarks : Comments above the table, which LaTeX does not print.
     measure : Quantity of the values.
 
     The best mean of a data set and column is bold, and so is every other that prints the same.
@@ -204,41 +205,24 @@ def best_of_k_latex(
     what = measure.labelled(measure.named("valid"))
     unit = "percentage points" if measure.is_percent else escape(measure.unit)
     unit = f" in {unit}" if unit else ""
-    few, most = int(summary["n"].min()), int(summary["n"].max())
-    n = f"{most}" if few == most else f"{few} to {most}"
+    unresolved = lacks_intervals(summary, ("valid", "gain", "fair_gain"))
     text = (
         f"{escape(caption)} Best {escape(what)} of $K$ samples, mean over "
-        rf"$n$ = {n} seeds with its 95\,\% bootstrap interval; gains over random search{unit}; * $p < 0.05$, "
+        rf"$n$ = {seeds_text(summary['n'])} seeds with its 95\,\% bootstrap interval; "
+        rf"gains over random search{unit}; * $p < 0.05$, "
         "Wilcoxon signed-rank test, Holm-corrected over the cells of a data set. Best of a column in bold."
-        f"{' No interval: fewer than five seeds, or all of them equal.' if _unresolved(summary) else ''}"
+        f"{' No interval: fewer than five seeds, or all of them equal.' if unresolved else ''}"
         f"{f' {escape(source)}.' if source else ''}"
     ).strip()
-    lines = [
-        *comments(remarks),
-        *(
-            r"\begin{table*}[t]",
-            r"\centering",
-            rf"\caption{{{text}}}",
-            r"\label{tab:best-of-k}",
-            r"\footnotesize",
-        ),
-        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-        r"\toprule",
-        _latex_line(header),
-    ]
-    for dataset in dict.fromkeys(summary["dataset"]):
-        head = rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(str(dataset))}}}}} \\"
-        lines += [r"\midrule", head, *_latex_rows(summary, str(dataset), measure)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
+    blocks = {
+        str(dataset): _latex_rows(summary, str(dataset), measure)
+        for dataset in dict.fromkeys(summary["dataset"])
+    }
+    return latex_table([_latex_cell(name) for name in header], blocks, text, "tab:best-of-k", remarks)
 
 
-def _unresolved(summary: pd.DataFrame) -> bool:
-    names = ("valid", "gain", "fair_gain")
-    return any((summary[name].notna() & summary[f"{name}_low"].isna()).any() for name in names)
-
-
-def _latex_rows(summary: pd.DataFrame, dataset: str, measure: Measure) -> list[str]:
-    """Return the lines of one data set, the best mean of each column in bold."""
+def _latex_rows(summary: pd.DataFrame, dataset: str, measure: Measure) -> list[list[str]]:
+    """Return the rows of one data set, the best mean of each column in bold."""
     header, rows = best_of_k_layout(summary, dataset, measure)
     cells = [[_latex_cell(text) for text in row] for row in rows]
     methods = [line for line, row in zip(cells, rows, strict=True) if not row[0].startswith(" ")]
@@ -248,11 +232,7 @@ def _latex_rows(summary: pd.DataFrame, dataset: str, measure: Measure) -> list[s
         bold = bold_best(means, [float(mean or "nan") for mean in means], measure.higher_is_better)
         for line, mean, (_, space, interval) in zip(methods, bold, parts, strict=True):
             line[column] = mean + space + interval
-    return [" & ".join(line) + r" \\" for line in cells]
-
-
-def _latex_line(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex_cell, cells)) + r" \\"
+    return cells
 
 
 def _latex_cell(text: str) -> str:

@@ -8,16 +8,17 @@ and whose numbers these are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.statistics.resolution import FEWEST
+from benchkit.analysis.statistics.resolution import FEWEST, lacks_intervals
+from benchkit.analysis.tables.leaderboard import BOARD, BoardColumn
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = ["bold_best", "comments", "escape", "leaderboard_latex"]
+__all__ = ["bold_best", "escape", "latex_table", "leaderboard_latex", "seeds_text"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -27,28 +28,27 @@ _SPECIAL = {
 }
 
 
-class _Column(NamedTuple):
-    """A column with an interval, whether its best is the highest, and its decimals."""
+class _Outcome(NamedTuple):
+    """A column with an interval: its heading, whether its best is the highest, and its decimals."""
 
-    column: str
     heading: str
     highest: bool
     decimals: int
 
 
-def _columns(frame: pd.DataFrame, measure: Measure) -> list[_Column]:
-    """Return the columns that have values; a split that a quantity does not have is not named."""
+def _outcomes(frame: pd.DataFrame, measure: Measure) -> dict[str, _Outcome]:
+    """Return the outcomes that have values; a split that a quantity does not have is not named."""
     values = measure.decimals([*frame["valid"], *frame["test"]])
     regrets = measure.difference_decimals(frame["regret"], percent=2)
     unit = "% pt" if measure.is_percent else measure.unit
     whole = measure.words[:1].upper() + measure.words[1:]
     valid, test = ("Valid", "Test") if frame["test"].notna().any() or measure == ACCURACY else (whole, "")
-    columns = [
-        _Column("valid", escape(measure.labelled(valid)), measure.higher_is_better, values),
-        _Column("test", escape(measure.labelled(test)), measure.higher_is_better, values),
-        _Column("regret", escape(f"Regret ({unit})" if unit else "Regret"), False, regrets),
-    ]
-    return [column for column in columns if frame[column.column].notna().any()]
+    outcomes = {
+        "valid": _Outcome(escape(measure.labelled(valid)), measure.higher_is_better, values),
+        "test": _Outcome(escape(measure.labelled(test)), measure.higher_is_better, values),
+        "regret": _Outcome(escape(f"Regret ({unit})" if unit else "Regret"), False, regrets),
+    }
+    return {name: outcome for name, outcome in outcomes.items() if frame[name].notna().any()}
 
 
 _MISSING = "--"
@@ -57,11 +57,6 @@ _MISSING = "--"
 def escape(text: str) -> str:
     """Return `text` with LaTeX's special characters escaped."""
     return "".join(_SPECIAL.get(character, character) for character in text)
-
-
-def comments(lines: Sequence[str] = ()) -> list[str]:
-    """Return the first lines of a table: which package it needs, and more, none of which LaTeX prints."""
-    return ["% needs \\usepackage{booktabs}", *(f"% {' '.join(line.split())}" for line in lines)]
 
 
 def leaderboard_latex(
@@ -77,12 +72,12 @@ def leaderboard_latex(
 
     Parameters
     ----------
-    frame : what `leaderboard` returns.
-    level : coverage of the intervals in `frame`, stated in the caption.
-    near : what `near_best` returns of the same trials; None underlines nothing.
-    alpha : that it was made with.
-    source : whose numbers these are (table, SHA-256, seeds, budget), plain text; ends the caption.
-    remarks : comments above the table, which LaTeX does not print.
+    frame : Leaderboard, see `leaderboard`.
+    level : Coverage of the intervals in `frame`, stated in the caption.
+    near : Comparison of the same trials with the best (`near_best`); None underlines nothing.
+    alpha : Level of its tests.
+    source : Origin of the numbers (table, SHA-256, seeds, budget), plain text; ends the caption.
+    remarks : Comments above the table, which LaTeX does not print.
     measure : Quantity of the columns valid and test.
 
     The best mean of a data set is bold, and so is every other that prints the same; what is not
@@ -94,43 +89,68 @@ def leaderboard_latex(
     """
     if len(frame) == 0:
         raise ValueError("the leaderboard has no rows")
-    measures = _columns(frame, measure)
-    headings = ["Strategy", "$n$", *(m.heading for m in measures), "Rank", "Queries", "Wins", "$p$"]
+    outcomes = _outcomes(frame, measure)
+    columns = [each for each in BOARD if each.latex and (each.kind != "outcome" or each.name in outcomes)]
     marked = _Near(near, alpha)
-    lines = [
-        *comments(remarks),
-        r"\begin{table*}[t]",
-        r"\centering",
-        rf"\caption{{{_caption(frame, level, measure)}{marked.caption()}{_sentence(source)}}}",
-        r"\label{tab:leaderboard}",
-        r"\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}",
-        rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
-        r"\toprule",
-        " & ".join(headings) + r" \\",
-    ]
+    blocks = {}
     for dataset in dict.fromkeys(frame["dataset"]):
         block = frame[frame["dataset"] == dataset]
-        lines += [r"\midrule", rf"\multicolumn{{{len(headings)}}}{{l}}{{\textit{{{escape(dataset)}}}}} \\"]
         cells = [
-            [escape(name) for name in block["strategy"]],
-            [f"{n:d}" for n in block["n"]],
-            *(_with_interval(block, m, marked.of(str(dataset), m.column)) for m in measures),
-            bold_best([_number(rank, 2) for rank in block["rank"]], block["rank"], highest=False),
-            [_number(queries, 0) for queries in block["queries"]],
-            [_number(wins, 2) for wins in block["wins_over_random"]],
-            [_p_value(p) for p in block["p_value"]],
+            _with_interval(block, each.name, outcomes[each.name], marked.of(str(dataset), each.name))
+            if each.kind == "outcome"
+            else _plain(block, each)
+            for each in columns
         ]
-        lines += [" & ".join(row) + r" \\" for row in zip(*cells, strict=True)]
-    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table*}"]
-    return "\n".join(lines) + "\n"
+        blocks[str(dataset)] = [list(row) for row in zip(*cells, strict=True)]
+    return latex_table(
+        [outcomes[each.name].heading if each.name in outcomes else each.latex for each in columns],
+        blocks,
+        f"{_caption(frame, level, measure)}{marked.caption()}{_sentence(source)}",
+        "tab:leaderboard",
+        remarks,
+        gap=4,
+    )
+
+
+def latex_table(
+    header: Sequence[str],
+    blocks: Mapping[str, Sequence[Sequence[str]]],
+    caption: str,
+    label: str = "",
+    remarks: Sequence[str] = (),
+    gap: int | None = None,
+) -> str:
+    """Return a table over the width of a page; the preamble needs the package ``booktabs``.
+
+    Parameters
+    ----------
+    header : Headings, in LaTeX as are cells, caption and label.
+    blocks : Rows of cells under each title; a title is plain text.
+    remarks : Comments above the table, which LaTeX does not print.
+    gap : Half of the space between columns, in points; by default LaTeX's own.
+    """
+    lines = ["% needs \\usepackage{booktabs}", *(f"% {' '.join(line.split())}" for line in remarks)]
+    lines += [r"\begin{table*}[t]", r"\centering", rf"\caption{{{caption}}}"]
+    lines += [rf"\label{{{label}}}"] if label else []
+    lines += [r"\footnotesize"]
+    lines += [] if gap is None else [rf"\setlength{{\tabcolsep}}{{{gap}pt}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule", " & ".join(header) + r" \\"]
+    for title, rows in blocks.items():
+        lines += [r"\midrule", rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(title)}}}}} \\"]
+        lines += [" & ".join(row) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
+
+
+def seeds_text(counts: pd.Series[int]) -> str:
+    """Return how many seeds the rows of a table have: ``5``, or ``3 to 5``."""
+    fewest, most = int(counts.min()), int(counts.max())
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
 
 
 def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
-    fewest, most = int(frame["n"].min()), int(frame["n"].max())
-    trials = f"{most}" if fewest == most else f"{fewest} to {most}"
     return (
-        rf"{_of(measure)}Mean over $n$ = {trials} trials with its {100 * level:g}\,\% bootstrap interval. "
+        rf"{_of(measure)}Mean over $n$ = {seeds_text(frame['n'])} trials with its "
+        rf"{100 * level:g}\,\% bootstrap interval. "
         r"Regret: distance to the table's optimum. Rank: average over seeds. "
         r"Wins: share of seeds with a lower regret than random search, ties count half; "
         r"$p$: Wilcoxon signed-rank test of the same, Holm-corrected over the strategies of a data set. "
@@ -140,8 +160,7 @@ def _caption(frame: pd.DataFrame, level: float, measure: Measure) -> str:
 
 def _unresolved(frame: pd.DataFrame) -> str:
     """Return what a mean without an interval means, where there is one."""
-    measured = ("valid", "test", "regret")
-    if not any((frame[name].notna() & frame[f"{name}_low"].isna()).any() for name in measured):
+    if not lacks_intervals(frame, ("valid", "test", "regret")):
         return ""
     if (frame["n"] < FEWEST).all():
         return rf" Fewer than {FEWEST} trials resolve no interval."
@@ -188,15 +207,26 @@ def _of(measure: Measure) -> str:
     return escape(f"{measure.words[:1].upper()}{measure.words[1:]}, {direction} is better. ")
 
 
-def _with_interval(block: pd.DataFrame, measure: _Column, near: set[str]) -> list[str]:
+def _plain(block: pd.DataFrame, column: BoardColumn) -> list[str]:
+    """Return a cell a row of a column without intervals."""
+    values = block[column.name]
+    if column.kind == "text":
+        return [escape(name) for name in values]
+    if column.name == "p_value":
+        return [_p_value(p) for p in values]
+    cells = [_number(value, column.latex_decimals) for value in values]
+    return bold_best(cells, values, highest=False) if column.name == "rank" else cells
+
+
+def _with_interval(block: pd.DataFrame, column: str, outcome: _Outcome, near: set[str]) -> list[str]:
     """Return a cell a row: the mean, then its interval in small print."""
-    column, digits = measure.column, measure.decimals
+    digits = outcome.decimals
     means = [_number(mean, digits) for mean in block[column]]
     ends = [
         "" if math.isnan(low) else rf" {{\scriptsize [{low:.{digits}f}, {high:.{digits}f}]}}"
         for low, high in zip(block[f"{column}_low"], block[f"{column}_high"], strict=True)
     ]
-    bold = bold_best(means, block[column], measure.highest)
+    bold = bold_best(means, block[column], outcome.highest)
     bold = [
         rf"\underline{{{text}}}" if strategy in near and not text.startswith(r"\textbf") else text
         for text, strategy in zip(bold, block["strategy"], strict=True)

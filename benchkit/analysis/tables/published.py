@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchkit.analysis.tables.latex import bold_best, comments, escape
+from benchkit.analysis.tables.latex import bold_best, escape, latex_table
 
 __all__ = ["PUBLISHED", "layout", "markdown_row", "published_table", "to_latex", "to_markdown"]
 
@@ -146,10 +146,10 @@ def to_latex(
 
     Parameters
     ----------
-    title : what it shows, plain text as all that follows.
-    source : of the published figures.
-    measured : where the measured figures come from.
-    remarks : comments above the table, which LaTeX does not print.
+    title : Title, plain text as all that follows.
+    source : Origin of the published figures.
+    measured : Origin of the measured figures.
+    remarks : Comments above the table, which LaTeX does not print.
 
     The best measured mean of a block and column is bold, and so is every other that prints the same; a block
     of one method has no best.
@@ -159,19 +159,14 @@ def to_latex(
     if any(len(rows) > 1 for block, rows in blocks.items() if block != PUBLISHED):
         caption += " Best of a block in bold."
     caption += f" Measured: {escape(measured)}." if measured else ""
-    lines = [
-        *comments(remarks),
-        r"\begin{table*}[t]",
-        r"\centering",
-        rf"\caption{{{caption}{escape(_source(source))}}}",
-        r"\footnotesize",
-        r"\setlength{\tabcolsep}{3pt}",
-        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-        r"\toprule",
-        " & ".join(escape(name) for name in header) + r" \\",
-    ]
-    for block, rows in blocks.items():
-        lines += [r"\midrule", rf"\multicolumn{{{len(header)}}}{{l}}{{\textit{{{escape(block)}}}}} \\"]
-        marked = _with_best(header, rows) if block != PUBLISHED and len(rows) > 1 else rows
-        lines += [" & ".join([escape(cells[0]), *cells[1:]]) + r" \\" for cells in marked]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]) + "\n"
+    marked = {
+        block: _with_best(header, rows) if block != PUBLISHED and len(rows) > 1 else rows
+        for block, rows in blocks.items()
+    }
+    return latex_table(
+        [escape(name) for name in header],
+        {block: [[escape(cells[0]), *cells[1:]] for cells in rows] for block, rows in marked.items()},
+        caption + escape(_source(source)),
+        remarks=remarks,
+        gap=3,
+    )

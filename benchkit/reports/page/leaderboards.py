@@ -9,12 +9,14 @@ Deviations and choices
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.analysis.tables.leaderboard import BOARD, never_zero
 from benchkit.base.measure import ACCURACY, Measure
 from benchkit.reports.efficiency import SHARES
 from benchkit.reports.page.charts import Axis, Series, lines_table, view_data
@@ -42,18 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard_section"]
 
 _POINTS = 160
-_BEFORE = (Column("strategy", False), Column("data set", False), Column("n", about="trials, one a seed"))
-_AFTER = (
-    Column("rank", about="average over seeds, by regret"),
-    Column("queries", about="spent, mean a trial"),
-    Column("seconds", about="simulated, mean a trial"),
-    Column("distinct", about="different architectures, mean a trial"),
-    Column("up to isomorphism", about="different networks, mean a trial"),
-    Column("wins", about="share of seeds better than random search"),
-    Column("p", about="signed-rank test against random search, Holm-corrected"),
-)
-_FORMS = {"rank": ".2f", "queries": ",.1f", "seconds": ",.0f", "distinct": ".1f",
-          "distinct_isomorphic": ".1f", "wins_over_random": ".2f"}  # fmt: skip
+_SHOWN = (BOARD[1], BOARD[0], *BOARD[2:])
+"""Columns of the page, the strategy first."""
 _RANK = 6
 
 
@@ -62,12 +54,15 @@ def _columns(spec: StudySpec, measure: Measure) -> tuple[Column, ...]:
     unit, points = (f", {each}" if each else "" for each in (measure.unit, measure.difference))
     valid = "valid" if spec.search.split else measure.words
     first = measure.named("valid" if spec.search.split else None)
-    return (
-        *_BEFORE,
-        Column(valid, about=f"{first} of what was recommended{unit}"),
-        Column("test", about=f"{measure.named('test')} of the same{unit}; nothing is chosen by it"),
-        Column("regret", about=f"to the table's best entry{points}"),
-        *_AFTER,
+    outcomes = {
+        "valid": Column(valid, about=f"{first} of what was recommended{unit}"),
+        "test": Column("test", about=f"{measure.named('test')} of the same{unit}; nothing is chosen by it"),
+        "regret": Column("regret", about=f"to the table's best entry{points}"),
+    }
+    return tuple(
+        outcomes.get(each.name)
+        or Column(each.page_heading or each.heading, each.kind != "text", about=each.about)
+        for each in _SHOWN
     )
 
 
@@ -184,22 +179,15 @@ def _caption(measure: Measure) -> str:
 
 
 def _cells(row: Mapping[str, Any], digits: int, regrets: int) -> tuple[Cell, ...]:
-    def ranged(column: str, form: str) -> Cell:
-        return number_cell(row[column], form, row[f"{column}_low"], row[f"{column}_high"])
-
-    p_value = number_cell(row["p_value"], ".3f")
-    if p_value.text == "0.000":
-        p_value = Cell("<0.001", p_value.sort)
-    return (
-        text_cell(row["strategy"]),
-        text_cell(row["dataset"]),
-        number_cell(row["n"], ".0f"),
-        ranged("valid", f".{digits}f"),
-        ranged("test", f".{digits}f"),
-        ranged("regret", f".{regrets}f"),
-        *(number_cell(row[column], form) for column, form in _FORMS.items()),
-        p_value,
-    )
+    cells = []
+    for column in _SHOWN:
+        value, *ends = (row[name] for name in column.in_files)
+        if column.kind == "text":
+            cells.append(text_cell(value))
+            continue
+        cell = number_cell(value, column.page_form or column.form_of(digits, regrets), *ends)
+        cells.append(replace(cell, text=never_zero(column.name, cell.text)))
+    return tuple(cells)
 
 
 def _curves(directory: StudyDirectory, spec: StudySpec, measure: Measure, name: str) -> Figure:
