@@ -278,7 +278,7 @@ def test_what_is_trained_does_not_depend_on_test_images(
     loaded = make_loaded(40, 8, 1, 2)
     for name, test in (("one", loaded.test.x), ("other", 255 - loaded.test.x)):
         changed = replace(loaded, test=LabelledImages(test, loaded.test.y))
-        write_image_set(imported_place(name).with_suffix(".npz"), image_set(name, changed, "CC0"))
+        write_image_set(imported_place(name), image_set(name, changed, "CC0"))
     small = replace(PLAIN, limit=None, batch_size=10)
     results = [
         train_finally(replace(small, data=name), tmp_path / f"out-{name}", "cpu") for name in ("one", "other")

@@ -39,12 +39,12 @@ def image_set_names() -> list[str]:
     return [EMBEDDED, *sorted(_imported())]
 
 
-def imported_place(name: str) -> Path:
-    """Return the path of an imported data set, less the suffix; raise InputError for a bad name."""
+def imported_place(name: str, suffix: str = ARRAYS_SUFFIX) -> Path:
+    """Return the path of an imported data set; raise InputError for a bad name."""
     check_entry(name, "data set")
     if name == EMBEDDED:
         raise InputError(f"{shown(name)} is embedded; choose another name with --as")
-    return home("images") / name
+    return home("images") / f"{name}{suffix}"
 
 
 def _place(name: str) -> Path:

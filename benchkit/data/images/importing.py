@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +56,9 @@ def import_images(
 
 
 def _store(images: ImageSet) -> None:
-    place = imported_place(images.name)
-    write_image_set(_with(place, ARRAYS_SUFFIX), check_published(images))
-    _forget(_with(place, STREAM_SUFFIX))
+    """Write a data set, and remove what was kept under its name in the other form."""
+    write_image_set(imported_place(images.name, ARRAYS_SUFFIX), check_published(images))
+    imported_place(images.name, STREAM_SUFFIX).unlink(missing_ok=True)
 
 
 def _import_folder(path: Path, name: str | None, image_size: int | None, stream: bool | None) -> str:
@@ -69,11 +68,11 @@ def _import_folder(path: Path, name: str | None, image_size: int | None, stream:
         stream = _array_bytes(listing, image_size) > STREAM_BYTES
     if stream:
         check_counts(chosen, len(listing.train), len(listing.test), len(listing.class_names))
-        place = imported_place(chosen)
-        write_streamed(_with(place, STREAM_SUFFIX), chosen, path, listing, licence_of(chosen))
-        _forget(_with(place, ARRAYS_SUFFIX))
-        return chosen
-    _store(image_set(chosen, read_folder(listing, image_size), licence_of(chosen)))
+        place = imported_place(chosen, STREAM_SUFFIX)
+        write_streamed(place, chosen, path, listing, licence_of(chosen))
+        imported_place(chosen, ARRAYS_SUFFIX).unlink(missing_ok=True)
+    else:
+        _store(image_set(chosen, read_folder(listing, image_size), licence_of(chosen)))
     return chosen
 
 
@@ -81,16 +80,6 @@ def _named(name: str, path: Path) -> str:
     if not name:
         raise InputError(f"{path} does not say which data set it is: name it with --as NAME")
     return name
-
-
-def _with(place: Path, suffix: str) -> Path:
-    return place.with_name(place.name + suffix)  # a name may hold dots
-
-
-def _forget(path: Path) -> None:
-    """Remove what was kept under the same name in the other form."""
-    with suppress(FileNotFoundError):
-        path.unlink()
 
 
 def _array_bytes(listing: FolderListing, image_size: int | None) -> int:

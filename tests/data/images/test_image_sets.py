@@ -144,7 +144,7 @@ def test_import_list_open(home: Path, tmp_path: Path) -> None:
     about = about_image_set("tiny")
     assert (about["train"], about["test"], about["size"], about["classes"]) == (40, 20, [32, 32, 3], 10)
     assert about["sha256"] == images.sha256
-    assert imported_place("mine") == home / "images" / "mine"
+    assert imported_place("mine") == home / "images" / "mine.npz"
     assert [each.name for each in (home / "images").iterdir()] == ["tiny.npz"]
 
 
