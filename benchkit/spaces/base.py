@@ -12,15 +12,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, InputError
-from benchkit.spaces.diagrams import CellDiagram
 
-__all__ = ["Architecture", "Batch", "Keys", "Mutation", "ProductSpace", "Space", "row_bytes"]
+__all__ = ["Architecture", "Batch", "CellDiagram", "Keys", "Mutation", "ProductSpace", "Space", "row_bytes"]
 
 Architecture = npt.NDArray[np.int8]
 """One row of choices, ``int8[d]``."""
@@ -39,6 +38,23 @@ def row_bytes(batch: Batch) -> npt.NDArray[np.bytes_]:
     """Return bytes[n]: the rows of int8[n, d] themselves, d >= 1."""
     rows = np.ascontiguousarray(batch + np.int8(1))  # no trailing zero byte is lost
     return rows.view(f"S{batch.shape[1]}")[:, 0]
+
+
+class CellDiagram(NamedTuple):
+    """One cell, acyclic.
+
+    Attributes
+    ----------
+    title : which cell it is, where a network has several; else empty.
+    inputs : how many of the first nodes are inputs.
+    nodes : a label each, the output last; math stands between dollar signs.
+    edges : (source, target, label) by the nodes' places, sources before targets; a label may be empty.
+    """
+
+    title: str
+    inputs: int
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[int, int, str], ...]
 
 
 class Space(ABC):

@@ -15,7 +15,7 @@ from benchkit.analysis.figures.cell_layout import Layout, Route, lay_out
 from benchkit.base.errors import InputError
 from benchkit.reports.page.charts import plain
 from benchkit.spaces import get_space
-from benchkit.spaces.diagrams import CellDiagram
+from benchkit.spaces.base import CellDiagram
 
 __all__ = ["cells_of"]
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import reduce
 
 import numpy as np
 import torch
@@ -40,7 +40,6 @@ from benchkit.spaces.branches.layout import (
     Normalisation,
     Pool,
     Rectifier,
-    Sum,
     TwoPath,
 )
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
@@ -222,50 +221,31 @@ class _NormalisationLayer(Layer):
         return normalise(self.bn, sources[0].value)
 
 
-class _PoolLayer(Layer):
-    def __init__(self, node: Pool) -> None:
+class _PlainLayer(Layer):
+    """A function of the sources, without weights."""
+
+    def __init__(self, node: Node) -> None:
         super().__init__()
         self.node = node
 
     def forward(self, sources: Sequence[Source], gating: Gating) -> Tensor:
-        value, node = sources[0].value, self.node
-        padding = (node.kernel - 1) // 2
-        if node.maximum:
-            return F.max_pool2d(value, node.kernel, node.stride, padding, ceil_mode=node.kernel == 2)
-        if (node.kernel, node.stride) == (3, 1):
-            return sources[0].shared(average_pool)
-        return F.avg_pool2d(
-            value, node.kernel, node.stride, padding, ceil_mode=node.kernel == 2, count_include_pad=False
-        )
+        match self.node:
+            case Pool():
+                return _pooled(self.node, sources[0])
+            case Rectifier():
+                return sources[0].shared(F.relu)
+            case Concatenation():
+                return torch.cat([source.value for source in sources], dim=1)
+        return reduce(torch.add, [source.value for source in sources])
 
 
-class _RectifierLayer(Layer):
-    def forward(self, sources: Sequence[Source], gating: Gating) -> Tensor:
-        return sources[0].shared(F.relu)
-
-
-class _SumLayer(Layer):
-    def forward(self, sources: Sequence[Source], gating: Gating) -> Tensor:
-        total = sources[0].value
-        for source in sources[1:]:
-            total = total + source.value
-        return total
-
-
-class _ConcatenationLayer(Layer):
-    def forward(self, sources: Sequence[Source], gating: Gating) -> Tensor:
-        return torch.cat([source.value for source in sources], dim=1)
-
-
-_LAYERS: dict[type[Node], Callable[[Any, BatchNormPolicy, Sequence[int] | None], Layer]] = {
-    Convolution: ConvolutionLayer,
-    TwoPath: lambda node, policy, _: _TwoPathLayer(node, policy),
-    Normalisation: lambda node, policy, _: _NormalisationLayer(node, policy),
-    Pool: lambda node, *_: _PoolLayer(node),
-    Rectifier: lambda *_: _RectifierLayer(),
-    Sum: lambda *_: _SumLayer(),
-    Concatenation: lambda *_: _ConcatenationLayer(),
-}
+def _pooled(node: Pool, source: Source) -> Tensor:
+    if (node.kernel, node.stride, node.maximum) == (3, 1, False):
+        return source.shared(average_pool)
+    padding, ceil = (node.kernel - 1) // 2, node.kernel == 2
+    if node.maximum:
+        return F.max_pool2d(source.value, node.kernel, node.stride, padding, ceil_mode=ceil)
+    return F.avg_pool2d(source.value, node.kernel, node.stride, padding, ceil, count_include_pad=False)
 
 
 def layer_of(node: Node, policy: BatchNormPolicy, chosen: Sequence[int] | None = None) -> Layer:
@@ -275,4 +255,11 @@ def layer_of(node: Node, policy: BatchNormPolicy, chosen: Sequence[int] | None =
     ----------
     chosen : Slices of a gated convolution that exist; None is all.
     """
-    return _LAYERS[type(node)](node, policy, chosen)
+    match node:
+        case Convolution():
+            return ConvolutionLayer(node, policy, chosen)
+        case TwoPath():
+            return _TwoPathLayer(node, policy)
+        case Normalisation():
+            return _NormalisationLayer(node, policy)
+    return _PlainLayer(node)

@@ -33,14 +33,13 @@ import numpy.typing as npt
 from benchkit.spaces.base import Architecture, Batch, Keys, row_bytes
 from benchkit.spaces.darts.encoding import DARTS, OPERATIONS
 from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
-from benchkit.spaces.nasnet.encoding import CELLS, EDGES, INPUTS, NODES, ORDERS, TwoCells
+from benchkit.spaces.nasnet.encoding import CELLS, EDGES, INPUTS, NODES, TwoCells, least_order
 
 __all__ = ["DARTSMulti"]
 
 _CHOICES = len(OPERATIONS) - 1
 _EDGES = len(EDGES)
 _CELL = _EDGES * (1 + _CHOICES)  # bits
-_HALF = _EDGES // 2
 
 
 class DARTSMulti(TwoCells):
@@ -176,21 +175,8 @@ class DARTSMulti(TwoCells):
         of operations read as digits of base 128.
         """
         sets = self.holds(batch)[..., 1:] @ (2 ** np.arange(_CHOICES)[::-1])
-        cells = sets.reshape(-1, _EDGES).astype(np.int64)
-        padded = np.concatenate([cells, np.zeros((len(cells), 1), dtype=np.int64)], axis=1)
-        place = 2 ** (_CHOICES * np.arange(_HALF - 1, -1, -1, dtype=np.int64))
-        edges = (cells != 0).sum(axis=1)
-        # 98 bits of a cell are two numbers
-        high = np.full(len(cells), np.iinfo(np.int64).max)
-        low = high.copy()
-        for order in ORDERS:
-            renamed = padded[:, order]
-            first, second = renamed[:, :_HALF] @ place, renamed[:, _HALF:] @ place
-            forward = (renamed != 0).sum(axis=1) == edges
-            less = forward & ((first < high) | ((first == high) & (second < low)))
-            high, low = np.where(less, first, high), np.where(less, second, low)
-        digits = np.concatenate([part[:, None] // place % 2**_CHOICES for part in (high, low)], axis=1)
-        return row_bytes(digits.astype(np.int8).reshape(len(batch), -1))
+        rows = least_order(sets.reshape(-1, _EDGES).astype(np.int64), 2**_CHOICES, 0)
+        return row_bytes(rows.reshape(len(batch), -1))
 
     # -- the border ---------------------------------------------------------------------------
 

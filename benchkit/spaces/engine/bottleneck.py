@@ -1,4 +1,4 @@
-"""The blocks of mobile networks: two 1 x 1 convolutions with others between."""
+"""The blocks of mobile networks: two 1 x 1 convolutions with others between, and squeeze-and-excitation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from benchkit.spaces.counts_layers import squeezed
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.layers import conv_bn
-from benchkit.spaces.engine.squeeze import SqueezeExcitation
 
-__all__ = ["Bottleneck"]
+__all__ = ["Bottleneck", "SqueezeExcitation"]
 
 
 class Bottleneck(nn.Module):
@@ -56,3 +56,27 @@ class Bottleneck(nn.Module):
         """Return float[batch, outputs, height / stride, width / stride], rounded up."""
         output: Tensor = self.block(value)
         return value + output if self.shortcut else output
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales every channel by a number in (0, 1) that all channels' means decide.
+
+    Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018: mean, two layers with bias, ReLU and sigmoid. The
+    hidden layer has a quarter of the channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        within = squeezed(channels)
+        self.weigh = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, within, 1),
+            nn.ReLU(),
+            nn.Conv2d(within, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Return a tensor of the same shape."""
+        weights: Tensor = self.weigh(value)
+        return value * weights

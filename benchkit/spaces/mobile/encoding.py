@@ -31,14 +31,12 @@ from benchkit.spaces.base import Architecture, Batch, ProductSpace
 __all__ = [
     "IDENTITY",
     "LARGE",
+    "OPERATORS",
     "SMALL",
     "Mobile",
-    "MobileLarge",
-    "MobileSmall",
     "Operator",
-    "large",
     "mb_conv",
-    "small",
+    "mobile_space",
 ]
 
 
@@ -100,6 +98,8 @@ LARGE: tuple[Operator | None, ...] = (
     *(_r(2, 7), _r(4, 7)),
 )
 """The operators of ``mobile-large``."""
+OPERATORS = {"mobile-small": SMALL, "mobile-large": LARGE}
+"""The operators of both spaces: 10^21 and 20^21 chains at full depth."""
 IDENTITY = SMALL.index(None)
 """The choice that is Identity, in both spaces."""
 
@@ -175,39 +175,17 @@ class Mobile(ProductSpace):
         }
 
 
-class MobileSmall(Mobile):
-    """The 10^21 chains of PC-NAS's small space, or those of another depth."""
-
-    def __init__(self, depth: int | None = None) -> None:
-        super().__init__("mobile-small", SMALL, depth)
-
-
-class MobileLarge(Mobile):
-    """The 20^21 chains of PC-NAS's large space, or those of another depth."""
-
-    def __init__(self, depth: int | None = None) -> None:
-        super().__init__("mobile-large", LARGE, depth)
-
-
-def small(parameters: str) -> MobileSmall:
-    """Return the space for what follows ``mobile-small:``, a depth.
+def mobile_space(family: str, parameters: str) -> Mobile:
+    """Return the space for what follows the colon of ``mobile-small:`` or ``mobile-large:``, a depth.
 
     Raises
     ------
     InputError : it is none; the line lists them.
     """
-    return MobileSmall(_depth(parameters))
-
-
-def large(parameters: str) -> MobileLarge:
-    """Return the space for what follows ``mobile-large:``; see `small`."""
-    return MobileLarge(_depth(parameters))
+    # what is no number is refused as a depth that there is not
+    depth = int(parameters) if parameters.isascii() and parameters.isdigit() else 0
+    return Mobile(family, OPERATORS[family], depth)
 
 
 def _stages_of(most: int) -> tuple[int, ...]:
     return tuple(min(layers, most) for layers in _STAGES)
-
-
-def _depth(parameters: str) -> int:
-    # what is no number is refused as a depth that there is not
-    return int(parameters) if parameters.isascii() and parameters.isdigit() else 0

@@ -47,8 +47,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, InputError, shown
-from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
-from benchkit.spaces.diagrams import CellDiagram
+from benchkit.spaces.base import Architecture, Batch, CellDiagram, Keys, Mutation, Space
 from benchkit.spaces.nasbench101 import hash as graph
 
 __all__ = ["OPERATIONS", "NASBench101", "is_connected", "top_nine"]

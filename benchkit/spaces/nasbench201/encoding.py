@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, shown
-from benchkit.spaces.base import Architecture, Batch, ProductSpace
-from benchkit.spaces.diagrams import CellDiagram
+from benchkit.spaces.base import Architecture, Batch, CellDiagram, ProductSpace
 
 __all__ = ["EDGES", "OPERATIONS", "DenseCells", "NASBench201", "NASBench201Three", "dense_edges"]
 

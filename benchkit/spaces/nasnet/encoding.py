@@ -33,8 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, shown
-from benchkit.spaces.base import Architecture, Batch, ProductSpace, Space, row_bytes
-from benchkit.spaces.diagrams import CellDiagram
+from benchkit.spaces.base import Architecture, Batch, CellDiagram, ProductSpace, Space, row_bytes
 from benchkit.spaces.genotype import EDGES, INPUTS, NODES, NONE, CellRules, is_genotype, read_genotype
 
 __all__ = [
@@ -49,6 +48,7 @@ __all__ = [
     "FreeCells",
     "NASNet",
     "TwoCells",
+    "least_order",
 ]
 
 CELLS = ("normal", "reduction")
@@ -99,19 +99,8 @@ class TwoCells(Space):
         Of all orders in which every edge still leads forward, it is the one with the least number, the
         cell's operations read as digits.
         """
-        cells = np.asarray(batch).reshape(-1, len(EDGES))
-        padded = np.concatenate([cells, np.full((len(cells), 1), self.none, dtype=cells.dtype)], axis=1)
-        edges = (cells != self.none).sum(axis=1)
-        base = len(self.operations)
-        place = base ** np.arange(len(EDGES) - 1, -1, -1, dtype=np.int64)
-        least = np.full(len(cells), np.iinfo(np.int64).max)
-        for order in ORDERS:
-            renamed = padded[:, order]
-            number = renamed @ place
-            forward = (renamed != self.none).sum(axis=1) == edges  # an edge that leads back is lost
-            least = np.where(forward, np.minimum(least, number), least)
-        rows = least[:, None] // place % base
-        return row_bytes(rows.astype(np.int8).reshape(-1, self.length))
+        cells = np.asarray(batch, dtype=np.int64).reshape(-1, len(EDGES))
+        return row_bytes(least_order(cells, len(self.operations), self.none).reshape(-1, self.length))
 
     def diagrams(self, architecture: Architecture) -> tuple[CellDiagram, ...]:
         """Return both cells as DARTS draws them: operations on edges, nodes concatenated into the output.
@@ -240,3 +229,29 @@ def _orders() -> list[npt.NDArray[np.int64]]:
 
 ORDERS = _orders()
 """For every renaming of the intermediate nodes: the edge that each position holds, 14 where none can be."""
+
+
+def least_order(cells: npt.NDArray[np.int64], base: int, none: int) -> Batch:
+    """Return int8[n, 14]: the least order of the intermediate nodes of those in which every edge leads forward.
+
+    Orders are compared by what stands on the edges, read as digits.
+
+    Parameters
+    ----------
+    cells : What stands on each edge of n cells, int64[n, 14], digits below `base`.
+    base : Number of digits; seven of them fit into 63 bits.
+    none : Digit of an edge that carries nothing.
+    """
+    half = len(EDGES) // 2
+    padded = np.concatenate([cells, np.full((len(cells), 1), none, dtype=np.int64)], axis=1)
+    place = base ** np.arange(half - 1, -1, -1, dtype=np.int64)
+    edges = (cells != none).sum(axis=1)
+    high = np.full(len(cells), np.iinfo(np.int64).max)
+    low = high.copy()
+    for order in ORDERS:
+        renamed = padded[:, order]
+        first, second = renamed[:, :half] @ place, renamed[:, half:] @ place
+        forward = (renamed != none).sum(axis=1) == edges  # an edge that leads back is lost
+        less = forward & ((first < high) | ((first == high) & (second < low)))
+        high, low = np.where(less, first, high), np.where(less, second, low)
+    return np.concatenate([part[:, None] // place % base for part in (high, low)], axis=1).astype(np.int8)

@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.blocks import Mask
+from benchkit.spaces.engine.bottleneck import SqueezeExcitation
 from benchkit.spaces.engine.chain import ChoiceLayer, chain_head
 from benchkit.spaces.engine.dropout import Dropout
 from benchkit.spaces.engine.layers import Whole, conv_bn
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
 from benchkit.spaces.engine.networks import candidate_networks
-from benchkit.spaces.engine.squeeze import SqueezeExcitation
 from benchkit.spaces.shufflenet.counts import FEATURES, STEM, PlannedLayer, ShuffleNetSize, planned_layers
 from benchkit.spaces.shufflenet.encoding import BLOCKS, ShuffleBlock, ShuffleNet
 
