@@ -1,4 +1,4 @@
-"""What is searched: a folder for each space, and the engine of their networks.
+"""Search spaces, a folder for each, and the engine of their networks.
 
 Adding a space is its folder, whose ``__init__`` holds a `benchkit.spaces.record.SpaceRecord`, and one line in
 `_SPACES`, or in `_FAMILIES` where its name always has parameters.
@@ -57,7 +57,7 @@ def get_space(name: str) -> Space:
 
     Parameters
     ----------
-    name : one of `space_names`, or one like them with other parameters (``branches:m@16``).
+    name : One of `space_names`, or one like them with other parameters (``branches:m@16``).
 
     Raises
     ------

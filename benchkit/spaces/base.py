@@ -1,4 +1,4 @@
-"""What a search space is: a finite set of architectures with a fixed-length integer encoding.
+"""A search space: a finite set of architectures with a fixed-length integer encoding.
 
 An architecture is one row of ``int8`` choices, a batch is ``int8[n, d]``. A space parses and formats
 strings at its border; nothing inside the program holds a graph object or a string. Every method works
@@ -45,9 +45,9 @@ class CellDiagram(NamedTuple):
 
     Attributes
     ----------
-    title : which cell it is, where a network has several; else empty.
-    inputs : how many of the first nodes are inputs.
-    nodes : a label each, the output last; math stands between dollar signs.
+    title : Name of the cell, where a network has several; else empty.
+    inputs : Number of nodes, the first ones, that are inputs.
+    nodes : Labels of the nodes, the output last; math stands between dollar signs.
     edges : (source, target, label) by the nodes' places, sources before targets; a label may be empty.
     """
 
@@ -62,9 +62,9 @@ class Space(ABC):
 
     Attributes
     ----------
-    name : the space's name, in lower case.
-    arity : number of choices at each of the d positions.
-    complete : whether every valid encoding may be evaluated; False in a restricted space, whose
+    name : Name of the space, in lower case.
+    arity : Number of choices at each of the d positions.
+    complete : Whether every valid encoding may be evaluated; False in a restricted space, whose
         members are the entries of a table.
     """
 
@@ -173,7 +173,7 @@ class Space(ABC):
 
         Parameters
         ----------
-        probabilities : d vectors; vector i holds the probabilities of the ``arity[i]`` choices.
+        probabilities : Probabilities of the ``arity[i]`` choices of position i, in d vectors.
 
         By rejection. Where a row was rejected 12,800 times, the distribution has all but left the
         space; that row is drawn by `sample` instead.

@@ -23,8 +23,8 @@ class CategoricalSpace(ProductSpace):
 
     Parameters
     ----------
-    name : the space's name.
-    choices : option names for each choice, in the order of the row; 1 to 127 options each.
+    name : Name of the space.
+    choices : Option names for each choice, in the order of the row; 1 to 127 options each.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of any batch of rows, without building a network.
+"""Counts parameters and multiply-adds of any batch of rows, without building a network.
 
 What is counted, as the benchmarks themselves count it:
 
@@ -46,12 +46,12 @@ def count(
 
     Parameters
     ----------
-    space : decides what a row means.
+    space : Space that decides what a row means.
     batch : int8[n, d].
-    classes : outputs of the classifier.
-    image_size : side of the square image, in pixels.
-    image_channels : 3 for colour, 1 for grey.
-    size : width and depth, as for the network; see `benchkit.spaces.sizes`.
+    classes : Number of outputs of the classifier.
+    image_size : Side of the square image, in pixels.
+    image_channels : Number of channels: 3 for colour, 1 for grey.
+    size : Width and depth, as for the network; see `benchkit.spaces.sizes`.
 
     Raises
     ------

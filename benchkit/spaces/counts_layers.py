@@ -1,4 +1,4 @@
-"""What single layers hold and compute: the parts of every count.
+"""Counts the parameters and multiply-adds of single layers, the parts of every count.
 
 `benchkit.spaces.counts` says what is counted. Channels may be one integer or one a row (``int64[n]``); the
 figures broadcast alike.

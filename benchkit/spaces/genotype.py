@@ -1,4 +1,4 @@
-"""What the cells of a space can hold, and a published genotype among them.
+"""Places published genotypes in the cells of a space, by the rules of the space.
 
 A genotype (`benchkit.spaces.genotype_text`) may be of another space: more nodes, other operations, a
 concatenation of some nodes. The error then names the space and the reason, and a space that can hold it.
@@ -33,10 +33,10 @@ class CellRules:
 
     Attributes
     ----------
-    space : its name.
-    operations : their names, ``none`` among them, which no pair names.
-    inputs : number of edges into a node; None is any.
-    several : whether an edge can carry several operations.
+    space : Its name.
+    operations : Their names, ``none`` among them, which no pair names.
+    inputs : Number of edges into a node; None is any.
+    several : Whether an edge can carry several operations.
     """
 
     space: str
@@ -102,7 +102,7 @@ def read_genotype(text: str, rules: CellRules, form: str = "normal=[('sep_conv_3
 
     Parameters
     ----------
-    form : start of a genotype of the space, for messages.
+    form : Start of a genotype of the space, for messages.
 
     Raises
     ------

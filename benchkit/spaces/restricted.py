@@ -40,10 +40,10 @@ class RestrictedSpace(Space):
 
     Parameters
     ----------
-    space : the whole space.
+    space : The whole space.
     rows : int8[n, d], members of `space`; of several rows with one key, the first stands for the entry.
     name : Name of the restricted space; by default that of `space` with ``-restricted``.
-    keys : the rows' keys where they are known already, as in a table's key column; taken on trust.
+    keys : The rows' keys where they are known already, as in a table's key column; taken on trust.
 
     Raises
     ------
@@ -168,7 +168,7 @@ class RestrictedSpace(Space):
 
         Parameters
         ----------
-        probabilities : d vectors; vector i holds the probabilities of the ``arity[i]`` choices.
+        probabilities : Probabilities of the ``arity[i]`` choices of position i, in d vectors.
         """
         logs = np.zeros(self.size)
         with np.errstate(divide="ignore"):

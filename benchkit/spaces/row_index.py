@@ -1,4 +1,4 @@
-"""Where among many rows a row stands: an open-addressing hash table over whole batches.
+"""Finds rows among many: an open-addressing hash table over whole batches.
 
 Building it and looking up all 423,624 cells of NAS-Bench-101 take some 10 and 20 ms.
 """
@@ -24,7 +24,7 @@ class RowIndex:
     Parameters
     ----------
     rows : int8[n, d], members of a space with these arities, all different.
-    arity : number of choices at each of the d positions.
+    arity : Number of choices at each of the d positions.
     """
 
     def __init__(self, rows: Batch, arity: Sequence[int]) -> None:

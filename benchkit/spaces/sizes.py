@@ -1,4 +1,4 @@
-"""How large the network of a space is built: width and depth, which no row says.
+"""Width and depth of the network of a space, which no row says.
 
 The defaults are the published sizes. Counters and networks read the same options, so that a count is
 always that of the network which the same options build. Nothing here needs torch.
@@ -54,9 +54,9 @@ class StagesSize(NetworkSize):
 
     Attributes
     ----------
-    divisor : divides all widths: 1, 2, 4 or 8.
+    divisor : Divisor of all widths: 1, 2, 4 or 8.
     stem_stride : 2, or 1 for small images.
-    strided_stages : how many of the four stages that start with stride 2 do so, the last ones; from 1 to 4.
+    strided_stages : Number of the four stages with stride 2 that keep it, the last ones; from 1 to 4.
 
     Raises
     ------

@@ -78,7 +78,7 @@ class FixedPart(_Strict):
     Attributes
     ----------
     name : ``stem``, ``head``, or what stands between the layers.
-    ms, iqr_ms : median and interquartile range of the repetitions.
+    ms, iqr_ms : Median and interquartile range of the repetitions.
     """
 
     name: str
@@ -115,8 +115,8 @@ class Check(_Strict):
     architectures : Architectures in the space's notation.
     predicted_ms, measured_ms : Sums of parts and measured latencies, one for each of them.
     kendall_tau, pearson : Correlations of the two.
-    absolute_error_ms : mean of ``|predicted - measured|``.
-    relative_error_percent : mean of ``|predicted - measured| / measured``.
+    absolute_error_ms : Mean of ``|predicted - measured|``.
+    relative_error_percent : Mean of ``|predicted - measured| / measured``.
     """
 
     seed: int
@@ -143,12 +143,12 @@ class LatencyLookup:
 
     Parameters
     ----------
-    content : all that its file says, but for the hash.
+    content : All that its file says, but for the hash.
 
     Attributes
     ----------
-    space : name of the space.
-    conditions, fixed, layers, check : see there.
+    space : Name of the space.
+    conditions, fixed, layers, check : Parts of the content, as their classes describe them.
 
     Raises
     ------

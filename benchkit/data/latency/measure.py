@@ -1,4 +1,4 @@
-"""Measure a network's operators one by one, and whole networks beside their sums.
+"""Measures a network's operators one by one, and whole networks beside their sums.
 
 PC-NAS (Li et al., 2019), section 4.1: batches of 16, on the device that the network is meant for. The modules
 are those of stand-alone networks (scale, shift and running averages), in evaluation mode, each alone, on
@@ -66,7 +66,7 @@ class LatencySettings:
     space : Name of a space of chains or of NAS-Bench-201 cells.
     image_size, classes : Side of the images and number of classes; None is 224 and 1,000 for the chains of
         ImageNet, else 32 and 10.
-    image_channels : 3 for colour, 1 for grey.
+    image_channels : Number of channels: 3 for colour, 1 for grey.
     batch : Number of images at once.
     size : Options of the network (`benchkit.spaces.sizes`).
     warmup, repeats : Number of repetitions before those that count, and of those.

@@ -1,4 +1,4 @@
-"""Time pieces of work: warm up, repeat, take medians."""
+"""Times pieces of work: warms up, repeats, and takes medians."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Stopwatch:
 
         Parameters
         ----------
-        progress : called with (rounds done, all of them).
+        progress : Function called with (rounds done, all of them).
         """
         rounds = self.warmup + self.repeats
         taken = np.empty((rounds, len(works)))

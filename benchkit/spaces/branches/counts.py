@@ -1,4 +1,4 @@
-"""What a multi-branch network holds and computes: every node, and of a gated convolution the open slices."""
+"""Counts parameters and multiply-adds of multi-branch networks; closed kernel slices count nothing."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ class Branches(ProductSpace):
 
     Parameters
     ----------
-    design : a name in `benchkit.spaces.branches.designs.DESIGNS`.
-    width : channels of the first stage (of ``d121``, the growth rate); 2 to the design's full width.
+    design : Name in `benchkit.spaces.branches.designs.DESIGNS`.
+    width : Channels of the first stage (of ``d121``, the growth rate); 2 to the design's full width.
 
     Attributes
     ----------
-    layout : the network.
+    layout : Network.
     groups : Group (l, s) of each gate, int32[d].
     group_names : Name ``layer/SxS`` of each group.
     group_sizes : Number of gates of each group, int64[g]: k_l^s of Eq. 16.

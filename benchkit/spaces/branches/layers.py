@@ -156,7 +156,7 @@ class Scaled:
 
     Parameters
     ----------
-    layers : all gated layers, by ascending gates.
+    layers : All gated layers, by ascending gates.
     gates : float[batch, d] or float[1, d].
     """
 
@@ -178,7 +178,7 @@ class Masked:
     Parameters
     ----------
     row : int8[d].
-    device : the network's.
+    device : Device of the network.
     """
 
     def __init__(self, row: Architecture, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""What a multi-branch network consists of, torch-free: the one description that all who need it read.
+"""The description of a multi-branch network that the space, the counter and the network read; needs no torch.
 
 A `Layout` is a list of nodes in the order they are computed. The space reads its gates from it, the counter
 its parameters, and `benchkit.spaces.branches.network` builds and runs it. The designs are in
@@ -34,10 +34,10 @@ class Node:
 
     Attributes
     ----------
-    name : unique within the layout, without dots.
-    sources : the nodes that it is computed from; -1 is the images.
+    name : Name without dots, unique within the layout.
+    sources : Nodes that it is computed from; -1 is the images.
     channels : Channels of the value.
-    stride : its sides are those of its sources over this, rounded up.
+    stride : Ratio of the sides of its sources to its own, rounded up.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Convolution(Node):
 
     Attributes
     ----------
-    inputs : channels of its source; 0 is the channels of the images.
-    kernel : side of the kernel; odd, padded so that stride 1 keeps the shape.
-    relu, norm : whether a ReLU precedes it, and batch normalisation follows.
-    separable : whether it is depthwise (with `kernel` and `stride`), then pointwise.
-    first : its first gate; gate ``first + k`` is that of input channel k. None is no gates.
+    inputs : Channels of its source; 0 is the channels of the images.
+    kernel : Side of the kernel; odd, padded so that stride 1 keeps the shape.
+    relu, norm : Whether a ReLU precedes it, and batch normalisation follows.
+    separable : Whether it is depthwise (with `kernel` and `stride`), then pointwise.
+    first : Its first gate; gate ``first + k`` is that of input channel k. None is no gates.
     group : Group of its gates.
     """
 
@@ -83,8 +83,8 @@ class TwoPath(Node):
 
     Attributes
     ----------
-    inputs : channels of its source.
-    relu : whether a ReLU precedes it.
+    inputs : Channels of its source.
+    relu : Whether a ReLU precedes it.
     """
 
     inputs: int = 0
@@ -107,8 +107,8 @@ class Pool(Node):
 
     Attributes
     ----------
-    kernel : side of the window: 3, centred; or 2, from the pixel on.
-    maximum : whether it takes the maximum.
+    kernel : Side of the window: 3, centred; or 2, from the pixel on.
+    maximum : Whether it takes the maximum.
     """
 
     kernel: int = 3
@@ -132,8 +132,8 @@ class Group:
     Attributes
     ----------
     name : ``layer/SxS``.
-    stage : the part of the network that the layer is in, from 0.
-    kernel : s.
+    stage : Part of the network that the layer is in, from 0.
+    kernel : Kernel size s.
     size : k_l^s, its number of gates.
     """
 

@@ -34,25 +34,19 @@ call                                   what runs
 
 Candidates that do not run get no gradient at all (None, not zero), so an optimizer leaves them alone. The
 supernet of ``nasbench101`` shares kernels among widths and knows paths only. That of a ``branches`` space
-(`BranchNetwork`) has paths, and ``gated(images, gates)``: a factor for every kernel slice. One of ``nasnet``
+has paths, and ``gated(images, gates)``: a factor for every kernel slice. One of ``nasnet``
 or ``darts``, built with ``auxiliary=1``, has ``with_auxiliary(images)``: the auxiliary logits, too.
 
 Images of any memory format are accepted; inside, everything is channels-last. Networks work under
-``torch.autocast`` with bfloat16. A further space is a new description: its body is made of the blocks
-`Cell`, `ChoiceLayer` and `Fixed`, whose candidates are `Candidate` modules.
+``torch.autocast`` with bfloat16. The body of a further space's network is made of the blocks `Cell`,
+`ChoiceLayer` and `Fixed`, whose candidates are `Candidate` modules.
 """
 
 from __future__ import annotations
 
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy, recalibrate
 from benchkit.spaces.engine.blocks import Block, Fixed, Gates, Mask
-from benchkit.spaces.engine.build import (
-    SHARED,
-    build_network,
-    build_supernet,
-    compile_cells,
-    inherit,
-)
+from benchkit.spaces.engine.build import SHARED, build_network, build_supernet, compile_cells, inherit
 from benchkit.spaces.engine.cell import Cell, CellGraph
 from benchkit.spaces.engine.chain import ChoiceLayer
 from benchkit.spaces.engine.dropout import set_dropout

@@ -1,4 +1,4 @@
-"""What batch normalisation does in a network that many architectures share.
+"""Batch normalisation in a network that many architectures share.
 
 Running averages collected while paths change describe no path. So the policy is explicit, and part of
 a network's recipe: either every batch is normalised by its own statistics, in evaluation too, or
@@ -24,11 +24,11 @@ class BatchNormPolicy:
 
     Attributes
     ----------
-    affine : whether it has a trainable scale and shift.
-    running : whether it keeps running averages, which evaluation then uses (call `recalibrate` before
+    affine : Whether it has a trainable scale and shift.
+    running : Whether it keeps running averages, which evaluation then uses (call `recalibrate` before
         a subnet of a supernet is scored). Without them, evaluation normalises by the batch at hand.
-    momentum : weight of the newest batch in the running averages.
-    epsilon : added to the variance.
+    momentum : Weight of the newest batch in the running averages.
+    epsilon : Number added to the variance.
 
     Raises
     ------
@@ -62,8 +62,8 @@ def recalibrate(network: nn.Module, forward: Callable[[Tensor], object], batches
 
     Parameters
     ----------
-    network : whose running averages to estimate.
-    forward : runs the architecture, such as ``lambda images: network.path(images, row)``.
+    network : Network whose running averages are estimated.
+    forward : Function that runs the architecture, such as ``lambda images: network.path(images, row)``.
     batches : float[batch, channels, height, width] each; at least one.
 
     Returns

@@ -1,4 +1,4 @@
-"""What the bodies of networks are made of: blocks in sequence, and the gates that say what runs in them.
+"""Blocks, which the bodies of networks consist of, and the gates that say what runs in them.
 
 A block gets the outputs of the two blocks before it and the `Gates`. Cells (`benchkit.spaces.engine.cell`)
 and chains (`benchkit.spaces.engine.chain`) are blocks; a further space describes its body with them and
@@ -74,7 +74,7 @@ class Block(nn.Module, ABC):
 
         Parameters
         ----------
-        memory : from `memory`; all calls with it have the same inputs, and gates without scales.
+        memory : From `memory`; all calls with it have the same inputs, and gates without scales.
         """
         output: Tensor = self(previous, current, gates)
         return output

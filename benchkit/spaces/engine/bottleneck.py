@@ -22,10 +22,10 @@ class Bottleneck(nn.Module):
     Parameters
     ----------
     stride : Stride of the first convolution in the middle.
-    expansion : hidden channels for each input channel.
+    expansion : Hidden channels for each input channel.
     kernels : Kernels of the convolutions in the middle, a side or (height, width).
-    depthwise : whether they see every channel by itself.
-    squeeze : whether squeeze-and-excitation follows the projection, before the shortcut is added.
+    depthwise : Whether they see every channel by itself.
+    squeeze : Whether squeeze-and-excitation follows the projection, before the shortcut is added.
     """
 
     def __init__(

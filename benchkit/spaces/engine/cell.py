@@ -28,7 +28,7 @@ class CellGraph:
     ----------
     inputs : 1 (the last output) or 2 (that of the last block but one, and the last); nodes 0 .. inputs - 1.
     edges : (source, target) of each edge, source before target; nodes beyond the inputs sum their edges.
-    outputs : the nodes whose values, concatenated along channels, are the cell's.
+    outputs : Nodes whose values, concatenated along channels, are the cell's.
     stride : Stride of the edges that leave the inputs: 2 in a reduction cell.
     """
 
@@ -66,10 +66,10 @@ class Cell(Block):
 
     Parameters
     ----------
-    graph : its nodes and edges.
-    candidates : the operation (edge, operation) wherever there is one; what is missing contributes zero.
-    first : the position in the row of the cell's first edge (not 0 where there are several kinds of cells).
-    preprocess : a module for each input, applied before anything else; None leaves them as they are.
+    graph : Nodes and edges.
+    candidates : Candidate for each (edge, operation) that has one; what is missing contributes zero.
+    first : Position in the row of the cell's first edge (not 0 where there are several kinds of cells).
+    preprocess : Module for each input, applied before anything else; None leaves them as they are.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ class ChoiceLayer(Block):
 
     Parameters
     ----------
-    position : the layer's position in a row.
-    candidates : the blocks by operation; all give the same shape.
+    position : Position of the layer in a row.
+    candidates : Blocks by operation; all give the same shape.
     """
 
     def __init__(self, position: int, candidates: Mapping[int, Candidate]) -> None:

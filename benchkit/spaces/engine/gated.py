@@ -24,7 +24,7 @@ Deviations and choices
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ class GatedNetwork(ABC):
     groups : int64[d], the group of each gate; gates of a group share one probability.
     names : Names of the groups.
     sizes : int64[g], gates in each group.
-    each_image : whether every image of a batch has a draw of its own.
+    each_image : Whether every image of a batch has a draw of its own.
     """
 
     groups: npt.NDArray[np.int64]
@@ -137,7 +137,7 @@ def _parameters(network: CandidateNetwork, position: int, operation: int) -> lis
     return found
 
 
-def square_norms(behind: Iterable[list[Tensor]], network: torch.nn.Module) -> Tensor:
+def square_norms(behind: Iterable[Sequence[Tensor]], network: torch.nn.Module) -> Tensor:
     """Return float[d]: the squared norm of each list of a network's weights; 0 where it is empty."""
     zero = next(network.parameters()).new_zeros(())
     return torch.stack([torch.stack([w.square().sum() for w in ws]).sum() if ws else zero for ws in behind])

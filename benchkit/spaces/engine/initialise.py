@@ -1,4 +1,4 @@
-"""Every parameter drawn from the generator handed in.
+"""Draws every parameter from the generator handed in.
 
 torch's own constructors draw from its global generator. Networks are therefore described on the meta
 device, where nothing is drawn, and filled here in the order of ``named_modules``: equal seeds give equal
@@ -33,8 +33,8 @@ def build(describe: Callable[[], Network], generator: torch.Generator) -> Networ
 
     Parameters
     ----------
-    describe : makes the modules; runs where the default device is meta.
-    generator : a CPU generator, so that the weights do not depend on the device they move to.
+    describe : Function that makes the modules; it runs where the default device is meta.
+    generator : A CPU generator, so that the weights do not depend on the device they move to.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Candidate operations, and what those that leave one node have in common.
+"""Candidate operations, which share what they compute from one node.
 
 A candidate maps the value of a node to a contribution, scaled where the supernet is a mixture. What makes
 mixtures fast:
@@ -77,8 +77,8 @@ class Candidate(nn.Module, ABC):
 
         Parameters
         ----------
-        source : the node where the operation starts.
-        scale : a scalar, the candidate's weight in a mixture; None is 1.
+        source : Node where the operation starts.
+        scale : Scalar, the candidate's weight in a mixture; None is 1.
         """
 
 
@@ -113,7 +113,7 @@ class Whole(Candidate):
 
     Parameters
     ----------
-    module : maps float[batch, channels, height, width] to a contribution.
+    module : Module from float[batch, channels, height, width] to a contribution.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -226,7 +226,7 @@ def conv_bn(
 
     Parameters
     ----------
-    kernel : odd; a side, or (height, width).
+    kernel : Odd side, or (height, width).
     """
     height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
     padding = height // 2, width // 2

@@ -44,11 +44,11 @@ class Recipe:
 
     Attributes
     ----------
-    space : whose architectures the network computes.
-    classes : outputs of the classifier.
-    image_channels : 3 for colour, 1 for grey.
+    space : Space whose architectures the network computes.
+    classes : Number of outputs of the classifier.
+    image_channels : Number of channels: 3 for colour, 1 for grey.
     policy : Policy of batch normalisation.
-    size : width and depth.
+    size : Width and depth.
     """
 
     space: Space
@@ -115,7 +115,7 @@ class CandidateNetwork(Supernet):
     Parameters
     ----------
     recipe : Recipe from which the network is built.
-    stem, body, head : its parts; the body's candidates are those of `present`.
+    stem, body, head : Its parts; the body's candidates are those of `present`.
     present : bool[positions, operations], the candidates that exist.
     """
 
@@ -182,7 +182,7 @@ class CandidateNetwork(Supernet):
 
         Yields
         ------
-        numbers : rows that give these logits; every row of the batch comes once, in no order.
+        numbers : Rows that give these logits; every row of the batch comes once, in no order.
         logits : float[batch, classes], bit for bit those of `path` for each of them.
 
         Raises

@@ -1,4 +1,4 @@
-"""How the networks of a space are made; a space's own module ``network`` says it in ``NETWORKS``."""
+"""Makers of the networks of a space; the space's own module ``network`` calls them ``NETWORKS``."""
 
 from __future__ import annotations
 

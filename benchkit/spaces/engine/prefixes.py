@@ -1,4 +1,4 @@
-"""Many architectures on one batch of images, with what they have in common computed once.
+"""Runs many architectures on one batch of images, and computes what they have in common once.
 
 The blocks of a network run in sequence, and what a block computes depends on the choices of the blocks up to
 it. Sorted by these choices, architectures form a tree (a trie): two neighbours share a beginning. Walking it
@@ -40,7 +40,7 @@ def run_with_prefixes(
 
     Yields
     ------
-    numbers : the architectures with this output, in ascending order; each comes once.
+    numbers : Architectures with this output, in ascending order; each comes once.
     output : Result of calling the blocks one after another, bit for bit.
     """
     alike: dict[Key, list[int]] = {}

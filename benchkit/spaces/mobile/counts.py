@@ -1,4 +1,4 @@
-"""The chain of mobile operators: which channels and stride each stage has, and what all of them cost.
+"""Plans the chain of mobile operators, and counts its parameters and multiply-adds.
 
 The network is built from the same plan (`benchkit.spaces.mobile.network`, which says where it comes from).
 At full size, with 1,000 classes and images of 224 pixels, the chains hold
@@ -76,9 +76,9 @@ class PlannedStage:
 
     Attributes
     ----------
-    inputs, outputs : channels that enter the fixed block at its start, and those of all its layers.
+    inputs, outputs : Channels that enter the fixed block at its start, and those of all its layers.
     stride : Stride of that block, 1 or 2.
-    layers : mixed operators after it.
+    layers : Mixed operators after it.
     """
 
     inputs: int
@@ -102,13 +102,7 @@ def planned_stages(space: Mobile, size: MobileSize) -> Iterator[PlannedStage]:
 def count_mobile_chain(
     space: Mobile, rows: Batch, size: MobileSize, classes: int, side: int, image_channels: int
 ) -> Counts:
-    """Count stem, six stages with a fixed block before each, last convolution and classifier.
-
-    Parameters
-    ----------
-    rows : int8[n, d], valid.
-    side : Side of the square image.
-    """
+    """Count stem, six stages with a fixed block before each, last convolution and classifier."""
     side = halved(side) if size.stem_stride == 2 else side
     stem, first = STEM // size.divisor, FIRST // size.divisor
     total = conv_bn(image_channels, stem, 3, side) + _operator(FIRST_BLOCK, stem, first, side, side)

@@ -47,9 +47,9 @@ class Operator:
     Attributes
     ----------
     kind : ``MBConv``, ``NConv``, ``DConv`` or ``RConv``.
-    expansion : hidden channels for each input channel.
+    expansion : Hidden channels for each input channel.
     kernels : (height, width) of the convolutions between.
-    depthwise : whether they see every channel by itself.
+    depthwise : Whether they see every channel by itself.
     """
 
     kind: str
@@ -118,8 +118,8 @@ class Mobile(ProductSpace):
 
     Attributes
     ----------
-    operators : as given.
-    stages : layers of each of the six stages.
+    operators : Operators of every layer.
+    stages : Layers of each of the six stages.
 
     Raises
     ------

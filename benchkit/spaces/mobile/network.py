@@ -51,13 +51,7 @@ __all__ = ["NETWORKS", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
-    """Return the network that holds these candidates.
-
-    Parameters
-    ----------
-    recipe : Recipe for ``mobile-small`` or ``mobile-large``, of any depth.
-    present : bool[depth, operators].
-    """
+    """Return the network that holds these candidates, bool[depth, operators]."""
     (space, size), policy = recipe.of(Mobile, MobileSize), recipe.policy
     stem, first, features = (channels // size.divisor for channels in (STEM, FIRST, FEATURES))
     squeeze = bool(size.squeeze)

@@ -1,4 +1,4 @@
-"""How large a network of NAS-Bench-101 is, and what it holds and computes."""
+"""Counts parameters and multiply-adds of the networks of NAS-Bench-101, of any size."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def vertex_channels(rows: Batch, outputs: int) -> Integers:
     Parameters
     ----------
     rows : int8[n, 26], valid.
-    outputs : channels of the cell's output. Vertex 0, whose channels the cell before decides, reads 0.
+    outputs : Channels of the cell's output. Vertex 0, whose channels the cell before decides, reads 0.
     """
     matrix, _ = prune(rows)
     edge = matrix.astype(np.int64)

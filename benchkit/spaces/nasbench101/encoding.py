@@ -294,8 +294,8 @@ class NASBench101(Space):
 
         Parameters
         ----------
-        matrix : v x v, 2 <= v <= 7, zeros and ones, strictly upper triangular.
-        ops : operations of the v - 2 inner vertices, or of all v vertices; official names (the suffix
+        matrix : Adjacency, v x v with 2 <= v <= 7, zeros and ones, strictly upper triangular.
+        ops : Operations of the v - 2 inner vertices, or of all v vertices; official names (the suffix
             ``-bn-relu`` may be left out) or values 0..2. The first and last of v are not read.
 
         Raises

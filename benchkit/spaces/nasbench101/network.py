@@ -97,7 +97,7 @@ class SharedCell(nn.Module):
 
     Parameters
     ----------
-    inputs, outputs : channels of the cell.
+    inputs, outputs : Channels of the cell.
     """
 
     def __init__(self, inputs: int, outputs: int, policy: BatchNormPolicy) -> None:
@@ -128,8 +128,8 @@ class SharedCell(nn.Module):
         ----------
         matrix : bool[7, 7], the pruned cell.
         operations : int8[5], of vertices 1 to 5.
-        widths : channels of each vertex.
-        scales : factors of what passes each edge and leaves each operation; None is 1 throughout.
+        widths : Channels of each vertex.
+        scales : Factors of what passes each edge and leaves each operation; None is 1 throughout.
         """
         scales = scales or Scales(None)
         last = VERTICES - 1
@@ -257,23 +257,16 @@ class _GatedGraph(GatedNetwork):
 
     def __init__(self, network: NASBench101Supernet) -> None:
         self._network, self._space = network, network.recipe.space
-        inner = range(1, VERTICES - 1)
-        operations = self._space.arity[-1]
-        self._operations = operations
-        edges = [f"{s}-{t}" for s, t in zip(SOURCES.tolist(), TARGETS.tolist(), strict=True)]
-        self.names = (*edges, *(f"{v}/{o}" for v in inner for o in range(operations)))
+        self._operations = self._space.arity[-1]
+        edges = list(zip(SOURCES.tolist(), TARGETS.tolist(), strict=True))
+        choices = [(v, o) for v in range(1, VERTICES - 1) for o in range(self._operations)]
+        self.names = (*(f"{s}-{t}" for s, t in edges), *(f"{v}/{o}" for v, o in choices))
         self.groups = np.arange(len(self.names), dtype=np.int64)
         cells = [cell for cell in network.modules() if isinstance(cell, SharedCell)]
-        behind: list[list[Tensor]] = []
-        for source, target in zip(SOURCES.tolist(), TARGETS.tolist(), strict=True):
-            projected = [cell.projections[str(target)] for cell in cells] if source == 0 else []
-            behind.append([weight for layer in projected for weight in layer.parameters()])
-        for vertex in inner:
-            for operation in range(operations):
-                name = f"{vertex}_{operation}"
-                layers = [cell.operations[name] for cell in cells if name in cell.operations]
-                behind.append([weight for layer in layers for weight in layer.parameters()])
-        self._behind = behind
+        layers = [[cell.projections[str(t)] for cell in cells if s == 0] for s, t in edges]
+        for name in (f"{v}_{o}" for v, o in choices):
+            layers.append([cell.operations[name] for cell in cells if name in cell.operations])
+        self._behind = [[weight for layer in each for weight in layer.parameters()] for each in layers]
 
     def cells(self, values: Figures) -> Batch:
         """Return int8[n, 26] for float64[n, 36]: how open every gate is, above 0 where it is open."""

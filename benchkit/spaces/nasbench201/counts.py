@@ -1,4 +1,4 @@
-"""How large a network of NAS-Bench-201 cells is, and what it holds and computes."""
+"""Counts parameters and multiply-adds of networks of NAS-Bench-201 cells, of any size."""
 
 from __future__ import annotations
 

@@ -50,12 +50,12 @@ class DenseCells(ProductSpace):
 
     Parameters
     ----------
-    name : the space's name.
-    nodes : number of nodes, at least 2; the first is the input and the last the output.
+    name : Name of the space.
+    nodes : Number of nodes, at least 2; the first is the input and the last the output.
 
     Attributes
     ----------
-    none : the choice that leaves an edge out.
+    none : Choice that leaves an edge out.
     """
 
     none = OPERATIONS.index("none")

@@ -31,13 +31,7 @@ _STAGES = 3
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
-    """Return the network that holds these candidates.
-
-    Parameters
-    ----------
-    recipe : Recipe for a `DenseCells` space.
-    present : bool[edges, 5].
-    """
+    """Return the network that holds these candidates, bool[edges, 5]."""
     (space, size), policy = recipe.of(DenseCells, DenseCellsSize), recipe.policy
     graph = CellGraph(1, space.edges, (space.nodes - 1,))
     body: list[Block] = []

@@ -1,4 +1,4 @@
-"""How large a network of NAS-Bench-Macro is, and what it holds and computes."""
+"""Counts parameters and multiply-adds of the networks of NAS-Bench-Macro, of any size."""
 
 from __future__ import annotations
 

@@ -27,13 +27,7 @@ __all__ = ["NETWORKS", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
-    """Return the network that holds these candidates.
-
-    Parameters
-    ----------
-    recipe : Recipe for the space ``nasbench-macro``.
-    present : bool[8, 3].
-    """
+    """Return the network that holds these candidates, bool[8, 3]."""
     (_, size), policy = recipe.of(NASBenchMacro, NASBenchMacroSize), recipe.policy
     body = []
     channels = size.channels

@@ -1,4 +1,4 @@
-"""The stack of normal and reduction cells: which channels each cell has, and what all of them cost.
+"""Plans the stack of normal and reduction cells, and counts its parameters and multiply-adds.
 
 The skeleton is that of DARTS (Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019); the
 operations are those of `benchkit.spaces.nasnet` and `benchkit.spaces.darts`. The network is built from the
@@ -43,7 +43,7 @@ class TwoCellsSize(NetworkSize):
     Attributes
     ----------
     channels : C of the first cells; each of the two reduction cells doubles them.
-    cells : all of them; those at one and at two thirds of the depth are reduction cells.
+    cells : Number of cells; those at one and at two thirds of the depth are reduction cells.
     stem_stride : 1 is one convolution (CIFAR-10), 8 is three of stride 2 (ImageNet, 224 pixels).
     auxiliary : 1 adds the auxiliary classifier after the second reduction cell, which only training uses and
         no count includes; 0 leaves it out.
@@ -83,10 +83,10 @@ class PlannedCell:
 
     Attributes
     ----------
-    before, last : channels of the outputs of the last cell but one, and of the last.
+    before, last : Channels of the outputs of the last cell but one, and of the last.
     channels : Channels of each of its nodes; its output has four times as many.
-    reduction : whether it is a reduction cell.
-    halves_before : whether the output of the last cell but one is twice as large as that of the last.
+    reduction : Whether it is a reduction cell.
+    halves_before : Whether the output of the last cell but one is twice as large as that of the last.
     """
 
     before: int
@@ -117,14 +117,7 @@ def planned_cells(size: TwoCellsSize) -> Iterator[PlannedCell]:
 def count_two_cells(
     space: TwoCells, rows: Batch, size: TwoCellsSize, classes: int, side: int, image_channels: int
 ) -> Counts:
-    """Count stem, cells and classifier.
-
-    Parameters
-    ----------
-    space : says what the choices are.
-    rows : int8[n, d], valid.
-    side : Side of the square image.
-    """
+    """Count stem, cells and classifier."""
     total, side = _stem(size, side, image_channels)
     kinds = space.holds(rows).reshape(len(rows), len(CELLS), len(EDGES), -1)
     features = 0

@@ -81,9 +81,9 @@ class TwoCells(Space):
 
     Parameters
     ----------
-    name : the space's name.
-    operations : their names, ``none`` among them.
-    source : where the space was published.
+    name : Name of the space.
+    operations : Their names, ``none`` among them.
+    source : Publication of the space.
     """
 
     def __init__(self, name: str, operations: Sequence[str], source: str) -> None:
@@ -232,7 +232,7 @@ ORDERS = _orders()
 
 
 def least_order(cells: npt.NDArray[np.int64], base: int, none: int) -> Batch:
-    """Return int8[n, 14]: the least order of the intermediate nodes of those in which every edge leads forward.
+    """Return int8[n, 14]: the least order of the intermediate nodes in which every edge leads forward.
 
     Orders are compared by what stands on the edges, read as digits.
 

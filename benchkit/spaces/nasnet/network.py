@@ -47,8 +47,8 @@ class TwoCellsNetwork(CandidateNetwork):
 
     Parameters
     ----------
-    tapped : the number of the block whose output the auxiliary classifier reads.
-    auxiliary : the classifier, or None.
+    tapped : Number of the block whose output the auxiliary classifier reads.
+    auxiliary : Classifier, or None.
 
     The others are those of `CandidateNetwork`.
     """
@@ -103,13 +103,7 @@ def _four_windows(value: Tensor) -> Tensor:
 
 
 def describe(recipe: Recipe, present: Mask) -> TwoCellsNetwork:
-    """Return the network that holds these candidates.
-
-    Parameters
-    ----------
-    recipe : Recipe for a `TwoCells` space.
-    present : bool[28, operations of the space].
-    """
+    """Return the network that holds these candidates, bool[28, operations of the space]."""
     (space, size), policy = recipe.of(TwoCells, TwoCellsSize), recipe.policy  # type: ignore[type-abstract]
     stem, body = _stem(size, recipe.image_channels, policy)
     drop = DropPath()

@@ -17,6 +17,8 @@ Deviations and choices
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -95,22 +97,13 @@ class SeparableConv(Candidate):
         drop: DropPath,
     ) -> None:
         super().__init__()
-        padding = dilation * (kernel // 2)
+        padding, conv = dilation * (kernel // 2), partial(nn.Conv2d, channels, channels, bias=False)
         self.depthwise, self.pointwise, self.bn = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for time in range(times):
-            self.depthwise.append(
-                nn.Conv2d(
-                    channels,
-                    channels,
-                    kernel,
-                    1 if time else stride,
-                    padding,
-                    dilation,
-                    groups=channels,
-                    bias=False,
-                )
-            )
-            self.pointwise.append(nn.Conv2d(channels, channels, 1, bias=False))
+            step = 1 if time else stride
+            each = conv(kernel, step, padding, dilation, groups=channels)
+            self.depthwise.append(each)
+            self.pointwise.append(conv(1))
             self.bn.append(policy.layer(channels))
         self.drop = drop
 

@@ -1,4 +1,4 @@
-"""The chain of ShuffleNetV2 blocks: which channels and stride each layer has, and what all of them cost.
+"""Plans the chain of ShuffleNetV2 blocks, and counts its parameters and multiply-adds.
 
 Widths, stages and blocks are those of Guo et al., "Single Path One-Shot Neural Architecture Search with
 Uniform Sampling", ECCV 2020; without squeeze-and-excitation, the multiply-adds of every block at 224 pixels
@@ -50,9 +50,9 @@ class PlannedLayer:
 
     Attributes
     ----------
-    inputs, outputs : channels.
+    inputs, outputs : Channels.
     stride : 1 or 2.
-    first : whether it is the first of its stage, in which all channels are computed and none passed on.
+    first : Whether it is the first of its stage, in which all channels are computed and none passed on.
     """
 
     inputs: int
@@ -90,13 +90,7 @@ def planned_layers(size: ShuffleNetSize) -> Iterator[PlannedLayer]:
 def count_shuffle_chain(
     space: Space, rows: Batch, size: ShuffleNetSize, classes: int, side: int, image_channels: int
 ) -> Counts:
-    """Count stem, twenty layers, last convolution and classifier.
-
-    Parameters
-    ----------
-    rows : int8[n, 20], valid.
-    side : Side of the square image.
-    """
+    """Count stem, twenty layers, last convolution and classifier."""
     side = halved(side) if size.stem_stride == 2 else side
     total = conv_bn(image_channels, STEM // size.divisor, 3, side)
     last = 0

@@ -30,10 +30,10 @@ class ShuffleBlock:
 
     Attributes
     ----------
-    kernel : side of its depthwise convolutions.
-    xception : three depthwise convolutions, each before a 1 x 1 one, instead of one between two 1 x 1 ones.
-    swish : its activation is Swish instead of ReLU.
-    squeeze : whether squeeze-and-excitation follows.
+    kernel : Side of its depthwise convolutions.
+    xception : Whether it has three depthwise convolutions, each before a 1 x 1 one, not one between two.
+    swish : Whether its activation is Swish instead of ReLU.
+    squeeze : Whether squeeze-and-excitation follows.
     """
 
     kernel: int

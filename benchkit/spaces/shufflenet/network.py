@@ -38,13 +38,7 @@ __all__ = ["NETWORKS", "ShuffleUnit", "describe"]
 
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
-    """Return the network that holds these candidates.
-
-    Parameters
-    ----------
-    recipe : Recipe for the space ``shufflenet``.
-    present : bool[20, 4].
-    """
+    """Return the network that holds these candidates, bool[20, 4]."""
     (_, size), policy = recipe.of(ShuffleNet, ShuffleNetSize), recipe.policy
     body, last = [], 0
     for position, layer in enumerate(planned_layers(size)):
@@ -68,7 +62,7 @@ class ShuffleUnit(nn.Module):
     Parameters
     ----------
     block : Parts of the unit.
-    layer : its channels and stride.
+    layer : Its channels and stride.
     """
 
     def __init__(self, block: ShuffleBlock, layer: PlannedLayer, policy: BatchNormPolicy) -> None:
