@@ -65,6 +65,7 @@ _MI = ((3, 3), (3, 3), (3, 3), (5, 3), (1, 3), (1, 1))
 def _residual(branches: tuple[tuple[int, int], ...], width: int) -> Layout:
     """Describe a multi-branch ResNet of 26 layers; a branch is its two kernel sizes."""
     draft = Draft()
+    firsts, seconds = zip(*branches, strict=True)
     value = draft.convolution(-1, 16, 3, "stem", relu=False)
     for stage in range(3):
         draft.stage = stage
@@ -72,18 +73,8 @@ def _residual(branches: tuple[tuple[int, int], ...], width: int) -> Layout:
         for block in range(4):
             at = f"stage{stage + 1}-block{block + 1}"
             stride = 2 if stage and not block else 1
-            inner = [
-                draft.convolution(
-                    value, channels, first, f"{at}-conv1-branch{b}", stride=stride, layer=f"{at}-conv1"
-                )
-                for b, (first, _) in enumerate(branches, 1)
-            ]
-            outer = [
-                draft.convolution(
-                    inner[b - 1], channels, second, f"{at}-conv2-branch{b}", layer=f"{at}-conv2"
-                )
-                for b, (_, second) in enumerate(branches, 1)
-            ]
+            inner = draft.branches([value] * len(branches), channels, firsts, f"{at}-conv1", stride=stride)
+            outer = draft.branches(inner, channels, seconds, f"{at}-conv2")
             if draft.channels(value) != channels or stride > 1:
                 value = draft.two_path(value, channels, f"{at}-shortcut", stride=stride)
             value = draft.total([value, *outer], f"{at}-sum")
@@ -156,19 +147,8 @@ def _separable(
 ) -> list[int]:
     """Add separable convolutions, each applied twice, and return the last of each branch."""
     values = [source] * len(kernels)
-    for turn in (1, 2):
-        values = [
-            draft.convolution(
-                value,
-                channels,
-                kernel,
-                f"{name}-conv{turn}-branch{branch}",
-                stride=stride if turn == 1 else 1,
-                separable=True,
-                layer=f"{name}-conv{turn}",
-            )
-            for branch, (value, kernel) in enumerate(zip(values, kernels, strict=True), 1)
-        ]
+    for turn, step in ((1, stride), (2, 1)):
+        values = draft.branches(values, channels, kernels, f"{name}-conv{turn}", stride=step, separable=True)
     return values
 
 
@@ -201,10 +181,7 @@ def _resnet50(width: int) -> Layout:
                 )
                 for branch in (1, 2)
             ]
-            wide = [
-                draft.convolution(part, 4 * channels, 1, f"{at}-conv3-branch{branch}", layer=f"{at}-conv3")
-                for branch, part in enumerate(middle, 1)
-            ]
+            wide = draft.branches(middle, 4 * channels, (1, 1), f"{at}-conv3")
             if not block:
                 value = draft.convolution(value, 4 * channels, 1, f"{at}-shortcut", stride=stride, relu=False)
             value = draft.rectifier(draft.total([value, *wide], f"{at}-sum"), f"{at}-relu")

@@ -11,6 +11,7 @@ size form a `Group` (Eq. 13), over all branches of the layer that have this kern
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -222,6 +223,23 @@ class Draft:
                 name, (source,), channels, stride, inputs, kernel, relu, norm, separable, first, group
             )
         )
+
+    def branches(
+        self,
+        sources: Sequence[int],
+        channels: int,
+        kernels: Sequence[int],
+        layer: str,
+        *,
+        stride: int = 1,
+        separable: bool = False,
+    ) -> list[int]:
+        """Add a `Convolution` with gates for each source and kernel, all in one layer."""
+        added = []
+        for b, (source, kernel) in enumerate(zip(sources, kernels, strict=True), 1):
+            at = source, channels, kernel, f"{layer}-branch{b}"
+            added.append(self.convolution(*at, stride=stride, separable=separable, layer=layer))
+        return added
 
     def two_path(self, source: int, channels: int, name: str, *, stride: int = 2, relu: bool = True) -> int:
         """Add a `TwoPath`."""
