@@ -14,6 +14,7 @@ Deviations and choices
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor, nn
 
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
@@ -56,12 +57,8 @@ NETWORKS = candidate_networks(describe)
 
 
 def _candidates(present: Mask, channels: int, policy: BatchNormPolicy) -> dict[tuple[int, int], Candidate]:
-    made: dict[tuple[int, int], Candidate] = {}
-    for edge, operation in zip(*(index.tolist() for index in present.nonzero()), strict=True):
-        candidate = _candidate(OPERATIONS[operation], channels, policy)
-        if candidate is not None:
-            made[edge, operation] = candidate
-    return made
+    every = {(e, o): _candidate(OPERATIONS[o], channels, policy) for e, o in np.argwhere(present).tolist()}
+    return {place: candidate for place, candidate in every.items() if candidate is not None}
 
 
 def _candidate(operation: str, channels: int, policy: BatchNormPolicy) -> Candidate | None:
