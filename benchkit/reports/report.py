@@ -30,7 +30,7 @@ def latex_of(directory: StudyDirectory, manifest: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    manifest : of the study.
+    manifest : Manifest of the study.
     """
     from benchkit.analysis.statistics.near_best import near_best
     from benchkit.analysis.tables.latex import leaderboard_latex

@@ -155,30 +155,23 @@ def _write(ax: Axes, box: Box, text: str, size: float) -> None:
 
 def _draw_route(ax: Axes, route: Route) -> None:
     """Draw an edge: straight through layers, in curves between them, with a gap at its label."""
-    points: list[tuple[float, float]] = []
-    codes: list[int] = []
-
-    def line(x: float, y: float) -> None:
-        points.append((x, y))
-        codes.append(int(Path.LINETO))
-
-    *passed, target = route.points
-    for number, (box, following) in enumerate(zip(passed, route.points[1:], strict=True)):
+    target = route.points[-1]
+    path: list[tuple[Any, float, float]] = []  # a code of Path, x, y
+    for box, following, right, stop in route.bends():
         if box.height:  # else the line goes on
-            points.append((box.x + box.width / 2, box.y))
-            codes.append(int(Path.MOVETO))
-        right, left = box.x + box.room / 2, following.x - following.room / 2
-        line(right, box.y)
-        stop = left
-        if number == len(passed) - 1 and target.width == target.room:
-            stop -= _ARROW[0] / 2  # the line ends inside the arrow's head
+            path.append((Path.MOVETO, box.x + box.width / 2, box.y))
+        inside = _ARROW[0] / 2 if following is target else 0.0  # the line ends inside the arrow's head
+        if target.width == target.room:
+            stop -= inside
         middle = (right + stop) / 2
-        points += [(middle, box.y), (middle, following.y), (stop, following.y)]
-        codes += [int(Path.CURVE4)] * 3
+        path.append((Path.LINETO, right, box.y))
+        path += [
+            (Path.CURVE4, x, y) for x, y in ((middle, box.y), (middle, following.y), (stop, following.y))
+        ]
         if following.height:
-            end = following.x - following.width / 2
-            line(max(stop, end - (_ARROW[0] / 2 if following is target else 0.0)), following.y)
-    ax.add_patch(PathPatch(Path(points, codes), fill=False, edgecolor="black", linewidth=_LINE))
+            path.append((Path.LINETO, max(stop, following.x - following.width / 2 - inside), following.y))
+    points = Path([(x, y) for _, x, y in path], [int(code) for code, *_ in path])
+    ax.add_patch(PathPatch(points, fill=False, edgecolor="black", linewidth=_LINE))
     x, y = target.x - target.width / 2, target.y
     head = [(x, y), (x - _ARROW[0], y + _ARROW[1] / 2), (x - _ARROW[0], y - _ARROW[1] / 2)]
     ax.add_patch(Polygon(head, closed=True, facecolor="black", edgecolor="none"))

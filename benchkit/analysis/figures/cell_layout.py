@@ -17,7 +17,7 @@ heights: least squares under the order                 `_heights`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -64,6 +64,11 @@ class Route(NamedTuple):
 
     points: tuple[Box, ...]
     label: int | None
+
+    def bends(self) -> Iterator[tuple[Box, Box, float, float]]:
+        """Yield each pair of neighbouring boxes, and the x where the edge leaves one layer for the next."""
+        for box, following in pairwise(self.points):
+            yield box, following, box.x + box.room / 2, following.x - following.room / 2
 
 
 class Layout(NamedTuple):

@@ -177,14 +177,12 @@ def collapse_info(
     ValueError : as in `stability_info`.
     """
     _need_points(points)
-    low, high = -_MARGIN, 1 + _MARGIN
-    panels = []
-    for measure, name in (
-        ("skips", "share of\nskip connections"),
-        ("entropy", "entropy\n(share of largest)"),
-    ):
-        if points[measure].notna().any():
-            panels.append(EpochPanel(measure, name, means_over_seeds(points, measure, level), low, high))
+    names = {"skips": "share of\nskip connections", "entropy": "entropy\n(share of largest)"}
+    panels = [
+        EpochPanel(measure, name, means_over_seeds(points, measure, level), -_MARGIN, 1 + _MARGIN)
+        for measure, name in names.items()
+        if points[measure].notna().any()
+    ]
     if optimum is not None:
         panels.append(_accuracy_panel(points, label, optimum, level))
     return SearchesInfo(points, panels, axis, level)
@@ -207,7 +205,8 @@ def draw_searches(info: SearchesInfo, venue: str = "neurips") -> Figure:
         width = page.column if len(info.panels) == 1 else page.text
         handles = _legend_handles(info, methods)
         most = max(2, int(width / 1.3))
-        body = _body(len(cells), len(info.panels))
+        one = len(info.panels) == 1
+        body = (2.3 if one else 1.8) if len(cells) == 1 else (1.1 if one else 1.45) * len(cells)
         figure = Figure(figsize=(width, body + 0.16 * -(-len(handles) // most)), layout="constrained")
         axes = figure.subplots(len(cells), len(cells[0]), squeeze=False)
         for ax, (panel, shown) in zip(axes.ravel(), [cell for row in cells for cell in row], strict=True):
@@ -232,13 +231,6 @@ def _cells(info: SearchesInfo, methods: list[str]) -> list[list[tuple[EpochPanel
     if len(info.panels) == 1:
         return [[(info.panels[0], [method])] for method in methods]
     return [[(panel, [method]) for method in methods] for panel in info.panels]
-
-
-def _body(rows: int, panels: int) -> float:
-    """Return the height of all rows together, inches."""
-    if rows == 1:
-        return 2.3 if panels == 1 else 1.8
-    return (1.1 if panels == 1 else 1.45) * rows
 
 
 def _is_long(info: SearchesInfo) -> bool:

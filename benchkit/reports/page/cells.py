@@ -123,10 +123,10 @@ def _down(layout: Layout, y: float) -> int:
 def _path(layout: Layout, route: Route) -> str:
     """Return an edge as an SVG path: straight through layers, curved between them, an arrow at its end."""
     parts: list[str] = []
-    *passed, target = route.points
-    for box, following in zip(passed, route.points[1:], strict=True):
+    target = route.points[-1]
+    for box, following, leaves, enters in route.bends():
         y, below = _down(layout, box.y), _down(layout, following.y)
-        right, left = box.x + box.room / 2 + 1, following.x - following.room / 2 + 1
+        right, left = leaves + 1, enters + 1
         if box.height:  # else the line goes on
             parts.append(f"M{box.x + box.width / 2 + 1:.0f},{y}")
         middle = (right + left) / 2
