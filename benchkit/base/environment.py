@@ -1,4 +1,4 @@
-"""What a run stands on, as manifests keep it: versions of this package, of Python and of others."""
+"""Lists the versions of this package, of Python and of others, as manifests keep them."""
 
 from __future__ import annotations
 

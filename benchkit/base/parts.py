@@ -1,4 +1,4 @@
-"""Finished parts of a run, a file each: it may be stopped at any moment and goes on from them."""
+"""Keeps finished parts of a run, a file each: a run that was stopped goes on from them."""
 
 from __future__ import annotations
 

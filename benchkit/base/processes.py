@@ -1,4 +1,4 @@
-"""Calls in several processes, whose results come as they are done."""
+"""Makes calls in several processes, and gives out results as they are done."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def in_processes(
 
     Parameters
     ----------
-    jobs : processes; -1 for all cores. More than there are calls, or than four a core, are not started.
-    arguments : of ``joblib.Parallel``, such as its backend.
+    jobs : Number of processes; -1 for all cores. There are never more than calls, nor more than four a core.
+    arguments : Options of ``joblib.Parallel``, such as its backend.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The folder of a run: claimed by its settings, filled part by part, finished by its manifest and result.
+"""Keeps the folder of a run: claimed by its settings, filled by parts, finished by its manifest and result.
 
 ``{kind}.json``     what is run and how; claims the folder
 ``parts/``          finished parts, while the run lasts (`benchkit.base.parts`)

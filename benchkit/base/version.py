@@ -1,4 +1,4 @@
-"""The version of the package: the one place where it stands."""
+"""Holds the version of the package."""
 
 __all__ = ["__version__"]
 
