@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchkit.searching import TableEvaluator
     from benchkit.spaces import get_space, space_names
     from benchkit.strategies import get_strategy, strategy_names
-    from benchkit.studies.api import load_study
+    from benchkit.studies.spec import load_study
     from benchkit.studies.store import StudyDirectory
 
 __all__ = [
@@ -42,7 +42,7 @@ _HOME = {
     "TableEvaluator": "benchkit.searching",
     "get_space": "benchkit.spaces",
     "get_strategy": "benchkit.strategies",
-    "load_study": "benchkit.studies.api",
+    "load_study": "benchkit.studies.spec",
     "open_table": "benchkit.data.tables",
     "run_study": "benchkit.reports.api",
     "space_names": "benchkit.spaces",

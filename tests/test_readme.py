@@ -12,7 +12,6 @@ import pytest
 import benchkit
 from benchkit.strategies import weight_sharing_names
 from benchkit.studies.spec import preset_names
-from benchkit.studies.supernet_spec import supernet_preset_names
 
 README = Path(benchkit.__file__).parents[1] / "README.md"
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="not a checkout")
@@ -41,7 +40,6 @@ def test_every_strategy_table_and_preset_is_named() -> None:
         *weight_sharing_names(),
         *benchkit.space_names(),
         *preset_names(),
-        *supernet_preset_names(),
     ):
         assert f"`{name}`" in text(), name
 

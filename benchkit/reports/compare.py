@@ -18,10 +18,9 @@ import numpy as np
 
 from benchkit.base.errors import InputError, unknown
 from benchkit.base.measure import Measure
-from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import is_supernet_study
-from benchkit.studies.wording import after_epochs, budget_text, reported, study_measure
+from benchkit.studies.wording import study_measure
+from benchkit.studies.work import work_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,7 @@ def read_tasks(
 
     Parameters
     ----------
-    folders : of studies whose methods query a table.
+    folders : Folders of finished studies, of any kind.
     datasets : only these, by their names in the studies; a study that has none of them is left out.
 
     Raises
@@ -92,12 +91,8 @@ def read_tasks(
     budgets: dict[str, str] = {}
     for folder, name in zip(folders, names, strict=True):
         directory = StudyDirectory(folder)
-        if directory.study.is_file() and is_supernet_study(directory.study):
-            raise InputError(
-                f"{folder} holds searches that train supernets; this compares methods that query"
-            )
-        spec = directory.spec()
-        trials = directory.read_trials()
+        work = work_of(directory)
+        trials = work.read_trials()
         known |= set(trials["dataset"])
         if datasets is not None:
             trials = trials[trials["dataset"].isin(list(datasets))]
@@ -107,7 +102,7 @@ def read_tasks(
         manifest = directory.read_manifest()
         about = {key: manifest[key] for key in ("measure",) if key in manifest}
         tables[name] = {**manifest["table"], **about}
-        budgets[name] = _measured(spec)
+        budgets[name] = work.measured()
         if len(folders) > 1:
             trials = trials.assign(dataset=[f"{name}: {each}" for each in trials["dataset"]])
         parts.append(trials)
@@ -129,18 +124,6 @@ def read_tasks(
         notes.append(f"not in every study on every data set, and left out: {', '.join(left_out)}")
     together = everywhere[everywhere["strategy"].isin(common)].reset_index(drop=True)
     return together, tables, notes
-
-
-def _measured(spec: StudySpec) -> str:
-    """Return what a trial may spend, on what it searches, and what its regret is of."""
-    report, quantity = spec.report, spec.search.quantity.replace("_", " ")
-    run = report.valid if report.valid is not None else report.test
-    what = f"{reported(spec)} {quantity}".strip()
-    limit = "" if spec.constraint is None else f", {spec.constraint.cost} at most {spec.constraint.max:g}"
-    return (
-        f"{budget_text(spec)}{after_epochs(spec.search.epochs, 'at')}{limit}, regret in {what} "
-        f"({'mean' if run == 'mean' else f'run {run}'}){after_epochs(report.epochs, 'at')}"
-    )
 
 
 def compare_studies(

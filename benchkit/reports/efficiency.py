@@ -25,7 +25,6 @@ from benchkit.base.errors import InputError, shown, unknown
 from benchkit.base.measure import Measure
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import is_supernet_study
 from benchkit.studies.wording import reported, study_measure
 
 if TYPE_CHECKING:
@@ -122,11 +121,6 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
     InputError : no finished study of queries, or an axis that it does not have.
     """
     directory = StudyDirectory(out)
-    if directory.study.is_file() and is_supernet_study(directory.study):
-        raise InputError(
-            f"{out} holds searches that train supernets: they have no regret after each query; "
-            f"benchkit plot stability draws what they would have returned"
-        )
     return study_traces(directory, directory.read_manifest(), axis)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from benchkit.base.errors import InputError, shown
 from benchkit.strategies import get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
-from benchkit.studies.spec import BestOfKSpec, StudySpec
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec_parts import BestOfKSpec
 
 __all__ = ["check_best_of_k", "phases_of", "wanted_best_of_k"]
 

@@ -22,7 +22,7 @@ from benchkit.searching.trace import unpack
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 
-__all__ = ["BEST_OF_K", "LEADERBOARD", "MANIFEST", "META", "TRACES", "TRIALS", "read_part", "unpacked"]
+__all__ = ["BEST_OF_K", "LEADERBOARD", "MANIFESTS", "META", "TRACES", "TRIALS", "read_part", "unpacked"]
 
 META = b"benchkit"
 
@@ -62,19 +62,23 @@ BEST_OF_K: dict[str, type] = {
 }
 """Columns of ``best_of_k.csv``."""
 
-MANIFEST = {
+_MANIFEST = {
     "table": {
         **{"name": str, "sha256": str, "entries": COUNT},
         **{"licence?": str, "warnings?": [str], "source_sha256?": Each(str)},
     },
     "traces": Each(str),
-    "not_applicable": Each(str),
     "study_sha256?": str,
     "benchkit?": str,
+}
+_TABLE_MANIFEST = {
+    **_MANIFEST,
+    "not_applicable": Each(str),
     "remarks?": Each(str),
     "constraint?": Each({"cost": str, "max": Number(), "unit": str, "feasible": COUNT, "entries": COUNT}),
 }
-"""Keys of ``manifest.json``."""
+MANIFESTS = {"table": _TABLE_MANIFEST, "supernet": {**_MANIFEST, "device": str}}
+"""Keys of ``manifest.json``, by what judges the architectures of a study."""
 
 _ABOUT_PART = {
     "digest": SHA256,

@@ -16,7 +16,8 @@ from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.strategies import SearchStrategy, get_strategy
 from benchkit.strategies.protocol import make_hyperparameters
 from benchkit.studies.best_of_k import check_best_of_k
-from benchkit.studies.spec import BudgetSpec, StrategySpec, StudySpec
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec_parts import BudgetSpec, StrategySpec
 from benchkit.studies.studied import (
     build_constraint,
     constraint_remark,

@@ -1,4 +1,9 @@
-"""The specification of a study (YAML), checked key by key."""
+"""The specification of a study (YAML), checked key by key.
+
+A study on a table and a study of supernet searches are two kinds of it, told apart by ``evaluator: table`` or
+``evaluator: supernet``. A file need not say it: supernets are trained by a study with ``searches``. It is not
+written either, so that a study is kept, and hashed, as before there was a word for it.
+"""
 
 from __future__ import annotations
 
@@ -7,180 +12,101 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from benchkit.base.errors import InputError, clipped, shown, unknown
-from benchkit.base.limits import MOST_TRIALS
+from benchkit.base.limits import MOST_SEARCHES, MOST_TRIALS
 from benchkit.base.yaml_text import dump_yaml, parse_yaml, read_yaml
-from benchkit.data.latency.lookup import LatencyLookup, read_latency
-from benchkit.searching.budget import Budget
-from benchkit.searching.constraints import check_limits
-from benchkit.studies.spec_parts import TEXT_KEYS, Column, Name, Names, Strict, ranged, unique
+from benchkit.data.latency.lookup import read_latency
+from benchkit.studies.spec_parts import (
+    TEXT_KEYS,
+    BestOfKSpec,
+    BudgetSpec,
+    ConstraintSpec,
+    Name,
+    Names,
+    PublishedSpec,
+    QueriesSpec,
+    ReportSpec,
+    SearchesSpec,
+    SearchSpec,
+    Strategies,
+    StrategySpec,
+    Strict,
+    folder_name,
+    ranged,
+)
 
 __all__ = [
-    "BestOfKSpec",
-    "BudgetSpec",
-    "ConstraintSpec",
-    "ReportSpec",
-    "SearchSpec",
-    "StrategySpec",
+    "AnyStudySpec",
     "StudySpec",
+    "SupernetStudySpec",
     "load_preset",
     "load_spec",
-    "one_line",
+    "load_study",
+    "parse_spec",
     "preset_names",
 ]
 
 
-class SearchSpec(Strict):
-    """What a search sees.
+class AnyStudySpec(Strict):
+    """A study, whatever judges its architectures.
 
     Attributes
     ----------
-    split : ``valid``; ``test`` only for a table without validation; null for a column without split, such as
-        a latency: then nothing can be held out, and what is searched is what is reported.
-    epochs : the study's own fidelity; null for a column without epochs.
-    score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
-    fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
-        for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
-    quantity : Quantity that is searched and reported; the table says in which direction it is better.
+    evaluator : ``table`` or ``supernet``.
+    table : Table that says what the architectures found are worth.
+    datasets : Data sets of the table.
     """
 
-    split: Literal["valid", "test"] | None
-    epochs: Annotated[int, ranged("epochs")] | None = None
-    score: Literal["mean", "run"] | Annotated[int, ranged("run")]
-    fidelities: Literal["schedules", "curve"] = "schedules"
-    quantity: Name = "accuracy"
-
-    @model_validator(mode="after")
-    def _complete(self) -> SearchSpec:
-        if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
-            raise ValueError("a search on accuracy needs its split and its epochs")
-        return self
-
-
-class ReportSpec(Strict):
-    """What is reported of the recommended architecture.
-
-    Attributes
-    ----------
-    epochs : schedule of the reported figures; null for columns without epochs.
-    valid, test : which figure of that split: ``mean`` over the runs, the number of one run, or null for
-        a split that the table does not have. Regret is measured on `valid`, on `test` where that is null.
-        Where the search has no split, `valid` is its column and `test` is null.
-    datasets : reported data sets; null for the one searched on.
-    """
-
-    epochs: Annotated[int, ranged("epochs")] | None = None
-    valid: Column | None = "mean"
-    test: Column | None = "mean"
-    datasets: Names | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> ReportSpec:
-        if self.valid is None and self.test is None:
-            raise ValueError("report needs valid or test")
-        return self
-
-
-class BudgetSpec(Strict):
-    """Queries or simulated seconds; exactly one."""
-
-    queries: Annotated[float, ranged("queries")] | None = None
-    simulated_seconds: Annotated[float, ranged("simulated_seconds")] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> BudgetSpec:
-        if (self.queries is None) == (self.simulated_seconds is None):
-            raise ValueError("budget is either queries or simulated_seconds")
-        return self
-
-    def to_budget(self) -> Budget:
-        return Budget(self.queries, self.simulated_seconds)
-
-
-class BestOfKSpec(Strict):
-    """A table of the best of K samples beside the leaderboard, see `benchkit.reports.best_of_k`.
-
-    Attributes
-    ----------
-    counts : the columns K.
-    samplers : labels of the strategies that draw samples.
-    random, evolution : labels of random search, and of the evolution with a random first population.
-    """
-
-    counts: Annotated[list[Annotated[int, ranged("k")]], BeforeValidator(unique)]
-    samplers: Names
-    random: str = "random-search"
-    evolution: str = "regularized-evolution"
-
-
-class ConstraintSpec(Strict):
-    """What a recommended architecture may cost at most; see `benchkit.searching.constraints`.
-
-    Attributes
-    ----------
-    cost : ``latency`` (milliseconds), ``params`` or ``flops`` (millions).
-    max : the largest value allowed.
-    latency : a look-up table made by ``benchkit latency measure``, in place of the table's own column. A
-        specification names its file, relative to its own folder; what is kept holds it whole, with its hash.
-    """
-
-    cost: Literal["latency", "params", "flops"]
-    max: Annotated[float, ranged("max")]
-    latency: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _usable(self) -> ConstraintSpec:
-        check_limits({self.cost: self.max}, self.latency is not None, needs_lookup=False)
-        self.lookup()
-        return self
-
-    def lookup(self) -> LatencyLookup | None:
-        """Return the look-up table; None without one."""
-        if self.latency is None:
-            return None
-        return LatencyLookup.from_document(self.latency, "the latency look-up table of this study")
-
-
-class StrategySpec(Strict):
-    """A strategy with its options; `label` tells two settings of one strategy apart."""
-
-    name: Name
-    label: Name = ""  # that of its name, unless it is given
-    options: dict[str, Any] = Field(default_factory=dict)
-    note: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _labelled(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"name": value}
-        if isinstance(value, dict) and value.get("label") in (None, "") and "name" in value:
-            value = {**value, "label": value["name"]}
-        return value
-
-
-class StudySpec(Strict):
-    """A study: strategies x data sets x seeds (0..seeds - 1) on one table under one budget."""
+    evaluator: ClassVar[str]
+    strict_types: ClassVar[bool | None] = None
 
     name: Name
     title: str = ""
     table: Name
     datasets: Names
+
+    @property
+    def shown_seeds(self) -> int:
+        """Number of seeds of every method."""
+        raise NotImplementedError
+
+    def to_yaml(self) -> str:
+        """Return the specification as YAML, the form in which it is kept and hashed."""
+        return dump_yaml(self.model_dump(mode="json"))
+
+    def replaced(
+        self,
+        strategies: Iterable[str] | None = None,
+        datasets: Iterable[str] | None = None,
+        seeds: int | None = None,
+        queries: float | None = None,
+    ) -> AnyStudySpec:
+        """Return the study with parts of it replaced, as the command line's options ask."""
+        raise NotImplementedError
+
+    def blocks(self) -> dict[str, StudySpec]:
+        """Return the studies that run beside this one, by the names of their folders in its own."""
+        return {}
+
+    def search_labels(self) -> dict[str, str]:
+        """Return the label of every supernet search by the name of its folder; seeds innermost."""
+        return {}
+
+
+class StudySpec(AnyStudySpec):
+    """A study on a table: strategies x data sets x seeds (0..seeds - 1) under one budget."""
+
+    evaluator: ClassVar[str] = "table"
+
     search: SearchSpec
     report: ReportSpec
     budget: BudgetSpec
     seeds: Annotated[int, ranged("seeds")]
-    strategies: Annotated[list[StrategySpec], BeforeValidator(unique)]
+    strategies: Strategies
     best_of_k: BestOfKSpec | None = None
     constraint: ConstraintSpec | None = None
     notes: list[str] = Field(default_factory=list)
@@ -218,8 +144,11 @@ class StudySpec(Strict):
             )
         return self
 
+    @property
+    def shown_seeds(self) -> int:
+        return self.seeds
+
     def to_yaml(self) -> str:
-        """Return the specification as YAML, the form in which it is kept and hashed."""
         data = self.model_dump(mode="json")
         for key in ("best_of_k", "constraint"):
             if data[key] is None:
@@ -235,7 +164,7 @@ class StudySpec(Strict):
         seeds: int | None = None,
         queries: float | None = None,
     ) -> StudySpec:
-        """Return the study with parts of it replaced, as the command line's options ask.
+        """Return the study with parts of it replaced.
 
         A strategy that the study lists keeps its options; another one is taken with its defaults. A table of
         the best of K keeps the samplers that are left, and goes where it has none or no baseline.
@@ -256,28 +185,134 @@ class StudySpec(Strict):
             data["seeds"] = seeds
         if queries is not None:
             data["budget"] = {"queries": float(queries)}
-        return parse_spec(data, "the command line's options")
+        return _validated(StudySpec, data, "the command line's options")
 
 
+class SupernetStudySpec(AnyStudySpec):
+    """A study of searches that train supernets x seeds on one image set, judged by one table.
+
+    Beside the searches it can name a query-backed study, whose methods stand in a second block of the same
+    table, and the figures that a paper published for either.
+
+    Attributes
+    ----------
+    published : label -> data set -> figures; a label that is no method of this study has a row of its own.
+    source : where the published figures stand.
+    """
+
+    evaluator: ClassVar[str] = "supernet"
+    strict_types: ClassVar[bool] = False  # YAML has lists where a pair is meant
+
+    searches: SearchesSpec
+    queries: QueriesSpec | None = None
+    published: dict[str, dict[str, PublishedSpec]] = Field(default_factory=dict)
+    source: str = ""
+    notes: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _labels(self) -> SupernetStudySpec:
+        labels = [strategy.label for strategy in self.searches.strategies]
+        if len(set(labels)) < len(labels):
+            raise ValueError("two searches have the same label: give them different ones")
+        searches = len(labels) * self.searches.seeds
+        if searches > MOST_SEARCHES:
+            raise ValueError(
+                f"{len(labels)} strategies with {self.searches.seeds:,} seeds are {searches:,} searches; a "
+                f"study has at most {MOST_SEARCHES:,}"
+            )
+        if self.published and not self.source:
+            raise ValueError("published figures need their source")
+        return self
+
+    def blocks(self) -> dict[str, StudySpec]:
+        block = self.queries
+        if block is None:
+            return {}
+        study = load_preset(block.preset)
+        if not isinstance(study, StudySpec):
+            raise InputError(f"queries: preset {block.preset} trains supernets: name a study on a table")
+        return {"queries": study.replaced(strategies=block.strategies, seeds=block.seeds)}
+
+    def search_labels(self) -> dict[str, str]:
+        return {
+            folder_name(strategy.label, seed): strategy.label
+            for strategy in self.searches.strategies
+            for seed in range(self.searches.seeds)
+        }
+
+    @property
+    def shown_seeds(self) -> int:
+        return self.searches.seeds
+
+    def replaced(
+        self,
+        strategies: Iterable[str] | None = None,
+        datasets: Iterable[str] | None = None,
+        seeds: int | None = None,
+        queries: float | None = None,
+    ) -> SupernetStudySpec:
+        """Return the study with parts of it replaced.
+
+        Strategies may come from both blocks; one of which none is left goes. Seeds are those of the searches.
+
+        Raises
+        ------
+        InputError : a strategy of neither block, none of the searches is left, or a budget of queries.
+        """
+        if queries is not None:
+            raise InputError(f"study {self.name} trains supernets: no --queries")
+        data = self.model_dump(mode="json")
+        if strategies is not None:
+            wanted = list(strategies)
+            searched = {each.label: each for each in self.searches.strategies}
+            asked = [each.label for block in self.blocks().values() for each in block.strategies]
+            for label in wanted:
+                if label not in (*searched, *asked):
+                    raise unknown("strategy", label, [*searched, *asked], f"study {self.name}")
+            kept = [label for label in wanted if label in searched]
+            if not kept:
+                raise InputError(f"study {self.name} needs one of its searches: {', '.join(searched)}")
+            data["searches"]["strategies"] = [searched[label].model_dump(mode="json") for label in kept]
+            reading = [label for label in wanted if label in asked]
+            if self.queries is not None and reading:
+                data["queries"]["strategies"] = reading
+            else:
+                data["queries"] = None
+            data["published"] = {
+                label: data["published"][label] for label in wanted if label in self.published
+            }
+        if datasets is not None:
+            data["datasets"] = list(datasets)
+        if seeds is not None:
+            data["searches"]["seeds"] = seeds
+        return _validated(SupernetStudySpec, data, "the command line's options")
+
+
+_KINDS: Mapping[str, type[AnyStudySpec]] = MappingProxyType(
+    {kind.evaluator: kind for kind in (StudySpec, SupernetStudySpec)}
+)
 _SECTIONS: Mapping[str, type[BaseModel]] = MappingProxyType(
     {
-        "": StudySpec,
         "search": SearchSpec,
         "report": ReportSpec,
         "budget": BudgetSpec,
         "strategies": StrategySpec,
         "best_of_k": BestOfKSpec,
         "constraint": ConstraintSpec,
+        "searches": SearchesSpec,
+        "queries": QueriesSpec,
+        "published": PublishedSpec,
     }
 )
+_Kind = TypeVar("_Kind", bound=AnyStudySpec)
 
 
-def parse_spec(data: Any, origin: str, folder: Path = Path()) -> StudySpec:
-    """Return the study described by plain data.
+def parse_spec(data: Any, origin: str, folder: Path = Path()) -> AnyStudySpec:
+    """Return the study described by plain data: a `StudySpec` or a `SupernetStudySpec`.
 
     Parameters
     ----------
-    folder : that the name of a latency file is relative to.
+    folder : Folder that the name of a latency file is relative to.
 
     Raises
     ------
@@ -287,18 +322,26 @@ def parse_spec(data: Any, origin: str, folder: Path = Path()) -> StudySpec:
         raise InputError(
             f"{origin} is not a study: it must be a YAML mapping with name, table, datasets, ..."
         )
+    evaluator = data.get("evaluator", "supernet" if "searches" in data else "table")
+    if not isinstance(evaluator, str) or evaluator not in _KINDS:
+        raise InputError(f"{origin}: {unknown('evaluator', evaluator, _KINDS, 'a study')}")
+    data = {key: value for key, value in data.items() if key != "evaluator"}
     constraint = data.get("constraint")
     if isinstance(constraint, dict) and isinstance(constraint.get("latency"), str):
         lookup = read_latency(folder / constraint["latency"])
         data = {**data, "constraint": {**constraint, "latency": lookup.document()}}
+    return _validated(_KINDS[evaluator], data, origin)
+
+
+def _validated(kind: type[_Kind], data: dict[str, Any], origin: str) -> _Kind:
     try:
-        return StudySpec.model_validate(data)
+        return kind.model_validate(data, strict=kind.strict_types)
     except ValidationError as error:
-        raise InputError(f"{origin}: {one_line(error)}") from error
+        raise InputError(f"{origin}: {_one_line(error, kind)}") from error
 
 
-def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _SECTIONS) -> str:
-    """Return the first thing that is wrong; `sections` names the model of each section, "" of the whole."""
+def _one_line(error: ValidationError, kind: type[AnyStudySpec]) -> str:
+    """Return the first thing that is wrong."""
     # an unknown key explains the missing one that was meant
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(
@@ -307,9 +350,9 @@ def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _
         if not str(part).startswith(("literal", "constrained", "function-"))
     )
     if first["type"] == "extra_forbidden":
-        named = [str(part) for part in first["loc"][:-1] if str(part) in sections]
+        named = [str(part) for part in first["loc"][:-1] if str(part) in _SECTIONS]
         section = named[-1] if named else ""
-        model = sections[section]
+        model = _SECTIONS[section] if section else kind
         where = f"the {section} of a study" if section else "a study"
         return str(unknown("key", first["loc"][-1], model.model_fields, where))
     more = len({e["loc"][:2] for e in error.errors()}) - 1
@@ -319,8 +362,8 @@ def one_line(error: ValidationError, sections: Mapping[str, type[BaseModel]] = _
     return f"{place or 'study'}: {text}{given}{rest}"
 
 
-def load_spec(path: Path) -> StudySpec:
-    """Read a study from a YAML file.
+def load_spec(path: Path) -> AnyStudySpec:
+    """Read a study from a YAML file; see `parse_spec`.
 
     Raises
     ------
@@ -335,14 +378,20 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def load_preset(name: str) -> StudySpec:
-    """Return one of the studies that come with the package.
-
-    Raises
-    ------
-    InputError : there is no such preset; it lists those there are.
-    """
+def load_preset(name: str) -> AnyStudySpec:
+    """Return one of the studies that come with the package; raise `InputError` where it is none."""
     if name not in preset_names():
         raise unknown("preset", name, preset_names())
     text = (resources.files("benchkit.studies") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
     return parse_spec(parse_yaml(text, f"preset {name}", TEXT_KEYS), f"preset {name}")
+
+
+def load_study(name: str | Path) -> AnyStudySpec:
+    """Return a preset by its name, or the study in a YAML file.
+
+    Raises
+    ------
+    InputError : no such preset or file, or not a study.
+    """
+    from_file = isinstance(name, Path) or name.endswith((".yaml", ".yml"))
+    return load_spec(Path(name)) if from_file else load_preset(str(name))

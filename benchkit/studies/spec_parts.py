@@ -1,15 +1,40 @@
-"""What the keys of a study may hold: printable names, numbers within their range, lists without repeats."""
+"""The blocks of a specification, checked key by key: searches, reports, budgets, strategies, constraints."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from benchkit.base.errors import shown
-from benchkit.base.limits import LONGEST_NAME, RANGES
+from benchkit.base.errors import shown, unknown
+from benchkit.base.limits import LONGEST_NAME, RANGES, check_number
+from benchkit.base.option_types import check_option, field_types
+from benchkit.data.latency.lookup import LatencyLookup
+from benchkit.searching.budget import Budget
+from benchkit.searching.constraints import check_limits
+from benchkit.training.settings import SearchSettings
 
-__all__ = ["TEXT_KEYS", "Column", "Name", "Names", "Strict", "ranged", "unique"]
+__all__ = [
+    "TEXT_KEYS",
+    "BestOfKSpec",
+    "BudgetSpec",
+    "ConstraintSpec",
+    "Name",
+    "Names",
+    "PublishedSpec",
+    "QueriesSpec",
+    "ReportSpec",
+    "SearchSpec",
+    "SearchesSpec",
+    "Strategies",
+    "StrategySpec",
+    "Strict",
+    "folder_name",
+    "ranged",
+]
 
 TEXT_KEYS = frozenset(
     {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution",
@@ -60,3 +85,200 @@ class Strict(BaseModel):
     """A part of a specification: no unknown keys, no conversions, no changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SearchSpec(Strict):
+    """What a search sees.
+
+    Attributes
+    ----------
+    split : ``valid``; ``test`` only for a table without validation; null for a column without split, such as
+        a latency: then nothing can be held out, and what is searched is what is reported.
+    epochs : the study's own fidelity; null for a column without epochs.
+    score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
+    fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
+        for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
+    quantity : Quantity that is searched and reported; the table says in which direction it is better.
+    """
+
+    split: Literal["valid", "test"] | None
+    epochs: Annotated[int, ranged("epochs")] | None = None
+    score: Literal["mean", "run"] | Annotated[int, ranged("run")]
+    fidelities: Literal["schedules", "curve"] = "schedules"
+    quantity: Name = "accuracy"
+
+    @model_validator(mode="after")
+    def _complete(self) -> SearchSpec:
+        if self.quantity == "accuracy" and (self.split is None or self.epochs is None):
+            raise ValueError("a search on accuracy needs its split and its epochs")
+        return self
+
+
+class ReportSpec(Strict):
+    """What is reported of the recommended architecture.
+
+    Attributes
+    ----------
+    epochs : schedule of the reported figures; null for columns without epochs.
+    valid, test : which figure of that split: ``mean`` over the runs, the number of one run, or null for
+        a split that the table does not have. Regret is measured on `valid`, on `test` where that is null.
+        Where the search has no split, `valid` is its column and `test` is null.
+    datasets : reported data sets; null for the one searched on.
+    """
+
+    epochs: Annotated[int, ranged("epochs")] | None = None
+    valid: Column | None = "mean"
+    test: Column | None = "mean"
+    datasets: Names | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> ReportSpec:
+        if self.valid is None and self.test is None:
+            raise ValueError("report needs valid or test")
+        return self
+
+
+class BudgetSpec(Strict):
+    """Queries or simulated seconds; exactly one."""
+
+    queries: Annotated[float, ranged("queries")] | None = None
+    simulated_seconds: Annotated[float, ranged("simulated_seconds")] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> BudgetSpec:
+        if (self.queries is None) == (self.simulated_seconds is None):
+            raise ValueError("budget is either queries or simulated_seconds")
+        return self
+
+    def to_budget(self) -> Budget:
+        return Budget(self.queries, self.simulated_seconds)
+
+
+class BestOfKSpec(Strict):
+    """A table of the best of K samples beside the leaderboard, see `benchkit.reports.best_of_k`.
+
+    Attributes
+    ----------
+    counts : the columns K.
+    samplers : labels of the strategies that draw samples.
+    random, evolution : labels of random search, and of the evolution with a random first population.
+    """
+
+    counts: Annotated[list[Annotated[int, ranged("k")]], BeforeValidator(unique)]
+    samplers: Names
+    random: str = "random-search"
+    evolution: str = "regularized-evolution"
+
+
+class ConstraintSpec(Strict):
+    """What a recommended architecture may cost at most; see `benchkit.searching.constraints`.
+
+    Attributes
+    ----------
+    cost : ``latency`` (milliseconds), ``params`` or ``flops`` (millions).
+    max : the largest value allowed.
+    latency : a look-up table made by ``benchkit latency measure``, in place of the table's own column. A
+        specification names its file, relative to its own folder; what is kept holds it whole, with its hash.
+    """
+
+    cost: Literal["latency", "params", "flops"]
+    max: Annotated[float, ranged("max")]
+    latency: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _usable(self) -> ConstraintSpec:
+        check_limits({self.cost: self.max}, self.latency is not None, needs_lookup=False)
+        self.lookup()
+        return self
+
+    def lookup(self) -> LatencyLookup | None:
+        """Return the look-up table; None without one."""
+        if self.latency is None:
+            return None
+        return LatencyLookup.from_document(self.latency, "the latency look-up table of this study")
+
+
+class StrategySpec(Strict):
+    """A strategy with its options; `label` tells two settings of one strategy apart."""
+
+    name: Name
+    label: Name = ""  # that of its name, unless it is given
+    options: dict[str, Any] = Field(default_factory=dict)
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and value.get("label") in (None, "") and "name" in value:
+            value = {**value, "label": value["name"]}
+        return value
+
+
+_FIXED = ("strategy", "space", "data", "preset", "seed", "options")
+_TYPES = field_types(SearchSettings)
+_SETTINGS = tuple(each.name for each in fields(SearchSettings) if each.name not in _FIXED)
+Strategies = Annotated[list[StrategySpec], BeforeValidator(unique)]
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+Deviation = tuple[Figure, Figure | None]
+
+
+class SearchesSpec(Strict):
+    """The block of methods that train a supernet.
+
+    Attributes
+    ----------
+    data : image data to train on.
+    preset : of `benchkit.training.presets`.
+    seeds : trials use the seeds 0..seeds - 1.
+    settings : of `SearchSettings`, over the preset's: ``epochs``, ``image_size``, ``size`` and so on.
+    strategies : with their hyperparameters.
+    """
+
+    data: Name
+    preset: str = "small"
+    seeds: Annotated[int, ranged("seeds")] = 3
+    settings: dict[str, Any] = Field(default_factory=dict)
+    strategies: Strategies
+
+    @model_validator(mode="after")
+    def _known(self) -> SearchesSpec:
+        for name in self.settings:
+            if name not in _SETTINGS:
+                raise ValueError(str(unknown("setting", name, _SETTINGS, "a search")))
+        for name, value in self.settings.items():
+            check_option(name, value, _TYPES[name])
+            if name in RANGES and value is not None:
+                check_number(name, value)
+        return self
+
+
+def folder_name(label: str, seed: int) -> str:
+    """Return the name of a search's folder: its label and seed, where a folder can be called so."""
+    if re.fullmatch(r"[^./\\][^/\\]*", label) and len(label.encode()) <= 200:
+        return f"{label}-{seed}"
+    plain = re.sub(r"[^\w-]", "_", label).encode()[:100].decode(errors="ignore")
+    return f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}-{seed}"
+
+
+class QueriesSpec(Strict):
+    """The block of methods that read the table: a query-backed study that comes with benchkit.
+
+    Attributes
+    ----------
+    preset : its name.
+    seeds : instead of its own number.
+    strategies : labels, instead of all of its own.
+    """
+
+    preset: str
+    seeds: Annotated[int, ranged("seeds")] | None = None
+    strategies: Names | None = None
+
+
+class PublishedSpec(Strict):
+    """A paper's figures of one method on one data set: mean and standard deviation (or null) in percent."""
+
+    valid: Deviation | None = None
+    test: Deviation | None = None

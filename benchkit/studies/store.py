@@ -33,8 +33,8 @@ from benchkit.base.shapes import check_shape
 from benchkit.searching.trace import Trace, pack
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
-from benchkit.studies.kept import BEST_OF_K, LEADERBOARD, MANIFEST, META, TRACES, TRIALS, read_part, unpacked
-from benchkit.studies.spec import StudySpec, load_spec
+from benchkit.studies.kept import BEST_OF_K, LEADERBOARD, MANIFESTS, META, TRACES, TRIALS, read_part, unpacked
+from benchkit.studies.spec import AnyStudySpec, StudySpec, load_spec
 from benchkit.studies.trial import Trial, TrialResult
 
 __all__ = ["StudyDirectory"]
@@ -65,11 +65,13 @@ class StudyDirectory:
         self.latex = path / "leaderboard.tex"
         self.best_of_k = path / "best_of_k.csv"
         self.figures = path / "figures"
+        self.searches = path / "searches"  # of a study that trains supernets, as are the tables
+        self.table = path / "table.csv"
         self._parts = path / "trials" / table_sha256[:16]
 
     # -- the study ----------------------------------------------------------------------------
 
-    def claim(self, spec: StudySpec) -> None:
+    def claim(self, spec: AnyStudySpec) -> None:
         """Make this directory the study's: new, or the same study to be resumed.
 
         Raises
@@ -78,7 +80,7 @@ class StudyDirectory:
         """
         if self.study.is_file():
             kept = load_spec(self.study)
-            if kept.to_yaml() == spec.to_yaml():
+            if _content(kept) == _content(spec):
                 return
             if any(path != self.study for path in self.path.iterdir()):
                 raise InputError(
@@ -90,8 +92,8 @@ class StudyDirectory:
         else:
             write_text(self.study, spec.to_yaml())
 
-    def spec(self) -> StudySpec:
-        """Return the study kept here.
+    def load(self) -> AnyStudySpec:
+        """Return the study kept here, of any kind.
 
         Raises
         ------
@@ -100,6 +102,22 @@ class StudyDirectory:
         if not self.study.is_file():
             raise InputError(f"{self.path} holds no study (no study.yaml)")
         return load_spec(self.study)
+
+    def spec(self) -> StudySpec:
+        """Return the study on a table that is kept here.
+
+        Raises
+        ------
+        InputError : the directory holds no study, or one whose searches train supernets.
+        """
+        spec = self.load()
+        if isinstance(spec, StudySpec):
+            return spec
+        queries = "".join(f"; {self.path / name} is a study on a table" for name in spec.blocks())
+        raise InputError(
+            f"{self.path} holds searches that train supernets: they have no regret after each query; "
+            f"benchkit plot stability draws what they would have returned{queries}"
+        )
 
     @property
     def complete(self) -> bool:
@@ -297,16 +315,23 @@ class StudyDirectory:
         InputError : there is none, or it is damaged.
         """
         path = self._need(self.manifest)
-        manifest: dict[str, Any] = check_shape(read_json(path, "manifest"), MANIFEST, f"manifest {path}")
+        shape = MANIFESTS[self.load().evaluator if self.study.is_file() else "table"]
+        manifest: dict[str, Any] = check_shape(read_json(path, "manifest"), shape, f"manifest {path}")
         return manifest
 
 
-def _difference(kept: StudySpec, spec: StudySpec) -> str:
+def _content(spec: AnyStudySpec) -> dict[str, str]:
+    """Return the value of every key as JSON, in which the order of options does not count."""
+    return {key: json.dumps(value, sort_keys=True) for key, value in spec.model_dump(mode="json").items()}
+
+
+def _difference(kept: AnyStudySpec, spec: AnyStudySpec) -> str:
     """Return the first key in which two studies differ, with both values."""
     ours, theirs = spec.model_dump(mode="json"), kept.model_dump(mode="json")
-    key = next(key for key in ours if ours[key] != theirs[key])
-    short = (kept.name if key == "name" else f"{kept.name}: {key} {_short(theirs[key])}", _short(ours[key]))
-    return f"{short[0]}, not {short[1]}"
+    here, there = _content(spec), _content(kept)
+    key = next(key for key in (*here, *there) if here.get(key) != there.get(key))
+    other = _short(theirs.get(key))
+    return f"{other if key == 'name' else f'{kept.name}: {key} {other}'}, not {_short(ours.get(key))}"
 
 
 def _short(value: Any) -> str:

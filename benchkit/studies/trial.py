@@ -20,7 +20,8 @@ from benchkit.searching.table_evaluator import TableEvaluator
 from benchkit.searching.trace import Trace
 from benchkit.spaces.base import Architecture
 from benchkit.strategies import SearchStrategy, get_strategy
-from benchkit.studies.spec import StrategySpec, StudySpec
+from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec_parts import StrategySpec
 from benchkit.studies.studied import Optima, build_constraint, report_metrics, studied_entries
 
 __all__ = [

@@ -23,7 +23,6 @@ __all__ = [
     "read_manifest",
     "read_result",
     "read_settings",
-    "read_study_manifest",
     "settings_of",
 ]
 
@@ -133,11 +132,6 @@ def read_final_result(folder: Path) -> dict[str, Any]:
 def read_manifest(folder: Path, *keys: str) -> dict[str, Any]:
     """Return what ``manifest.json`` of a search says; parameters and errors are those of `read_result`."""
     return _read(folder / "manifest.json", _part(_MANIFEST, keys), "manifest")
-
-
-def read_study_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest of a study of searches; raises as `read_result`."""
-    return _read(path, {"traces": Each(str), "device": str}, "manifest")
 
 
 def _part(shape: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -20,9 +20,8 @@ from benchkit.base.errors import InputError
 from benchkit.reports.api import run_study
 from benchkit.reports.api import run_study as run
 from benchkit.studies.cluster import cancelled, on_cluster
-from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec import StudySpec, parse_spec
 from benchkit.studies.store import StudyDirectory
-from benchkit.studies.supernet_spec import parse_supernet_study
 from tests.dask_cluster import SECONDS, Cluster, cluster_in, wait_until
 
 pytest.importorskip("distributed")
@@ -319,7 +318,7 @@ SUPERNETS: dict[str, Any] = {
 
 @pytest.mark.slow
 def test_a_search_goes_on_where_the_worker_that_died_left_it(cluster: Cluster, tmp_path: Path) -> None:
-    spec = parse_supernet_study(SUPERNETS, "study")
+    spec = parse_spec(SUPERNETS, "study")
     first = cluster.worker()
     started: list[str] = []
 
@@ -334,21 +333,23 @@ def test_a_search_goes_on_where_the_worker_that_died_left_it(cluster: Cluster, t
     thread = threading.Thread(target=replace)
     thread.start()
     try:
-        there = run_study(spec, tmp_path / "dask", device="cpu", backend="dask", scheduler=cluster.address)
+        there = run_study(
+            spec, tmp_path / "dask", device="cpu", backend="dask", scheduler=cluster.address
+        ).path
     finally:
         thread.join(60)
     assert started == ["spos-0"] or started == ["spos-1"]  # under way, and not finished
-    here = run_study(spec, tmp_path / "here", device="cpu")
+    here = run_study(spec, tmp_path / "here", device="cpu").path
     for name in ("manifest.json", "table.csv", "queries/manifest.json"):
         assert (there / name).read_text() == (here / name).read_text()
 
 
 @pytest.mark.slow
 def test_a_folder_that_is_not_shared_is_refused(cluster: Cluster, tmp_path: Path) -> None:
-    from benchkit.studies.supernet_study import _search_there, searches_of
+    from benchkit.studies.supernet_work import _search_there, searches_of
 
     cluster.worker()
-    settings = searches_of(parse_supernet_study(SUPERNETS, "study"))["spos-0"]
+    settings = next(iter(searches_of(parse_spec(SUPERNETS, "study")).values()))
     call = (settings, tmp_path / "elsewhere" / "searches" / "spos-0", "cpu")
     with pytest.raises(InputError, match=r"elsewhere is not on this machine: .*\(on the Dask worker on"):
         list(on_cluster(_search_there, [call], ["spos-0"], cluster.address))

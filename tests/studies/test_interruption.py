@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import benchkit.base.files as files
-import benchkit.studies.runner as runner
+import benchkit.studies.table_work as table_work
 from benchkit.base.errors import InputError
 from benchkit.base.processes import Progress
 from benchkit.reports.api import run_study as run
@@ -42,13 +42,13 @@ def parts(folder: Path) -> set[str]:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
     """Every trial that is run in this process, in order."""
     trials: list[Trial] = []
-    run_trial = runner.run_trial
+    run_trial = table_work.run_trial
 
     def watched(spec: StudySpec, trial: Trial, *rest: Any) -> Any:
         trials.append(trial)
         return run_trial(spec, trial, *rest)
 
-    monkeypatch.setattr(runner, "run_trial", watched)
+    monkeypatch.setattr(table_work, "run_trial", watched)
     return trials
 
 

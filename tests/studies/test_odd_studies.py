@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 import benchkit
 from benchkit.analysis.figures.text import LONGEST_TEXT, method_texts, name_text
 from benchkit.base.errors import InputError
-from benchkit.studies.spec import StudySpec, load_spec
-from benchkit.studies.supernet_spec import folder_name, parse_supernet_study
+from benchkit.studies.spec import StudySpec, load_spec, parse_spec
+from benchkit.studies.spec_parts import folder_name
 from benchkit.studies.trial import Trial
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -259,11 +259,11 @@ def test_settings_of_a_supernet_study_are_checked_before_it_runs(settings: dict[
     study = {"name": "s", "table": "nasbench201", "datasets": ["cifar10"]}
     searches = {"data": "digits", "strategies": ["spos"], "settings": settings}
     with pytest.raises(InputError, match=says):
-        parse_supernet_study({**study, "searches": searches}, "s.yaml")
+        parse_spec({**study, "searches": searches}, "s.yaml")
 
 
 def test_a_study_of_too_many_searches_is_refused() -> None:
     study = {"name": "s", "table": "nasbench201", "datasets": ["cifar10"]}
     searches = {"data": "digits", "strategies": ["spos", "darts"], "seeds": 60_000}
     with pytest.raises(InputError, match="120,000 searches; a study has at most 100,000"):
-        parse_supernet_study({**study, "searches": searches}, "s.yaml")
+        parse_spec({**study, "searches": searches}, "s.yaml")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import benchkit
-import benchkit.studies.runner as runner
+import benchkit.studies.table_work as table_work
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.reports.api import run_study
@@ -206,7 +206,7 @@ def test_a_finished_study_is_not_run_again(
     def never(*_: Any) -> Any:
         raise AssertionError("a trial was run again")
 
-    monkeypatch.setattr(runner, "run_trial", never)
+    monkeypatch.setattr(table_work, "run_trial", never)
     run(spec, done.path)
     assert {name: (done.path / name).read_bytes() for name in names(done.path)} == before
 

@@ -17,14 +17,9 @@ from benchkit.base.errors import InputError
 from benchkit.data.tables.metric import Metric
 from benchkit.reports.api import run_study
 from benchkit.spaces import get_space
-from benchkit.studies.api import load_study
-from benchkit.studies.supernet_spec import (
-    SupernetStudySpec,
-    load_supernet_preset,
-    parse_supernet_study,
-    supernet_preset_names,
-)
-from benchkit.studies.supernet_study import searches_of, verify_supernet_study
+from benchkit.studies.spec import SupernetStudySpec, load_preset, load_study, parse_spec, preset_names
+from benchkit.studies.supernet_work import searches_of
+from benchkit.studies.verify import verify
 
 STUDY: dict[str, Any] = {
     "name": "tiny",
@@ -50,12 +45,12 @@ Run = Callable[..., Any]
 
 
 def spec(**changes: Any) -> SupernetStudySpec:
-    return parse_supernet_study({**STUDY, **changes}, "study")
+    return parse_spec({**STUDY, **changes}, "study")
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_study(spec(), tmp_path_factory.mktemp("study") / "out", device="cpu")
+    return run_study(spec(), tmp_path_factory.mktemp("study") / "out", device="cpu").path
 
 
 def test_the_table_says_what_each_search_found(done: Path) -> None:
@@ -102,14 +97,37 @@ def test_another_study_is_refused(done: Path) -> None:
 
 
 def test_searches_are_verified(done: Path, tmp_path: Path) -> None:
-    found = verify_supernet_study(done, sample=2)
+    found = verify(done, sample=2)
     assert (found.checked, found.total, found.different) == (2, 4, None)
     copy = tmp_path / "copy"
     shutil.copytree(done, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["traces"]["spos-0"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    assert verify_supernet_study(copy).different == "spos-0"
+    assert str(verify(copy).different) == "spos-0"
+
+
+def test_searches_and_queries_are_compared(cli: Run, done: Path, tmp_path: Path) -> None:
+    from benchkit.reports.compare import compare_studies
+
+    found = compare_studies([done])
+    table = benchkit.open_table("nasbench201")
+    row = found.trials.set_index(["strategy", "dataset", "seed"]).loc[("spos", "cifar10", 1)]
+    best = table.optimum(Metric("cifar10", "valid", 200)).value
+    assert row["regret"] == pytest.approx(best - row["valid"])
+    assert set(found.ranks["strategy"]) == {"spos", "DARTS-V1", "random-search"}
+    assert set(found.ranks["blocks"]) == {2}  # seeds that all of them have
+    code, _, said = cli("leaderboard", "efficiency", done)
+    assert code == 2
+    assert f"{done / 'queries'} is a study on a table" in said
+
+
+def test_the_evaluator_may_be_named() -> None:
+    assert parse_spec({**STUDY, "evaluator": "supernet"}, "study") == spec()
+    with pytest.raises(InputError, match="unknown evaluator 'alone' for a study; it has table, supernet"):
+        spec(evaluator="alone")
+    with pytest.raises(InputError, match="unknown key 'searches' for a study"):
+        spec(evaluator="table")
 
 
 def test_from_the_command_line(cli: Run, done: Path, tmp_path: Path) -> None:
@@ -133,7 +151,7 @@ def test_from_the_command_line(cli: Run, done: Path, tmp_path: Path) -> None:
 
 def test_parts_of_a_study() -> None:
     kept = spec().replaced(strategies=["DARTS-V1"], datasets=["cifar100"], seeds=1)
-    assert list(searches_of(kept)) == ["DARTS-V1-0"]
+    assert [trial.name for trial in searches_of(kept)] == ["DARTS-V1-0"]
     assert (kept.queries, kept.datasets) == (None, ["cifar100"])
     assert list(kept.published) == ["DARTS-V1"]
     both = spec().replaced(strategies=["spos", "random-search"])
@@ -180,10 +198,9 @@ def test_a_wrong_strategy_is_found_before_anything_runs(strategy: Any, message: 
 
 
 def test_every_preset_can_start() -> None:
-    names = supernet_preset_names()
-    assert "gibbsnas-table3" in names
-    for name in names:
-        study = load_supernet_preset(name)
+    studies = [study for study in map(load_preset, preset_names()) if isinstance(study, SupernetStudySpec)]
+    assert "gibbsnas-table3" in [study.name for study in studies]
+    for study in studies:
         assert searches_of(study)
-        assert study.queries is None or study.queries.study().strategies
-        assert load_study(name) == study
+        assert [*study.blocks()] == ([] if study.queries is None else ["queries"])
+        assert load_study(study.name) == study

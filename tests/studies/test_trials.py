@@ -13,7 +13,7 @@ import benchkit.studies.trial as trial_module
 from benchkit.base.errors import InputError
 from benchkit.data.tables import Metric, Table, open_table
 from benchkit.studies.plan import make_plan
-from benchkit.studies.runner import run_trials
+from benchkit.studies.runner import spread
 from benchkit.studies.spec import StudySpec, load_preset
 from benchkit.studies.trial import Trial, TrialResult, run_trial
 
@@ -28,7 +28,7 @@ def one(
 
 
 def digests(spec: StudySpec, table: Table, trials: list[Trial], jobs: int) -> dict[str, str]:
-    results = run_trials(spec, trials, table.path, table.sha256, jobs, "loky", None)
+    results = spread(run_trial, [(spec, trial, table.path, table.sha256) for trial in trials], jobs)
     return {result.trial.name: result.digest for result in results}
 
 

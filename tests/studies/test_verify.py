@@ -85,12 +85,12 @@ def test_the_first_wrong_hash_is_named(done: StudyDirectory) -> None:
 def test_the_first_is_that_of_the_study_whatever_finishes_first(
     done: StudyDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_order = verify_module.run_trials
+    in_order = verify_module.spread
 
-    def backwards(spec: StudySpec, trials: list[Trial], *rest: Any) -> Any:
-        return in_order(spec, trials[::-1], *rest)
+    def backwards(function: Any, calls: list[Any], *rest: Any) -> Any:
+        return in_order(function, calls[::-1], *rest)
 
-    monkeypatch.setattr(verify_module, "run_trials", backwards)
+    monkeypatch.setattr(verify_module, "spread", backwards)
     change_manifest(
         done, lambda manifest: manifest.update(traces=dict.fromkeys(manifest["traces"], "0" * 64))
     )

@@ -29,7 +29,7 @@ from benchkit.base.frames import read_frame
 from benchkit.base.shapes import check_shape
 from benchkit.spaces import get_space
 from benchkit.spaces.base import Batch
-from benchkit.studies.supernet_spec import folder_name, is_supernet_study, load_supernet_study
+from benchkit.studies.store import StudyDirectory
 from benchkit.training.kept_search import TRAINING, read_manifest, read_result, settings_of
 from benchkit.training.settings import SearchSettings
 
@@ -114,11 +114,10 @@ def _searches_of(folder: Path) -> list[tuple[Path, str]] | None:
     """Return the searches of a study with their labels, in its order; None where the folder is no study's."""
     if not (folder / "study.yaml").is_file():
         return None
-    if not is_supernet_study(folder / "study.yaml"):
+    labels = StudyDirectory(folder).load().search_labels()
+    if not labels:
         raise InputError(f"the study in {folder} has no searches of supernets")
-    block = load_supernet_study(folder / "study.yaml").searches
-    names = [(strategy.label, seed) for strategy in block.strategies for seed in range(block.seeds)]
-    return [(folder / "searches" / folder_name(label, seed), label) for label, seed in names]
+    return [(folder / "searches" / name, label) for name, label in labels.items()]
 
 
 def _story(folder: Path, label: str, most_probable: bool) -> Story | None:

@@ -158,14 +158,8 @@ def _label(truth: Truth) -> str:
 
 def _study(folder: Path, table: Table) -> tuple[StudyDirectory, StudySpec]:
     from benchkit.studies.store import StudyDirectory
-    from benchkit.studies.supernet_spec import is_supernet_study
 
     directory = StudyDirectory(folder)
-    if directory.study.is_file() and is_supernet_study(directory.study):
-        raise InputError(
-            f"{folder} holds a study of supernets, whose searches have no incumbents: give the folder of a "
-            f"study on a table, such as {folder / 'queries'}"
-        )
     spec = directory.spec()
     about = directory.read_manifest()["table"]
     if about["sha256"] != table.sha256:

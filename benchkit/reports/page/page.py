@@ -71,14 +71,12 @@ def sections_of(folders: Sequence[Path]) -> list[Section]:
 def _reader(folder: Path) -> Callable[[Path, str], list[Section]]:
     """Return what reads a folder, by the file that claims it."""
     if (folder / "study.yaml").is_file():
-        from benchkit.studies.supernet_spec import is_supernet_study
-
-        if is_supernet_study(folder / "study.yaml"):
-            from benchkit.reports.page.supernets import supernet_sections
-
-            return supernet_sections
         from benchkit.reports.page.leaderboards import leaderboard_section
+        from benchkit.reports.page.supernets import supernet_sections
+        from benchkit.studies.store import StudyDirectory
 
+        if StudyDirectory(folder).load().search_labels():
+            return supernet_sections
         return lambda path, name: [leaderboard_section(path, name)]
     if (folder / "correlation.json").is_file():
         from benchkit.reports.page.correlations import correlation_section

@@ -10,8 +10,9 @@ from benchkit.base.errors import InputError
 from benchkit.reports.page.leaderboards import leaderboard_section
 from benchkit.reports.page.origin import command, facts_of, kept_files, leaderboard_commands, read_json
 from benchkit.reports.page.parts import Cell, Column, DataTable, Row, Section, choice, number_cell, text_cell
-from benchkit.reports.supernet_report import read_table
-from benchkit.studies.supernet_spec import SupernetStudySpec, load_supernet_study
+from benchkit.reports.supernet_report import read_table, supernet_spec
+from benchkit.studies.spec import SupernetStudySpec
+from benchkit.studies.store import StudyDirectory
 
 __all__ = ["supernet_sections"]
 
@@ -29,8 +30,9 @@ def supernet_sections(folder: Path, name: str) -> list[Section]:
     ------
     InputError : the study has not finished, or a file is damaged.
     """
-    spec = load_supernet_study(folder / "study.yaml")
-    frame = read_table(folder)
+    directory = StudyDirectory(folder)
+    spec = supernet_spec(directory)
+    frame = read_table(directory)
     manifest = read_json(folder / "manifest.json")
     try:
         records: Any = frame.to_dict(orient="records")

@@ -13,9 +13,8 @@ import yaml
 from benchkit.data.tables import open_table
 from benchkit.data.tables.csv_import import import_csv, load_mapping
 from benchkit.spaces import get_space, space_names
-from benchkit.studies.api import load_study
 from benchkit.studies.plan import make_plan
-from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec import StudySpec, load_study
 from benchmarks.fuzz.damage_bytes import damage_bytes, damage_text, nasty
 from benchmarks.fuzz.damage_tree import damage_tree
 from benchmarks.fuzz.door import Door

@@ -12,7 +12,7 @@ import pytest
 from benchkit.base.errors import InputError
 from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
-from benchkit.studies.supernet_spec import parse_supernet_study
+from benchkit.studies.spec import parse_spec
 from benchkit.training.settings import SearchSettings
 
 SPACE = get_space("nasbench201-3")
@@ -35,7 +35,7 @@ def write(folder: Path, seed: int = 0, data: dict[str, Any] | None = None, **fin
 
 
 def write_study(folder: Path, labels: tuple[str, ...], seeds: int = 2) -> Path:
-    spec = parse_supernet_study(
+    spec = parse_spec(
         {
             "name": folder.name,
             "table": SPACE.name,

@@ -18,7 +18,7 @@ from benchkit.data.tables.metric import Metric
 from benchkit.reports.api import run_study
 from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
-from benchkit.studies.supernet_spec import parse_supernet_study
+from benchkit.studies.spec import parse_spec
 from benchkit.training.search import run_search
 from benchkit.training.settings import SearchSettings
 
@@ -34,7 +34,7 @@ def search(folder: Path, strategy: str, **changes: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = parse_supernet_study(
+    spec = parse_spec(
         {
             "name": "tiny",
             "table": "nasbench201-3",
@@ -52,7 +52,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "study",
     )
-    return run_study(spec, tmp_path_factory.mktemp("study") / "out", device="cpu")
+    return run_study(spec, tmp_path_factory.mktemp("study") / "out", device="cpu").path
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ import pytest
 from benchkit.analysis.statistics.rank_correlation import correlate
 from benchkit.reports.api import run_study as run
 from benchkit.spaces import get_space
-from benchkit.studies.spec import StudySpec
-from benchkit.studies.supernet_spec import parse_supernet_study
+from benchkit.studies.spec import StudySpec, parse_spec
 
 HOSTILE = "</script><script>window.hacked=1</script>"
 TABLE = {"name": "nasbench201", "sha256": "f2" * 32}
@@ -145,7 +144,7 @@ def supernets(tmp_path: Path) -> Path:
     """A finished study of supernet searches, without a query-backed block."""
     folder = tmp_path / "supernets"
     folder.mkdir()
-    spec = parse_supernet_study(
+    spec = parse_spec(
         {
             **{"name": "tiny", "title": "Tiny supernets", "table": "nasbench201", "datasets": ["cifar10"]},
             "searches": {"data": "digits", "seeds": 2, "strategies": ["spos", "darts"]},
