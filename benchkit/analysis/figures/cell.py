@@ -1,7 +1,4 @@
-"""Draws an architecture's cells as graphs: black on white, operations on edges or in vertices.
-
-`cell_info` measures the texts and lays every cell out, `draw_cells` draws what it is given.
-"""
+"""Draws an architecture's cells as graphs: black on white, operations on edges or in vertices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Draws predicted against true accuracy, and correlation over the epochs of a training.
-
-`scatter_info` and `curve_info` compute, `draw_scatter` and `draw_curves` draw what they are given.
-"""
+"""Draws predicted against true accuracy, and correlation over the epochs of a training."""
 
 from __future__ import annotations
 

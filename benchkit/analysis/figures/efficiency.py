@@ -1,7 +1,4 @@
-"""Draws sample efficiency: regret of the incumbent against what was spent, a panel a data set.
-
-`efficiency_info` computes, `draw_efficiency` draws what it is given.
-"""
+"""Draws sample efficiency: regret of the incumbent against what was spent, a panel a data set."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Draws posterior fading against the number of models that share weights.
 
-`study_info` computes, `draw_study` draws what it is given. `benchkit.analysis.figures.intervals` has the
-figure along a search that shrinks its space.
+`benchkit.analysis.figures.intervals` has the figure along a search that shrinks its space.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Draws posterior fading along searches that shrink their space, PC-NAS, beside those that do not.
 
-`interval_info` computes, `draw_intervals` draws what it is given. Several seeds are their mean: from five on
-with its interval, of fewer with a dot for each seed.
+Several seeds are their mean: from five on with its interval, of fewer with a dot for each seed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Draws performance profiles: the share of runs above each score, and the aggregates beside them.
 
 Source: Agarwal et al. (2021), section 4.2 and figure 4; see `benchkit.analysis.statistics.aggregates`.
-`profile_info` computes, `draw_profiles` draws what it is given.
 """
 
 from __future__ import annotations

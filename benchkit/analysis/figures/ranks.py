@@ -1,9 +1,9 @@
 """Draws the critical-difference diagram (Demsar 2006, figure 1): average ranks, a panel a data set.
 
-A panel's blocks are the seeds that all strategies of the data set share; what follows from such blocks,
-and what does not, is said in `benchkit.analysis.statistics.ranking`. `rank_info` computes, `draw_ranks` draws
-what it is given. (`scikit_posthocs.critical_difference_diagram` stacks its bars in the order of a set of
-strings, which changes from one process to the next; figures here are the same bytes every time.)
+A panel's blocks are the seeds that all strategies of the data set share; what follows from such blocks, and
+what does not, is said in `benchkit.analysis.statistics.ranking`. The diagram is drawn here because
+`scikit_posthocs.critical_difference_diagram` stacks its bars in the order of a set of strings, which changes
+from one process to the next; figures here are the same bytes every time.
 """
 
 from __future__ import annotations

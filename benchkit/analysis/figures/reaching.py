@@ -1,7 +1,6 @@
 """Draws reached shares: how many trials reached a target regret by a cost, a panel a data set.
 
-One minus the Kaplan-Meier estimate (`benchkit.analysis.statistics.kaplan_meier`). `reaching_info` computes,
-`draw_reaching` draws what it is given.
+A share is one minus the Kaplan-Meier estimate (`benchkit.analysis.statistics.kaplan_meier`).
 """
 
 from __future__ import annotations

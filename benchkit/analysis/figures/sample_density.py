@@ -2,7 +2,6 @@
 
 "VAENAS: Sampling Matters in Neural Architecture Search" (anonymous, under double-blind review), section
 5.3: the accuracies of 5,000 samples of each trained sampler beside those of 5,000 random architectures.
-`density_info` computes, `draw_density` draws what it is given.
 
 The bandwidth is Silverman's rule of thumb (Density Estimation, 1986, eq. 3.31), 0.9 min(s, IQR / 1.34)
 n^(-1/5): accuracies have a long tail of failed trainings, and s alone, scipy's own rule, would smear the

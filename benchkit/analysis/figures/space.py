@@ -1,7 +1,5 @@
 """Draws a whole table: how good architectures are at a cost, the Pareto front, the ways of searches.
 
-`space_info` computes, `draw_space` draws what it is given.
-
 Deviations and choices
 ----------------------
 - Thousands of architectures are shown as a density, on a grid in the axes' own scales, few as points. The

@@ -7,8 +7,6 @@ the entropy of what it was derived from: Wang et al., "SI-VDNAS: Semi-Implicit V
 Hierarchical One-shot Neural Architecture Search", 2020, claims that long searches do not fill with skip
 connections.
 
-`stability_info` and `collapse_info` compute, `draw_searches` draws what it is given.
-
 Deviations and choices
 ----------------------
 - The line of a method is the mean over its seeds. From five seeds on it has a band, the interval of the mean
