@@ -41,7 +41,7 @@ def train_command(
     cutout: int | None = typer.Option(None, help="Side of the square that is cut out; 0 for none."),
     auxiliary: float | None = typer.Option(None, help="Weight of the auxiliary classifier; 0 for none."),
     drop_path: float | None = typer.Option(None, help="Probability of drop path in the end; 0 for none."),
-    dropout: float | None = typer.Option(None, help="Share of features dropped in the end; 0 for none."),
+    dropout: float | None = typer.Option(None, help="Dropout before the classifier; 0 for none."),
     mixup: float | None = typer.Option(None, help="Alpha of the Beta distribution of mixup; 0 for none."),
     accumulate: int = typer.Option(1, help="Run each batch in so many parts, to save memory."),
     bfloat16: bool = typer.Option(False, "--bfloat16", help="Run the network in bfloat16."),

@@ -1,4 +1,4 @@
-"""Training: the trainer that walks a weight-sharing strategy over images, and what it leaves behind.
+"""Training: one engine for supernets and single networks, their recipes, and what they leave behind.
 
-`recipe` and `presets` are light; everything else here loads torch.
+`recipe`, `presets` and the settings are light; everything else here loads torch.
 """

@@ -13,12 +13,10 @@ Deviations and choices
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from benchkit.base.errors import InputError
 from benchkit.data.images.augment import Augmentation
@@ -35,24 +33,8 @@ from benchkit.training.streams import Streams
 __all__ = ["Batches", "TrainingData", "open_data"]
 
 
-class Batches(Protocol):
-    """Epoch after epoch of augmented batches: `TrainingBatches` or `StreamBatches`."""
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        ...
-
-    def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the next epoch, or what is left of one that was interrupted."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what an exact resume needs."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        ...
+Batches = TrainingBatches | StreamBatches
+"""Epoch after epoch of augmented batches."""
 
 
 @dataclass(frozen=True)

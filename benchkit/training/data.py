@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from benchkit.base.errors import InputError
 from benchkit.data.images.catalogue import about_image_set, open_image_set, open_streamed
@@ -11,33 +11,23 @@ from benchkit.data.images.image_set import ImageSet, LabelledImages
 from benchkit.data.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
 from benchkit.data.images.streamed import USUAL_SIZE, SearchStream, StreamedSet
 
-__all__ = ["DataSettings", "opened", "searched_images", "test_images"]
+if TYPE_CHECKING:
+    from benchkit.training.final_settings import FinalSettings
+    from benchkit.training.settings import SearchSettings
+
+    Settings = SearchSettings | FinalSettings
+
+__all__ = ["chosen_split", "opened", "searched_images", "test_images"]
 
 _HALVES = ("cifar10", "cifar100")
 
 
-class DataSettings(Protocol):
-    """Settings that say which images a search or another training sees; see `SearchSettings`."""
-
-    @property
-    def data(self) -> str: ...
-
-    @property
-    def split(self) -> str | None: ...
-
-    @property
-    def image_size(self) -> int | None: ...
-
-    @property
-    def limit(self) -> int | None: ...
-
-
-def opened(settings: DataSettings) -> ImageSet | StreamedSet:
+def opened(settings: Settings) -> ImageSet | StreamedSet:
     """Return the whole data set, made smaller as the settings say.
 
     Raises
     ------
-    InputError : no such data set, or a size or limit that does not apply to it.
+    InputError : There is no such data set, or a size or limit that does not apply to it.
     """
     if about_image_set(settings.data)["kind"] != "streamed":
         return open_image_set(settings.data, settings.image_size, settings.limit)
@@ -45,34 +35,34 @@ def opened(settings: DataSettings) -> ImageSet | StreamedSet:
     return streamed if settings.limit is None else streamed.limited(settings.limit)
 
 
-def searched_images(settings: DataSettings) -> SearchImages | SearchStream:
+def searched_images(settings: Settings) -> SearchImages | SearchStream:
     """Return the images that the search may see; its test images are let go of here.
 
     Raises
     ------
-    InputError : no such data set, or a split, size or limit that does not apply to it.
+    InputError : There is no such data set, or a split, size or limit that does not apply to it.
     """
     return _divided(settings)[0]
 
 
-def test_images(settings: DataSettings) -> LabelledImages | FileList:
+def test_images(settings: Settings) -> LabelledImages | FileList:
     """Return the test images, which only a reporter may read; a folder of images may have none.
 
     Raises
     ------
-    InputError : as `searched_images`.
+    InputError : see `searched_images`.
     """
     return _divided(settings)[1]
 
 
-def _divided(settings: DataSettings) -> tuple[SearchImages, LabelledImages] | tuple[SearchStream, FileList]:
+def _divided(settings: Settings) -> tuple[SearchImages, LabelledImages] | tuple[SearchStream, FileList]:
     images = opened(settings)
     if isinstance(images, StreamedSet):
         return _stream(settings, images)
-    return divide(images, _split(settings, images))
+    return divide(images, chosen_split(settings.data, settings.split, len(images.x_train)))
 
 
-def _stream(settings: DataSettings, streamed: StreamedSet) -> tuple[SearchStream, FileList]:
+def _stream(settings: Settings, streamed: StreamedSet) -> tuple[SearchStream, FileList]:
     split = SeededSplit(max(1, len(streamed.train) // 4))
     if settings.split is not None:
         given = parse_split(settings.split)
@@ -85,9 +75,19 @@ def _stream(settings: DataSettings, streamed: StreamedSet) -> tuple[SearchStream
     return streamed.divide(split.valid, split.seed)
 
 
-def _split(settings: DataSettings, images: ImageSet) -> Split:
-    if settings.split is not None:
-        return parse_split(settings.split)
-    if settings.data in _HALVES:
-        return parse_split("nasbench201")
-    return SeededSplit(max(1, len(images.x_train) // 4))
+def chosen_split(data: str, split: str | None, images: int, share: int = 4) -> Split:
+    """Return the division of training images that was asked for.
+
+    Parameters
+    ----------
+    split : ``nasbench201`` or a number of validation images; None is the benchmark's own halves where the
+        data has them, else one image in `share`.
+    images : Number of training images.
+
+    Raises
+    ------
+    InputError : The split is neither.
+    """
+    if split is None and data not in _HALVES:
+        return SeededSplit(max(1, images // share))
+    return parse_split("nasbench201" if split is None else split)

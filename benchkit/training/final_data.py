@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,24 +32,18 @@ from benchkit.data.images.splits import Normalisation, normalisation
 from benchkit.data.images.stream_loader import IMAGENET_NORMALISATION, StreamBatches
 from benchkit.data.images.streamed import USUAL_SIZE, StreamedSet
 from benchkit.training.batches import Batches
-from benchkit.training.data import DataSettings, opened, searched_images, test_images
+from benchkit.training.data import opened, searched_images, test_images
+from benchkit.training.final_settings import FinalSettings
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import SCORING_BATCH
 
-__all__ = ["IMAGES", "FinalData", "FinalDataSettings", "SeenImages", "open_test", "seen_images"]
+__all__ = ["IMAGES", "FinalData", "SeenImages", "open_test", "seen_images"]
 
 IMAGES = ("all", "train")
 """Choices of images: every training image, or the search's own."""
 
 Scoring = Iterable[tuple[Tensor, Tensor]]
 Part = LabelledImages | FileList
-
-
-class FinalDataSettings(DataSettings, Protocol):
-    """Settings that say which images a final training sees."""
-
-    @property
-    def images(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +73,7 @@ class SeenImages:
         return normalisation(self.train)
 
 
-def seen_images(settings: FinalDataSettings) -> SeenImages:
+def seen_images(settings: FinalSettings) -> SeenImages:
     """Return what a final training may see; test images are let go of here.
 
     Raises
@@ -100,7 +94,7 @@ def seen_images(settings: FinalDataSettings) -> SeenImages:
     if isinstance(whole, StreamedSet):
         side = whole.changes.get("image_size", USUAL_SIZE)
         return SeenImages(whole.train, None, len(whole.class_names), (side, side, 3), identity)
-    return SeenImages(LabelledImages(whole.x_train, whole.y_train), None, whole.classes, whole.size, identity)
+    return SeenImages(whole.train, None, whole.classes, whole.size, identity)
 
 
 class FinalData:
@@ -174,15 +168,10 @@ def _check_cutout(cutout: int, seen: SeenImages) -> None:
         )
 
 
-def open_test(settings: FinalDataSettings, data: FinalData) -> tuple[Scoring, int] | None:
+def open_test(settings: FinalSettings, data: FinalData) -> tuple[Scoring, int] | None:
     """Open the test images: their batches in order, and how many images; None where there are none.
 
     Called once, by the reporter, when nothing is trained any more.
     """
-    test: Part
-    if settings.images == "train":
-        test = test_images(settings)
-    else:
-        whole = opened(settings)
-        test = whole.test if isinstance(whole, StreamedSet) else LabelledImages(whole.x_test, whole.y_test)
+    test = test_images(settings) if settings.images == "train" else opened(settings).test
     return (data.placed(test)(), len(test)) if len(test) else None

@@ -34,19 +34,18 @@ from benchkit.base.processes import in_processes
 from benchkit.base.version import __version__
 from benchkit.data.images.catalogue import open_image_set
 from benchkit.data.images.image_set import ImageSet, LabelledImages
-from benchkit.data.images.splits import SearchImages, SeededSplit, Split, divide, parse_split
+from benchkit.data.images.splits import SearchImages, divide
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.sizes import network_size
 from benchkit.studies.building.built_table import BuiltTable, write_built
 from benchkit.studies.building.run_journal import RunJournal
+from benchkit.training.data import chosen_split
 from benchkit.training.presets import get_preset
 from benchkit.training.recipe import STANDALONE, TrainingRecipe
 from benchkit.training.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
 
 __all__ = ["BuildSettings", "build_table", "chosen_rows", "train_one"]
-
-_HALVES = ("cifar10", "cifar100")
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,8 @@ class BuildSettings:
     def images(self) -> tuple[ImageSet, SearchImages, LabelledImages]:
         """Return the data set, its images to train and validate on, and its test images."""
         images = open_image_set(self.data, self.image_size, self.limit)
-        return images, *divide(images, self._split(images))
-
-    def _split(self, images: ImageSet) -> Split:
-        if self.split is not None:
-            return parse_split(self.split)
-        if self.data in _HALVES:
-            return parse_split("nasbench201")
-        return SeededSplit(max(1, len(images.x_train) // 3))
+        split = chosen_split(self.data, self.split, len(images.x_train), share=3)
+        return images, *divide(images, split)
 
 
 def chosen_rows(space: Space, n: int | None = None, texts: list[str] | None = None) -> Batch:
