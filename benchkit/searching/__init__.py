@@ -1,4 +1,4 @@
-"""The one searching loop: evaluators, budgets, traces."""
+"""Runs searches: one loop for three evaluators, with budgets, constraints and traces."""
 
 from benchkit.searching.budget import Budget
 from benchkit.searching.loop import search

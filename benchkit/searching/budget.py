@@ -1,4 +1,4 @@
-"""What a search may spend."""
+"""Limits what a search may spend."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Budget:
 
     Attributes
     ----------
-    queries : evaluations at the study's own fidelity; one at a lower fidelity costs its share of the
-        epochs. Repeated architectures are paid for again.
-    simulated_seconds : sum of the recorded training seconds of what was evaluated.
+    queries : Number of evaluations at the study's own fidelity; one at a lower fidelity costs its share of
+        the epochs. Repeated architectures are paid for again.
+    simulated_seconds : Sum of the recorded training seconds of the evaluations.
 
     An evaluation that would exceed the limit is not delivered, and ends the trial: a job that the
     clock cuts off returns nothing.
@@ -37,6 +37,6 @@ class Budget:
 
     @property
     def limit(self) -> float:
-        """The number that must not be exceeded, with room for rounding in sums of shares."""
+        """Number that must not be exceeded, with room for rounding in sums of shares."""
         value = self.queries if self.queries is not None else self.simulated_seconds
         return float(value or 0.0) * (1 + 1e-9)

@@ -1,4 +1,4 @@
-"""Constraints as the runner builds them: from a table's column, from counts, from a latency look-up table.
+"""Builds the runner's constraints from a table's column, from counts, or from a latency look-up table.
 
 A user limits costs by name:
 
@@ -14,13 +14,13 @@ Deviations and choices
 ----------------------
 - Several limits are one constraint: an architecture keeps all of them or is not feasible (`AllOf`).
 - In a search over inherited weights, parameters and multiply-adds are those of the supernet's own network and
-  images. Latency is what the look-up table was measured on, which may well be the network of the final size:
-  that is the one to be fast.
+  images. Latency is that of the network on which the look-up table was measured, which may be the network of
+  the final size, since that one must be fast.
 - In a study on a table, the table's own column is taken (`benchkit.data.tables.costs` finds it by name and
   unit), unless a look-up table is named. Where there is no column, parameters and multiply-adds are counted
-  for the published network on the classes and image size of a published data set; what cannot be counted is
-  taken from the column of another data set.
-- An entry whose cost a table does not have is not feasible: nobody knows that it keeps the limit.
+  for the published network on the classes and image size of a published data set; a cost that cannot be
+  counted is taken from the column of another data set.
+- An entry whose cost a table does not have is not feasible, since nobody knows that it keeps the limit.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ COSTS = {"latency": "ms", "params": "millions", "flops": "millions"}
 """Cost -> the unit in which it is limited."""
 
 _FIGURES: Mapping[str, Any] = {"params": "parameters", "flops": "flops"}
+_NO_LOOKUP = "a limit of latency needs a look-up table: benchkit latency measure makes one"
 
 
 def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool = True) -> None:
@@ -67,13 +68,14 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
 
     Parameters
     ----------
-    limits : cost -> the largest value allowed.
-    has_lookup : whether a latency look-up table was given.
-    needs_lookup : whether latency comes from nowhere else.
+    limits : Largest value allowed of each cost.
+    has_lookup : Whether a latency look-up table was given.
+    needs_lookup : Whether latency comes from nowhere else.
 
     Raises
     ------
-    InputError : an unknown cost, no positive number, or a look-up table without its limit or the other way.
+    InputError : A cost is unknown, its limit is no positive number, or only one of a look-up table and a
+        limit of latency is given.
     """
     for cost, limit in limits.items():
         if cost not in COSTS:
@@ -85,17 +87,17 @@ def check_limits(limits: Mapping[str, Any], has_lookup: bool, needs_lookup: bool
     if has_lookup and "latency" not in limits:
         raise InputError("a latency look-up table goes with a limit of latency, such as latency=10")
     if needs_lookup and "latency" in limits and not has_lookup:
-        raise InputError("a limit of latency needs a look-up table: benchkit latency measure makes one")
+        raise InputError(_NO_LOOKUP)
 
 
 class TableConstraint:
-    """At most so much of a table's cost column.
+    """A limit on a table's cost column.
 
     Parameters
     ----------
-    table : read while the constraint is made, and not kept.
+    table : Table that is read while the constraint is made, and not kept.
     column : Column of the cost.
-    limit : in the column's unit.
+    limit : Largest value allowed, in the column's unit.
     """
 
     def __init__(self, table: Table, column: CostColumn, limit: float) -> None:
@@ -105,28 +107,28 @@ class TableConstraint:
         self._lookup = table.lookup
 
     def values(self, batch: Batch) -> npt.NDArray[np.float64]:
-        """Return float64[n]: the entries of int8[n, d]; infinity where the table does not have the cost.
+        """Return float64[n], the entries of int8[n, d]; infinity where the table does not have the cost.
 
         Raises
         ------
-        ArchitectureError : the table does not hold an architecture.
+        ArchitectureError : The table does not hold an architecture.
         """
         found: npt.NDArray[np.float64] = self._values[self._lookup.locate(batch)]
         return np.where(np.isnan(found), np.inf, found)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows keep the limit."""
+        """Return bool[n], which rows keep the limit."""
         return np.asarray(self.values(batch) <= self.limit)
 
 
 @dataclass(frozen=True)
 class LatencyConstraint:
-    """At most so many milliseconds by a look-up table.
+    """A limit of latency by a look-up table.
 
     Attributes
     ----------
-    lookup : of the space that is searched (`LatencyLookup.check_space`).
-    limit : in milliseconds.
+    lookup : Look-up table of the space that is searched (`LatencyLookup.check_space`).
+    limit : Largest value allowed, in milliseconds.
     """
 
     lookup: LatencyLookup
@@ -140,7 +142,7 @@ class LatencyConstraint:
         return self.lookup.predict(batch)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows keep the limit."""
+        """Return bool[n], which rows keep the limit."""
         return np.asarray(self.values(batch) <= self.limit)
 
 
@@ -158,13 +160,14 @@ def network_constraint(
 
     Parameters
     ----------
-    limits : cost -> largest value, see `check_limits`.
-    lookup : where latency is limited.
-    classes, image_size, image_channels, size : of the network whose parameters and multiply-adds count.
+    limits : Largest value allowed of each cost, see `check_limits`.
+    lookup : Look-up table, where latency is limited.
+    classes, image_size, image_channels, size : Description of the network whose parameters and multiply-adds
+        count.
 
     Raises
     ------
-    InputError : the look-up table is of another space, or everything is slower than the limit.
+    InputError : The look-up table is of another space, or everything is slower than the limit.
     """
     parts: list[Constraint] = []
     for cost, limit in limits.items():
@@ -173,7 +176,7 @@ def network_constraint(
         else:
             network = (classes, image_size, image_channels, size)
             parts.append(CountConstraint(cost, _FIGURES[cost], float(limit), space, *network))
-    return _joined(parts)
+    return AllOf(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 def table_constraint(
@@ -183,8 +186,8 @@ def table_constraint(
 
     Raises
     ------
-    InputError : neither the table nor a count nor a look-up table gives the cost; the look-up table is of
-        another space; everything is slower than the limit.
+    InputError : Neither the table nor a count nor a look-up table gives the cost, the look-up table is of
+        another space, or everything is slower than the limit.
     """
     if lookup is not None:
         return _latency(table.base_space, lookup, limit)
@@ -216,7 +219,7 @@ def table_constraint(
 
 def _latency(space: Space, lookup: LatencyLookup | None, limit: float) -> LatencyConstraint:
     if lookup is None:
-        raise InputError("a limit of latency needs a look-up table: benchkit latency measure makes one")
+        raise InputError(_NO_LOOKUP)
     lookup.check_space(space)
     constraint = LatencyConstraint(lookup, limit)
     if lookup.fastest_ms > limit:
@@ -224,14 +227,10 @@ def _latency(space: Space, lookup: LatencyLookup | None, limit: float) -> Latenc
     return constraint
 
 
-def _joined(parts: list[Constraint]) -> Constraint | None:
-    return AllOf(parts) if len(parts) > 1 else parts[0] if parts else None
-
-
 def feasible_entries(
     table: Table, constraint: Constraint, among: npt.NDArray[np.bool_] | None = None
 ) -> npt.NDArray[np.bool_]:
-    """Return bool[len(table)]: which entries keep a constraint.
+    """Return bool[len(table)], which entries keep a constraint.
 
     Parameters
     ----------
@@ -239,7 +238,7 @@ def feasible_entries(
 
     Raises
     ------
-    InputError : none does; the line names the limit and the smallest value.
+    InputError : No entry does; the error names the limit and the smallest value.
     """
     rows = table.rows if among is None else table.rows[among]
     keeps = constraint.feasible(rows)
@@ -254,7 +253,7 @@ def feasible_entries(
 
 
 def describe_constraint(constraint: Constraint) -> list[dict[str, Any]]:
-    """Return every limit and where its values come from, JSON-ready, for a manifest."""
+    """Return every limit and the source of its values, JSON-ready, for a manifest."""
     return [
         {"cost": part.cost, "max": part.limit, "unit": part.unit, "source": _source(part)}
         for part in parts_of(constraint)

@@ -1,6 +1,6 @@
-"""The entries of a table that have what is asked of them: all, or those that a column with gaps leaves.
+"""Selects the entries of a table that a search sees: all, or those that have a value in certain columns.
 
-A search sees these alone. Where they are fewer than the table's, its space is restricted to them.
+Where they are fewer than the table's, the space of the search is restricted to them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchkit.spaces import Space
 __all__ = ["Entries", "Needs", "entries_with"]
 
 Needs = tuple[tuple[Metric, ...], ...]
-"""Columns that an entry must have: of each group one."""
+"""Groups of columns; an entry must have one of each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +29,9 @@ class Entries:
 
     Attributes
     ----------
-    lookup : from architectures to places among these entries.
+    lookup : Look-up from architectures to places among these entries.
     rows : int64[m], their rows in the table, ascending; None where they are all.
-    of : number of entries of the table.
+    of : Number of entries of the table.
     """
 
     lookup: Lookup
@@ -50,18 +50,18 @@ class Entries:
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """bool[of]: which entries of the table these are."""
+        """bool[of], which entries of the table these are."""
         mask = np.full(self.of, self.rows is None)
         if self.rows is not None:
             mask[self.rows] = True
         return mask
 
     def locate(self, batch: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return int64[n]: the row in the table of each architecture.
+        """Return int64[n], the row in the table of each architecture.
 
         Raises
         ------
-        ArchitectureError : one that is not among these entries.
+        ArchitectureError : An architecture is not among these entries.
         """
         place = self.lookup.locate(batch)
         return place if self.rows is None else self.rows[place]
@@ -73,7 +73,7 @@ def entries_with(table: Table, needs: Needs) -> Entries:
 
     Raises
     ------
-    InputError : the table lacks a column, or no entry has all.
+    InputError : The table lacks a column, or no entry has all.
     """
     has = np.ones(len(table), dtype=np.bool_)
     for group in needs:

@@ -1,7 +1,7 @@
-"""The searching loop: ask, evaluate, tell, until the budget is spent.
+"""Runs the searching loop (ask, evaluate, tell) until the budget is spent.
 
-One loop serves every evaluator, which is what makes a query-backed run and a weight-sharing run of one
-strategy the same method.
+One loop serves every evaluator, so that a query-backed run and a weight-sharing run of one strategy are the
+same method.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Evaluator", "search"]
 
 
 class Evaluator(Protocol):
-    """How good is it, and what did it cost?"""
+    """The protocol of evaluators, which say how good architectures are and what that cost."""
 
     space: Space
     full_fidelity: int
@@ -44,8 +44,8 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
 
     Raises
     ------
-    InputError : a budget in seconds where the evaluator has none, or one that is not spent by
-        `benchkit.base.limits.MOST_EVALUATIONS` evaluations; an invalid architecture.
+    InputError : The budget is in seconds and the evaluator has none, it is not spent after
+        `benchkit.base.limits.MOST_EVALUATIONS` evaluations, or an architecture is invalid.
     """
     by_queries = budget.queries is not None
     if not by_queries and not evaluator.has_seconds:
@@ -65,7 +65,7 @@ def search(strategy: Strategy, evaluator: Evaluator, budget: Budget) -> Trace:
         fidelity = full if ask.fidelity is None else ask.fidelity
         share = fidelity / full
         rows = ask.batch
-        if not evaluator.has_seconds:  # then scoring is work of our own: none is done beyond the budget
+        if not evaluator.has_seconds:  # then scoring is real work: none is done beyond the budget
             rows = rows[: int((limit - spent_queries) / share)]
             if len(rows) == 0:
                 break

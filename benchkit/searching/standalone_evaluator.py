@@ -1,15 +1,15 @@
-"""Answer a search by training: how good is an architecture that is trained alone, from scratch?
+"""Evaluates architectures by training each alone, from scratch.
 
-The third evaluator. Each architecture is trained with every one of the study's seeds, by one recipe, and its
-score is the mean validation accuracy over them, in percent. What was trained is kept: a repeated query gets
-the same answer, and is charged again, as everywhere. A fidelity is a number of epochs, and a lower one is a
-training with a shorter schedule of its own.
+Each architecture is trained with every one of the study's seeds, by one recipe, and its score is the mean
+validation accuracy over them, in percent. Answers are kept: a repeated query gets the same answer, and is
+charged again, as everywhere. A fidelity is a number of epochs, and a lower one is a training with a shorter
+schedule of its own.
 
 Seconds
 -------
 With `timed`, an evaluation carries the training seconds of all its runs, without their scoring. They are
-measured: a search that a budget in seconds stops, or a trace that carries them, is not the same twice. One
-without them is.
+measured, so that a search which a budget in seconds stops, or a trace that carries them, is not reproducible
+bit for bit. Without them it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Run", "StandaloneEvaluator", "TrainsAlone"]
 
 
 class Run(Protocol):
-    """What one training gave, as far as a search may see."""
+    """The result of one training, as far as a search may see it."""
 
     @property
     def valid(self) -> npt.NDArray[np.float64]:
@@ -38,12 +38,12 @@ class Run(Protocol):
 
     @property
     def train_seconds(self) -> float:
-        """Of training, without scoring."""
+        """Seconds of training, without scoring."""
         ...
 
 
 class TrainsAlone(Protocol):
-    """Who trains: see ``benchkit.training.standalone.StandaloneTrainer``."""
+    """The protocol of trainers, see ``benchkit.training.standalone.StandaloneTrainer``."""
 
     space: Space
     epochs: int
@@ -54,7 +54,7 @@ class TrainsAlone(Protocol):
         ...
 
     def train(self, architecture: Architecture, seed: int, epochs: int | None = None) -> Run:
-        """Train one architecture; the answer depends on these three alone, but for its seconds."""
+        """Train one architecture; all but the seconds of the answer depends on these three alone."""
         ...
 
 
@@ -63,17 +63,17 @@ class StandaloneEvaluator:
 
     Parameters
     ----------
-    trainer : without test images.
-    seeds : of the runs of every architecture, or how many: 0, 1, 2, ...
-    timed : whether evaluations carry seconds.
+    trainer : Trainer without test images.
+    seeds : Seeds of the runs of every architecture, or their number: 0, 1, 2, ...
+    timed : Whether evaluations carry seconds.
 
     Attributes
     ----------
-    full_fidelity : epochs of the trainer's recipe.
+    full_fidelity : Number of epochs of the trainer's recipe.
 
     Raises
     ------
-    InputError : no seeds, a seed twice, or a trainer that has test images.
+    InputError : There are no seeds, a seed is given twice, or the trainer has test images.
     """
 
     def __init__(self, trainer: TrainsAlone, seeds: int | Sequence[int] = 1, *, timed: bool = False) -> None:
@@ -97,7 +97,7 @@ class StandaloneEvaluator:
 
     @property
     def trained(self) -> int:
-        """Different (architecture, fidelity) pairs trained so far."""
+        """Number of different (architecture, fidelity) pairs trained so far."""
         return len(self._known)
 
     def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
@@ -105,8 +105,8 @@ class StandaloneEvaluator:
 
         Raises
         ------
-        ArchitectureError : an architecture that is not in the space.
-        InputError : a fidelity that is not in 1..full_fidelity, or a loss that is not finite.
+        ArchitectureError : An architecture is not in the space.
+        InputError : The fidelity is not in 1..full_fidelity, or a loss is not finite.
         """
         epochs = self.full_fidelity if fidelity is None else fidelity
         if not 1 <= epochs <= self.full_fidelity:
@@ -115,7 +115,7 @@ class StandaloneEvaluator:
         return Evaluation(answers[:, 0].copy(), answers[:, 1].copy() if self._timed else None)
 
     def _answer(self, row: Architecture, epochs: int) -> tuple[float, float]:
-        # by the choices, not by the table key: of two encodings of one cell each has weights of its own
+        # by the choices, not by the table key: each of two encodings of one cell has weights of its own
         known = (row.tobytes(), epochs)
         if known not in self._known:
             runs = [self._trainer.train(row, seed, epochs) for seed in self.seeds]

@@ -1,4 +1,4 @@
-"""How long a search really takes: an evaluator that notes when each of its answers was there."""
+"""Measures how long a search really takes, by an evaluator that notes the time of each answer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Stopwatch"]
 
 
 class Stopwatch:
-    """Passes questions on to an evaluator, and notes the time of each answer.
+    """An evaluator that asks another one, and notes the time of each answer.
 
     Parameters
     ----------
-    evaluator : who answers; the stopwatch starts now.
+    evaluator : Evaluator that answers; the stopwatch starts at once.
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -35,14 +35,14 @@ class Stopwatch:
         return self._evaluator.has_seconds
 
     def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
-        """Return scores and seconds for int8[n, d], those of the evaluator."""
+        """Return the evaluator's scores and seconds for int8[n, d]."""
         evaluation = self._evaluator.evaluate(batch, fidelity)
         self._times += [time.perf_counter() - self._start] * len(batch)
         return evaluation
 
     def real_seconds(self, n: int) -> npt.NDArray[np.float64]:
-        """Return float64[n]: seconds from the start to each of the first n answers.
+        """Return float64[n], seconds on this machine from the start to each of the first n answers.
 
-        They are seconds of this machine, and hold what the strategy thought before it asked.
+        They include the strategy's own time before it asked.
         """
         return np.array(self._times[:n], dtype=np.float64)

@@ -1,22 +1,22 @@
-"""Answer a search from a supernet: how good is an architecture with the weights that it inherits?
+"""Evaluates architectures with the weights that they inherit from a supernet.
 
 Scores are accuracies on validation images, in percent. A fidelity is a number of images: the first so many
 of one random order, drawn once, so that every architecture is scored on the same ones and a lower fidelity
-on a part of them. A strategy that scores inside training may ask for one of several equal parts of these
-images alone (PC-NAS's mini-batches). Nothing is measured in seconds: a trace would not be the same twice.
+on a part of them. A strategy that scores during training may ask for one of several equal parts of these
+images alone (PC-NAS's mini-batches). Nothing is measured in seconds, so that traces are reproducible.
 
 Batch normalisation
 -------------------
-The network's own policy decides, and there is nothing in between. One that keeps no running averages is
-scored by batch statistics; the batches are of equal size (but for one image), so that a small last one
-does not count as much as a large. One that keeps them has them estimated anew before each architecture is
-scored, on the same unaugmented training images for all.
+The network's own policy decides. A network without running averages is scored by batch statistics; the
+batches are of equal size (but for one image), so that a small last one does not count as much as a large.
+A network with them has them estimated anew before each architecture is scored, on the same unaugmented
+training images for all.
 
 Many subnets
 ------------
-Where the supernet offers it (``paths``), what architectures have in common is computed once for all that
-are asked together; the scores are those of one by one, bit for bit. Recalibration, which changes the
-network for every architecture, goes one by one.
+Where the supernet offers ``paths``, parts that architectures share are computed once for all that are asked
+together; the scores are the same, bit for bit. Recalibration, which changes the network for every
+architecture, goes one by one.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ class SupernetEvaluator:
 
     Parameters
     ----------
-    supernet : see ``benchkit.spaces.engine.Supernet``; used as it is at each call, and left so.
-    valid : validation images, on the network's device.
-    rng : draws their order, and the images for recalibration.
-    images : validation images at full fidelity; None is all.
-    batch_size : largest batch.
-    calibration : training images for recalibration; only where the network keeps running averages.
-    calibration_batches : batches of `batch_size` of them; at least 1 there, 0 elsewhere.
-    bfloat16 : score under autocast with bfloat16.
+    supernet : Network as ``benchkit.spaces.engine.Supernet``; each call uses and restores its present state.
+    valid : Validation images, on the network's device.
+    rng : Generator of their order, and of the images for recalibration.
+    images : Number of validation images at full fidelity; None is all.
+    batch_size : Largest batch.
+    calibration : Training images for recalibration; only where the network keeps running averages.
+    calibration_batches : Number of batches of `batch_size` of them; at least 1 there, 0 elsewhere.
+    bfloat16 : Whether scores are computed under autocast with bfloat16.
 
     Attributes
     ----------
-    full_fidelity : validation images at full fidelity.
+    full_fidelity : Number of validation images at full fidelity.
 
     Raises
     ------
-    InputError : more images than there are, or calibration that does not fit the network's policy.
+    InputError : More images are asked for than there are, or calibration does not fit the network's policy.
     """
 
     has_seconds = False
@@ -122,13 +122,13 @@ class SupernetEvaluator:
 
         Parameters
         ----------
-        fidelity : number of images; None is all.
-        part : (k, parts): score on the k-th of so many equal parts of these images alone, k from 0.
+        fidelity : Number of images; None is all.
+        part : Pair (k, parts) to score on the k-th of so many equal parts of these images alone, k from 0.
 
         Raises
         ------
-        ArchitectureError : an architecture that is not in the supernet's space.
-        InputError : a fidelity that is not in 1..full_fidelity, or a part that there is not.
+        ArchitectureError : An architecture is not in the supernet's space.
+        InputError : The fidelity is not in 1..full_fidelity, or there is no such part.
         """
         images = self.full_fidelity if fidelity is None else fidelity
         if not 1 <= images <= self.full_fidelity:
@@ -170,7 +170,7 @@ class SupernetEvaluator:
         recalibrate(self._supernet, lambda x: self._supernet.path(x, row), self._calibration)
 
     def _count(self, part: Tensor, rows: Batch) -> Tensor:
-        """Return int64[n]: how many of these images each row gets right; the device is waited for once."""
+        """Return int64[n], how many of these images each row gets right; the device is waited for once."""
         x, y = self._valid.batch(part)
         right: list[Tensor] = []
         whose = np.empty(len(rows), dtype=np.int64)
@@ -180,7 +180,7 @@ class SupernetEvaluator:
         return torch.stack(right)[torch.from_numpy(whose).to(y.device)]
 
     def _logits(self, x: Tensor, rows: Batch) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield every row once, with others that have the same logits, and these."""
+        """Yield the numbers of rows that have the same logits, each row once, and these logits."""
         if hasattr(self._supernet, "paths"):
             yield from self._supernet.paths(x, rows)
         else:
@@ -188,7 +188,7 @@ class SupernetEvaluator:
                 yield [number], self._supernet.path(x, row)
 
     def describe(self) -> dict[str, int]:
-        """Return how architectures are scored, JSON-ready: images, batch_size, calibration_batches."""
+        """Return the settings of scoring, JSON-ready: images, batch_size, calibration_batches."""
         return {
             "images": self.full_fidelity,
             "batch_size": self._batch_size,

@@ -1,12 +1,9 @@
-"""Answer a search from a table: how good is it, and what did it cost?
+"""Evaluates architectures by looking up a table's scores and training seconds.
 
-The evaluator is given the score columns and the seconds, and nothing else: it holds no table, so a
-search cannot read a test column (unless the study names one, for a table that has no validation).
-
-A search always hears that higher is better: of a quantity whose lower values are the better ones, such as a
-loss or a perplexity, scores are the negative of the table's values.
-
-A column without a number of epochs, such as a latency, is seen at the one fidelity 1.
+The evaluator holds the score columns and the seconds, but no table, so a search cannot read a test column
+(unless the study names one, for a table that has no validation). Higher scores are always better: for a
+quantity whose lower values are better, such as a loss, they are the negative of the table's values. A column
+without a number of epochs, such as a latency, has the one fidelity 1.
 
 Gaps
 ----
@@ -16,9 +13,9 @@ and simulated seconds are offered where all of these entries have them.
 Simulated seconds
 -----------------
 An evaluation at e epochs costs the table's recorded training seconds of one run at that schedule; where
-the table records only the longer schedule of E epochs, that times e/E (the protocol published with
-NAS-Bench-201, whose 12-epoch figure costs 12/200 of the 200-epoch seconds). In it: training. Not in
-it: validation, data loading before the first epoch, and the search method's own time.
+the table records only the longer schedule of E epochs, it costs e/E of them (the protocol published with
+NAS-Bench-201, whose 12-epoch figure costs 12/200 of the 200-epoch seconds). They include training, but not
+validation, data loading before the first epoch, or the search method's own time.
 """
 
 from __future__ import annotations
@@ -47,20 +44,20 @@ __all__ = [
 ]
 
 Score = Literal["mean", "run"] | int
-"""``mean`` over the runs, ``run``: one of the runs drawn at each query, or the number of one run."""
+"""``mean`` over the runs, ``run`` for one of them drawn at each query, or the number of one run."""
 
 Ladder = Literal["schedules", "curve"]
-"""Where lower fidelities come from."""
+"""Source of lower fidelities: networks trained on shorter ``schedules``, or epochs of the one ``curve``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Answers for a batch.
+    """Scores and costs of a batch.
 
     Attributes
     ----------
     scores : float64[n], higher is better: accuracy in percent, or another quantity in its own unit, negated
-        where lower values are the better ones.
+        where lower values are better.
     seconds : float64[n], simulated seconds; None where the table has no times.
     """
 
@@ -73,20 +70,19 @@ class TableEvaluator:
 
     Parameters
     ----------
-    table : read while the evaluator is made, and not kept.
+    table : Table that is read while the evaluator is made, and not kept.
     dataset, split, epochs : Column that a query at the study's own fidelity reads; split and epochs are None
         where the column has none.
-    score : see `Score`. With ``run`` only the fidelities that have separate runs are offered.
-    rng : draws the run of each query; used by ``run`` alone.
-    ladder : where lower fidelities come from: ``schedules`` (networks trained for fewer epochs, each to
-        the end of its own schedule) or ``curve`` (the epochs inside the one schedule).
+    score : Choice of runs. With ``run`` only the fidelities that have separate runs are offered.
+    rng : Generator that draws the run of each query; used by ``run`` alone.
+    ladder : Source of lower fidelities.
     quantity : Quantity that is measured.
-    entries : those that the search sees, which have this column; None is all that have it.
+    entries : Entries that the search sees, which have this column; None is all that have it.
 
     Raises
     ------
-    InputError : the table does not have such a column; ``run`` where there are no separate runs; another
-        split than validation where the table has that.
+    InputError : The table does not have such a column, it has no separate runs for ``run``, or the split is
+        not validation and the table has that.
     """
 
     def __init__(
@@ -131,7 +127,7 @@ class TableEvaluator:
 
     @property
     def fidelities(self) -> tuple[int, ...]:
-        """Ascending epochs at which scores can be had; the last is the study's own."""
+        """Ascending epochs at which there are scores; the last is the study's own."""
         return tuple(self._scores)
 
     @property
@@ -140,7 +136,7 @@ class TableEvaluator:
 
     @property
     def most_seconds(self) -> float:
-        """The seconds of the evaluation that takes longest; infinity where there are none."""
+        """Seconds of the longest evaluation; infinity where there are none."""
         return max((float(np.nanmax(each)) for each in self._seconds.values()), default=np.inf)
 
     def evaluate(self, batch: Batch, fidelity: int | None = None) -> Evaluation:
@@ -148,7 +144,7 @@ class TableEvaluator:
 
         Raises
         ------
-        InputError : an architecture that is not in `space`, or a fidelity that is not in `fidelities`.
+        InputError : An architecture is not in `space`, or the fidelity is not in `fidelities`.
         """
         epochs = self.full_fidelity if fidelity is None else fidelity
         if epochs not in self._scores:
@@ -165,7 +161,7 @@ class TableEvaluator:
         return Evaluation(scores, None if seconds is None else seconds[rows])
 
     def _draw(self, runs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return float64[n]: of float64[runs, n], one of the runs that each architecture has."""
+        """Return float64[n], one of the runs that each architecture has in float64[runs, n]."""
         present = ~np.isnan(runs)
         rank = np.floor(self._rng.random(runs.shape[1]) * present.sum(axis=0)) + 1
         drawn = (present.cumsum(axis=0) >= rank).argmax(axis=0)
@@ -174,12 +170,7 @@ class TableEvaluator:
 
 
 def check_split(table: Table, dataset: str, split: str | None, quantity: str) -> None:
-    """Refuse a search that would see something else than validation where a table has that.
-
-    Raises
-    ------
-    InputError : it would.
-    """
+    """Refuse a search on anything but validation where a table has that, by an InputError."""
     valid = (dataset, "valid", quantity, "")
     if split != "valid" and valid in {(m.dataset, m.split, m.quantity, m.variant) for m in table.metrics}:
         given = "no split" if split is None else repr(split)
@@ -189,13 +180,11 @@ def check_split(table: Table, dataset: str, split: str | None, quantity: str) ->
 def score_columns(table: Table, mean: Metric, score: Score, required: bool = True) -> list[Metric]:
     """Return the columns that `score` reads; empty where they are not required and the table lacks them.
 
-    Parameters
-    ----------
-    mean : the column of the mean over runs.
+    `mean` is the column of the mean over runs.
 
     Raises
     ------
-    InputError : the table has no such column.
+    InputError : The table has no such column.
     """
     runs = table.runs(mean)
     if score == "run":
@@ -217,10 +206,7 @@ def score_columns(table: Table, mean: Metric, score: Score, required: bool = Tru
 def _train_seconds(
     table: Table, dataset: str, epochs: int | None, schedule: int | None = None
 ) -> npt.NDArray[np.float64] | None:
-    """Return float64[len(table)]: seconds of `epochs` of a schedule; None where no times are known.
-
-    Those of `seconds_column`, in proportion.
-    """
+    """Return float64[len(table)], seconds of `epochs` of a schedule by `seconds_column`; None if unknown."""
     column = seconds_column(table, dataset, epochs, schedule)
     if column is None:
         return None
@@ -231,7 +217,7 @@ def _train_seconds(
 def seconds_column(
     table: Table, dataset: str, epochs: int | None, schedule: int | None = None
 ) -> Metric | None:
-    """Return the column of training seconds: mean over runs, of that schedule, else the shortest longer one.
+    """Return the column of training seconds, mean over runs, of that schedule, else of the next longer one.
 
     For results without epochs it is the column of seconds without epochs. None where there is none.
     """
@@ -249,5 +235,5 @@ def seconds_column(
 
 
 def _complete(seconds: npt.NDArray[np.float64] | None, seen: Entries) -> npt.NDArray[np.float64] | None:
-    """Return seconds that all entries have; None for others."""
+    """Return seconds that all entries have, else None."""
     return None if seconds is None or np.isnan(seconds[seen.mask]).any() else seconds

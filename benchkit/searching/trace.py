@@ -1,4 +1,4 @@
-"""A trace: what a search asked, in order, what it was told, and what that cost."""
+"""Defines the trace of a search: what it asked, in order, what it was told, and the cost."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One row an evaluation.
+    """A trace with one row for each evaluation.
 
     Attributes
     ----------
     batch : int8[n, d], the architectures.
     scores : float64[n], as the search heard them: higher is better. Accuracy is in percent; another quantity
-        in its own unit, negated where lower values are the better ones.
+        is in its own unit, negated where lower values are better.
     fidelity : int32[n], epochs; 1 where the quantity has none.
     queries : float64[n], spent so far, this evaluation included, in full-cost equivalents.
     seconds : float64[n], simulated seconds spent so far; NaN where the table has no times.
@@ -40,7 +40,7 @@ class Trace:
         return len(self.scores)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the trace: equal exactly when every field is equal, bit for bit."""
+        """Return the SHA-256 of the trace, which is equal exactly when every field is equal, bit for bit."""
         state = hashlib.sha256(repr(self.batch.shape).encode())
         for array, dtype in (
             (self.batch, "i1"),
@@ -58,7 +58,7 @@ class Trace:
         return len(np.unique(rows.view(f"V{rows.shape[1]}"))) if len(rows) else 0
 
     def incumbents(self) -> npt.NDArray[np.int64]:
-        """Return int64[n]: the row of the best evaluation so far (first among equals).
+        """Return int64[n], the row of the best evaluation so far (first among equals).
 
         A higher fidelity outranks a lower one, as in `SearchStrategy.recommend`.
         """
@@ -73,7 +73,7 @@ class Trace:
 
 
 def pack(batch: Batch, arity: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Return uint8[n, bytes]: each choice in as few bits as the largest arity needs."""
+    """Return uint8[n, bytes], each choice in as few bits as the largest arity needs."""
     width = max(1, (max(arity) - 1).bit_length())
     bits = (batch.view(np.uint8)[:, :, None] >> np.arange(width, dtype=np.uint8)) & 1
     return np.packbits(bits.reshape(len(batch), batch.shape[1] * width), axis=1)

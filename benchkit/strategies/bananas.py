@@ -1,8 +1,8 @@
-"""BANANAS: Bayesian optimisation with an ensemble of neural predictors.
+"""BANANAS performs Bayesian optimisation with an ensemble of neural predictors.
 
 White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural Architectures for Neural
 Architecture Search", AAAI 2021. An ensemble of small networks learns to predict an architecture's score
-from its paths; the spread of its members says how sure it is. Candidates are small mutations of the best
+from its paths; the spread of its members is its uncertainty. Candidates are small mutations of the best
 architectures so far, and those whose sampled score is highest are evaluated next.
 
 ==================================================  ==============================
@@ -22,14 +22,14 @@ Deviations and choices
 - Targets are standardised before training, so that the unit of the score does not matter.
 - A mutation is the space's own single step. In naszilla a NAS-Bench-201 mutation changes each edge with
   probability 1/4, so it may change several edges, or none.
-- As in naszilla, candidates come from the single best architecture while it yields enough of them that
-  are new, then from the next best, five at most. Where these yield no more than a round asks for, as in
-  a restricted space whose members have few neighbours, random architectures join them, up to the
-  number of candidates, so that the ensemble still has a choice.
+- As in naszilla, candidates come from the single best architecture while it yields enough new ones, then
+  from the next best, five at most. Where these yield no more than a round asks for, as in a restricted space
+  whose members have few neighbours, random architectures join them, up to the number of candidates, so that
+  the ensemble still has a choice.
 - An architecture whose table entry (`Space.key`) this trial has asked for is never asked again; where
   nothing new is found, the batch is empty and the trial ends.
 - Every round trains anew; no network is kept between rounds.
-- The path encoding of each space, and what stands in its place elsewhere: see `path_encoding`.
+- `path_encoding` gives the encoding of each space.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.spaces.base import Batch, Space
+from benchkit.strategies.hyperparameters import require
+from benchkit.strategies.novelty import new_places
 from benchkit.strategies.path_encoding import encode
 from benchkit.strategies.predictor_ensemble import PredictorEnsemble
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
@@ -53,15 +55,15 @@ _ROUNDS = 40  # of random draws before a space counts as exhausted, unless its s
 
 @dataclass(frozen=True)
 class BANANASHyperparameters:
-    """The defaults of the authors' code (naszilla: nas_algorithms, params).
+    """Hyperparameters with the defaults of the authors' code (naszilla: nas_algorithms, params).
 
     Attributes
     ----------
-    initial : t_0, random architectures first.
-    batch : k, architectures evaluated between two trainings.
-    candidates : c, mutations to choose from.
-    members, layers, width, learning_rate, epochs, batch_size : see `PredictorEnsemble`.
-    longest_path : most operations on a path of the encoding; None is the published truncation.
+    initial : Number t_0 of random architectures at the start.
+    batch : Number k of architectures evaluated between two trainings.
+    candidates : Number c of mutations to choose from.
+    members, layers, width, learning_rate, epochs, batch_size : Settings of `PredictorEnsemble`.
+    longest_path : Most operations on a path of the encoding; None is the published truncation.
     """
 
     initial: int = 10
@@ -76,11 +78,9 @@ class BANANASHyperparameters:
     longest_path: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("initial", "batch", "candidates", "members", "layers", "width", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        require(self, "be at least 1", "initial", "batch", "candidates", "members", "layers", "width")
+        require(self, "be at least 1", "epochs", "batch_size")
+        require(self, "be positive", "learning_rate")
         if self.longest_path is not None and self.longest_path < 1:
             raise ValueError(f"longest_path must be at least 1 or None, got {self.longest_path}")
 
@@ -88,16 +88,16 @@ class BANANASHyperparameters:
 def independent_thompson(
     rng: np.random.Generator, predictions: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return float64[m]: a score drawn for each candidate on its own.
+    """Return float64[m], a score drawn for each candidate on its own.
 
-    From the normal distribution with the mean and the standard deviation (ddof 0) of the candidate's
-    column in `predictions`, float64[members, m].
+    It is drawn from the normal distribution with the mean and the standard deviation (ddof 0) of the
+    candidate's column in `predictions`, float64[members, m].
     """
     return np.asarray(rng.normal(predictions.mean(axis=0), predictions.std(axis=0)))
 
 
 class BANANAS(SearchStrategy):
-    """Ensemble predictor, path encoding, Thompson sampling, mutation."""
+    """A method of an ensemble predictor, path encoding, Thompson sampling and mutation."""
 
     name = "bananas"
     citation = (
@@ -164,9 +164,4 @@ class BANANAS(SearchStrategy):
 
     def _new(self, batch: Batch) -> Batch:
         """Return the rows not asked for yet, each table entry once, in their order."""
-        keys = self.space.key(batch)
-        _, first = np.unique(keys, return_index=True)
-        first.sort()
-        return batch[
-            [i for i, key in zip(first, keys[first].tolist(), strict=True) if key not in self._asked]
-        ]
+        return batch[new_places(self.space.key(batch).tolist(), self._asked)]

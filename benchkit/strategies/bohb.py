@@ -1,4 +1,4 @@
-"""BOHB: Hyperband whose new configurations come from a density model.
+"""BOHB is Hyperband whose new configurations come from a density model.
 
 Falkner, Klein and Hutter, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale", ICML 2018.
 Hyperband's brackets evaluate many architectures cheaply and promote the best of each rung to a higher
@@ -15,29 +15,27 @@ Algorithm 2: draw from l', maximise l / g      `BOHB._configuration`
 
 Deviations and choices
 ----------------------
-- Fidelities. s_max = floor(log_eta(highest / lowest)), and a bracket's rungs lie at
-  highest * eta^-s, ..., highest / eta, highest. A table has what it has: a rung takes the largest
-  available fidelity that is not above its own (so it never costs more than planned), and rungs that
-  fall on one fidelity become one, the first and widest. With (12, 200) epochs and eta = 3 the rungs
-  22, 67 and 200 become 12 and 200, and the cycle of brackets is 9 at 12, the best 1 at 200; 5 at 12,
-  the best 1 at 200; 3 at 200. With one fidelity BOHB is its density model alone.
-- A promotion pays for the whole higher fidelity: a table's 200-epoch entry is not a continuation of
-  its 12-epoch entry. Ties are promoted in the order of evaluation.
-- The first rung of a bracket asks one architecture at a time, so each one is drawn from the newest
-  model, as in the sequential algorithm of the paper; later rungs are asked as one batch.
+- Fidelities. s_max = floor(log_eta(highest / lowest)), and a bracket's rungs lie at highest * eta^-s, ...,
+  highest / eta, highest. A rung takes the table's largest fidelity that is not above its own (so it never
+  costs more than planned), and rungs that fall on one fidelity become one, the first and widest. With
+  (12, 200) epochs and eta = 3 the rungs 22, 67 and 200 become 12 and 200, and the cycle of brackets is 9 at
+  12, the best 1 at 200; 5 at 12, the best 1 at 200; 3 at 200. With one fidelity BOHB is its density model
+  alone.
+- A promotion pays for the whole higher fidelity: a table's 200-epoch entry is not a continuation of its
+  12-epoch entry. Ties are promoted in the order of evaluation.
+- The first rung of a bracket asks one architecture at a time, so each is drawn from the newest model, as in
+  the sequential algorithm of the paper; later rungs are asked as one batch.
 - Densities. Every choice is categorical: a product of Aitchison-Aitken kernels over all c categories.
-  Bandwidths follow the rule of the authors' code (statsmodels' ``normal_reference``, also for
-  unordered variables: 1.06 sigma n^(-1/(4+d)), sigma over the category numbers), not below
-  `min_bandwidth`. They stop at (c - 1) / c, where the kernel is uniform; in the authors' code they
-  can pass it, and kernels turn negative. There c is the number of categories in the data, here in
-  the space. Where good architectures disagree widely in a choice, the rule therefore gives a
-  uniform kernel, and the method is near random search in that choice.
+  Bandwidths follow the rule of the authors' code (statsmodels' ``normal_reference``, also for unordered
+  variables: 1.06 sigma n^(-1/(4+d)), sigma over the category numbers), not below `min_bandwidth`. They stop
+  at (c - 1) / c, where the kernel is uniform; in the authors' code they can pass it: kernels turn negative.
+  There c is the number of categories in the data, here in the space. Where good architectures disagree widely
+  in a choice, the kernel is therefore uniform, and the method is near random search in that choice.
 - `bandwidth_factor` widens all bandwidths, as the paper says of Algorithm 2, line 5. The authors' code widens
-  those of continuous variables only, so in a categorical space their setting acts as 1.0; the preset
-  of the published NAS-Bench-201 run, which states 3, is therefore 1.0 here.
-- Members only: draws that are not in the space are rejected, for at most four rounds of
-  `num_samples`; where no member is found, the space's own sampler draws.
-- Repeats are asked again and paid again, as in the authors' code.
+  those of continuous variables only, so in a categorical space their setting acts as 1.0; the preset of the
+  published NAS-Bench-201 run, which states 3, is therefore 1.0 here.
+- Draws that are not in the space are rejected, for at most four rounds of `num_samples`; where no member is
+  found, the space's own sampler draws. Repeats are asked and paid again, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -49,6 +47,7 @@ import numpy as np
 
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.categorical_kde import CategoricalKDE, normal_reference
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
 __all__ = ["BOHB", "Rung", "brackets", "fit_densities", "split_sizes"]
@@ -58,19 +57,19 @@ _REJECTION_ROUNDS = 4
 
 @dataclass(frozen=True)
 class BOHBHyperparameters:
-    """The defaults of the paper and of its authors' code (hpbandster).
+    """Hyperparameters with the defaults of the paper and of its authors' code (hpbandster).
 
     Attributes
     ----------
-    fidelities : ascending fidelities at which scores can be had, the study's own last; given by the
-        runner. Empty: only the study's own, asked for as None.
-    eta : a rung keeps 1 / eta of its architectures.
-    top_n_percent : percent of the scores that count as good, in (0, 100).
-    min_points_in_model : N_min, fewest points a density is fitted to; None is d + 1.
-    num_samples : N_s, draws among which l / g is maximised.
-    random_fraction : rho, share of architectures drawn from the space instead, in [0, 1].
-    bandwidth_factor : b_w, how much wider the density is that draws are made from.
-    min_bandwidth : smallest bandwidth, in (0, 1].
+    fidelities : Ascending fidelities of the available scores, the study's own last; given by the runner.
+        Empty: only the study's own, asked for as None.
+    eta : Number by which a rung divides its architectures to keep the best.
+    top_n_percent : Percentage of the scores that count as good, in (0, 100).
+    min_points_in_model : Number N_min of points to which a density is fitted, at least; None is d + 1.
+    num_samples : Number N_s of draws among which l / g is maximised.
+    random_fraction : Share rho of architectures drawn from the space instead, in [0, 1].
+    bandwidth_factor : Factor b_w by which the density of the draws is wider.
+    min_bandwidth : Smallest bandwidth, in (0, 1].
     """
 
     fidelities: tuple[int, ...] = ()
@@ -91,21 +90,15 @@ class BOHBHyperparameters:
             raise ValueError(f"eta must be at least 2, got {self.eta}")
         if not 0 < self.top_n_percent < 100:
             raise ValueError(f"top_n_percent must be between 0 and 100, got {self.top_n_percent}")
-        if self.min_points_in_model is not None and self.min_points_in_model < 1:
-            raise ValueError(f"min_points_in_model must be at least 1, got {self.min_points_in_model}")
-        if self.num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}")
-        if not 0 <= self.random_fraction <= 1:
-            raise ValueError(f"random_fraction must be in [0, 1], got {self.random_fraction}")
-        if self.bandwidth_factor <= 0:
-            raise ValueError(f"bandwidth_factor must be positive, got {self.bandwidth_factor}")
-        if not 0 < self.min_bandwidth <= 1:
-            raise ValueError(f"min_bandwidth must be in (0, 1], got {self.min_bandwidth}")
+        require(self, "be at least 1", "min_points_in_model", "num_samples")
+        require(self, "be in [0, 1]", "random_fraction")
+        require(self, "be positive", "bandwidth_factor")
+        require(self, "be in (0, 1]", "min_bandwidth")
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One stage of successive halving: how many architectures, at which fidelity."""
+    """One stage of successive halving: the number of architectures, and their fidelity."""
 
     size: int
     fidelity: int | None
@@ -114,10 +107,7 @@ class Rung:
 def brackets(fidelities: tuple[int, ...], eta: int) -> list[tuple[Rung, ...]]:
     """Return the cycle of Hyperband brackets, the most exploring first (Algorithm 1).
 
-    Parameters
-    ----------
-    fidelities : ascending; empty is the study's own alone.
-    eta : a rung keeps 1 / eta of its architectures.
+    `fidelities` are ascending, empty for the study's own alone; a rung keeps 1 / `eta` of its architectures.
     """
     if not fidelities:
         return [(Rung(1, None),)]
@@ -150,11 +140,8 @@ def fit_densities(
 ) -> tuple[CategoricalKDE, CategoricalKDE] | None:
     """Return the densities l of good and g of bad architectures (equation 2).
 
-    Parameters
-    ----------
-    batch, scores : int8[n, d] and float64[n], all at one fidelity.
-
-    None where there are fewer than N_min + 2 observations (Algorithm 2, line 2).
+    All rows of `batch`, int8[n, d], have one fidelity. None where there are fewer than N_min + 2 of them
+    (Algorithm 2, line 2).
     """
     fewest = hyperparameters.min_points_in_model or space.length + 1
     if len(batch) < fewest + 2:
@@ -232,10 +219,9 @@ class BOHB(SearchStrategy):
             return self.space.sample(self.rng, 1)
         good, bad = densities
         draws = self._draws(good)
-        if len(draws) == 0:
+        if not len(draws):
             return self.space.sample(self.rng, 1)
-        ratio = good.log_density(draws) - bad.log_density(draws)
-        return draws[[int(np.argmax(ratio))]]
+        return draws[[int(np.argmax(good.log_density(draws) - bad.log_density(draws)))]]
 
     def _densities(self) -> tuple[CategoricalKDE, CategoricalKDE] | None:
         """Return the model of the highest fidelity that has one."""

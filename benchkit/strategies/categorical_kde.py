@@ -1,4 +1,4 @@
-"""A kernel density over categorical choices: what BOHB models good and bad architectures with.
+"""Estimates a kernel density over categorical choices, by which BOHB models good and bad architectures.
 
 The product of one Aitchison-Aitken kernel a choice (Aitchison and Aitken, "Multivariate binary
 discrimination by the kernel method", Biometrika 63, 1976): with c categories and bandwidth h, a datum
@@ -21,17 +21,16 @@ Floats = npt.NDArray[np.float64]
 
 
 def uniform_bandwidth(arity: tuple[int, ...]) -> Floats:
-    """Return float64[d]: the bandwidths (c - 1) / c at which the kernels are uniform."""
+    """Return float64[d], the bandwidths (c - 1) / c at which the kernels are uniform."""
     categories = np.array(arity, dtype=np.float64)
     return np.asarray((categories - 1) / categories)
 
 
 def normal_reference(data: Batch, arity: tuple[int, ...], smallest: float) -> Floats:
-    """Return float64[d]: the bandwidths of the normal-reference rule, kept inside the kernels' range.
+    """Return float64[d], the bandwidths of the normal-reference rule, kept inside the kernels' range.
 
-    ``h_j = 1.06 * sigma_j * n ** (-1 / (4 + d))`` with sigma_j the standard deviation (ddof 0) of the
-    category numbers in column j of `data`, int8[n, d], then clipped into
-    [smallest, (c - 1) / c].
+    ``h_j = 1.06 * sigma_j * n ** (-1 / (4 + d))``, with sigma_j the standard deviation (ddof 0) of column j
+    of `data`, int8[n, d], is clipped into [smallest, (c - 1) / c].
     """
     rows, length = data.shape
     rule: Floats = 1.06 * data.std(axis=0, dtype=np.float64) * rows ** (-1 / (4 + length))
@@ -40,13 +39,13 @@ def normal_reference(data: Batch, arity: tuple[int, ...], smallest: float) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class CategoricalKDE:
-    """Mean of one product kernel a datum.
+    """The mean of one product kernel for each datum.
 
     Attributes
     ----------
     data : int8[n, d], n >= 1.
     bandwidth : float64[d], each in (0, (c - 1) / c]; any value where c = 1.
-    arity : the c of each of the d choices.
+    arity : Number c of categories of each of the d choices.
     """
 
     data: Batch
@@ -66,7 +65,7 @@ class CategoricalKDE:
         return np.asarray(highest + np.log(mean))
 
     def sample(self, rng: np.random.Generator, n: int, widen: float = 1.0) -> Batch:
-        """Return int8[n, d]: draws from the density with every bandwidth multiplied by `widen`.
+        """Return int8[n, d], draws from the density with every bandwidth multiplied by `widen`.
 
         A widened bandwidth stops at (c - 1) / c, the uniform kernel.
         """

@@ -1,4 +1,4 @@
-"""A constraint on architectures that is known before anything is scored, and charges nothing.
+"""Defines constraints on architectures, which are known before anything is scored, and charge nothing.
 
 The runner builds one from a counter (parameters, multiply-adds), from a latency look-up table, or from a
 column of a table, and gives it to the strategies that take one (``SearchStrategy.takes_constraint``).
@@ -17,27 +17,27 @@ __all__ = ["Constraint"]
 
 
 class Constraint(Protocol):
-    """One cost of an architecture, and how much of it is allowed."""
+    """A cost of architectures, and its largest allowed value."""
 
     @property
     def cost(self) -> str:
-        """What is limited, such as ``latency``."""
+        """Name of the cost, such as ``latency``."""
         ...
 
     @property
     def unit(self) -> str:
-        """Its unit, such as ``ms``."""
+        """Unit of the cost, such as ``ms``."""
         ...
 
     @property
     def limit(self) -> float:
-        """The largest value allowed."""
+        """Largest value allowed."""
         ...
 
     def values(self, batch: Batch) -> npt.NDArray[np.float64]:
-        """Return float64[n]: the cost of int8[n, d]."""
+        """Return float64[n], the cost of each row of int8[n, d]."""
         ...
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which of int8[n, d] cost no more than the limit."""
+        """Return bool[n], which rows of int8[n, d] cost no more than the limit."""
         ...

@@ -1,9 +1,9 @@
-"""Estimates of an inverse Hessian from steps and differences of gradients, to move by and to sample with.
+"""Estimates an inverse Hessian from steps and differences of gradients, for steps and for samples.
 
 Nocedal and Wright, "Numerical Optimization", 2nd edition, Springer 2006, chapters 6 (BFGS) and 7 (limited
 memory); Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
-Programming 45, 1989. Both learn from pairs (s, y): a step, and by how much the gradient changed over it. On
-a quadratic with Hessian A, y = A s.
+Programming 45, 1989. Both learn from pairs (s, y): a step, and the change of the gradient over it. On a
+quadratic with Hessian A, y = A s.
 
 ==============================================  =====================================================
 formula                                         here
@@ -21,8 +21,8 @@ It is the covariance of a sum of two independent parts: if x ~ N(0, H) and e ~ N
 
     V' x + sqrt(rho) s e  =  x + s (sqrt(rho) e - rho y'x)  ~  N(0, H+).
 
-So a draw starts as x = D^-1/2 z from the diagonal D and passes every pair once, the oldest first: two
-vector operations a pair and M + m normal numbers, for m pairs of length M. Nothing is solved or inverted.
+So a draw starts as x = D^-1/2 z from the diagonal D and passes every pair once, the oldest first: it takes
+two vector operations for each pair and M + m normal numbers, for m pairs of length M, and solves nothing.
 
 Deviations and choices
 ----------------------
@@ -30,8 +30,8 @@ Deviations and choices
   negative or next to nothing. Then s is replaced by t s + (1 - t) H y with the largest t in [0, 1] for which
   s'y is at least a fifth of y'H y: Powell's damping with the roles of s and y, and of A and its inverse,
   exchanged (as in Goldfarb, Ren and Bahamou, "Practical Quasi-Newton Methods for Training Deep Neural
-  Networks", NeurIPS 2020). It needs H y only. A pair whose y is zero says nothing and is passed over.
-- Negative curvature so becomes a shorter step along y, never one uphill.
+  Networks", NeurIPS 2020). It needs H y only. A pair whose y is zero is passed over. Negative curvature so
+  becomes a shorter step along y, never one uphill.
 - The diagonal is the least-squares fit of y = D s, coordinate by coordinate, over pairs that fade by
   `fading`: D_i = |sum y_i s_i| / sum s_i^2. On a diagonal quadratic one pair makes it exact. Its absolute
   value is taken, as is usual for diagonal Newton methods (Becker and LeCun, 1988), and it stays within a
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BFGS", "Identity", "InverseHessian", "LimitedBFGS", "damped_step"]
 
-_POWELL = 0.2  # of y'H y: Nocedal and Wright, section 18.3
+_POWELL = 0.2  # share of y'H y: Nocedal and Wright, section 18.3
 
 
 class InverseHessian(Protocol):
@@ -65,7 +65,7 @@ class InverseHessian(Protocol):
 
     @property
     def normals(self) -> int:
-        """How many numbers `factor` takes."""
+        """Number of normal numbers that `factor` takes."""
         ...
 
     def update(self, step: Tensor, change: Tensor) -> None:
@@ -84,9 +84,7 @@ class InverseHessian(Protocol):
 def damped_step(step: Tensor, change: Tensor, predicted: Tensor) -> Tensor | None:
     """Return s, moved towards H y until s'y is at least a fifth of y'H y; None where y is zero.
 
-    Parameters
-    ----------
-    step, change, predicted : s, y and H y, float[M].
+    `step`, `change` and `predicted` are s, y and H y, float[M].
     """
     expected = change.dot(predicted)
     if not float(expected) > 0:
@@ -99,12 +97,7 @@ def damped_step(step: Tensor, change: Tensor, predicted: Tensor) -> Tensor | Non
 
 
 class Identity:
-    """The estimate that learns nothing: H = I, with which a quasi-Newton step is one of gradient descent.
-
-    Parameters
-    ----------
-    size : M.
-    """
+    """The estimate H = I for `size` numbers, which learns nothing: a step is then one of gradient descent."""
 
     def __init__(self, size: int) -> None:
         self.normals = size
@@ -185,9 +178,9 @@ class LimitedBFGS:
     Parameters
     ----------
     like : float[M]; the estimate has its device and type.
-    memory : m, pairs that are kept; with 0 the estimate is the diagonal alone.
-    fading : in [0, 1), what is left of a pair's weight in the diagonal when the next comes.
-    spread : at least 1; entries of the diagonal differ from the one-number fit by this factor at most.
+    memory : Number m of pairs that are kept; with 0 the estimate is the diagonal alone.
+    fading : Factor in [0, 1) of a pair's weight in the diagonal when the next comes.
+    spread : Factor, at least 1, by which entries of the diagonal differ from the one-number fit at most.
     """
 
     def __init__(self, like: Tensor, memory: int, fading: float, spread: float) -> None:

@@ -1,7 +1,7 @@
-"""The path encoding: an architecture as the set of its paths from input to output.
+"""Encodes an architecture as the set of its paths from input to output.
 
-White, Neiswanger and Savani, "BANANAS", AAAI 2021, section 3: one binary feature for each sequence of
-operations, 1 where some path from the cell's input to its output applies just that sequence. Two cells
+White, Neiswanger and Savani, "BANANAS", AAAI 2021, section 3: there is one binary feature for each sequence
+of operations, 1 where some path from the cell's input to its output applies just that sequence. Two cells
 that differ only in how vertices are numbered, or in parts that no path reaches, have one encoding. The
 truncated encoding keeps the short paths alone; random cells have few others.
 
@@ -44,13 +44,10 @@ _LONGEST_201, _TRUNCATED_201 = 3, 2
 
 
 def encode(space: Space, batch: Batch, longest: int | None = None) -> Features:
-    """Return float32[n, f]: the path encoding of int8[n, d], one-hot where a space has no paths.
+    """Return float32[n, f], the path encoding of int8[n, d], one-hot where a space has no paths.
 
-    Parameters
-    ----------
-    space : decides what a row means.
-    longest : most operations on a path that is kept; None is the published truncation. A space
-        without paths ignores it.
+    `longest` is the most operations on a path that is kept; None is the published truncation. A space without
+    paths ignores it.
     """
     while isinstance(space, RestrictedSpace):
         space = space.space
@@ -58,7 +55,7 @@ def encode(space: Space, batch: Batch, longest: int | None = None) -> Features:
 
 
 def one_hot(batch: Batch, arity: tuple[int, ...]) -> Features:
-    """Return float32[n, sum(arity)]: one feature for each option of each choice."""
+    """Return float32[n, sum(arity)], one feature for each option of each choice."""
     blocks = [batch[:, [position]] == np.arange(c) for position, c in enumerate(arity)]
     return np.concatenate(blocks, axis=1).astype(np.float32)
 
@@ -66,9 +63,7 @@ def one_hot(batch: Batch, arity: tuple[int, ...]) -> Features:
 def nasbench201_paths(batch: Batch, longest: int = _TRUNCATED_201) -> Features:
     """Return float32[n, 4 + 16 + ...] for int8[n, 6] rows of operations on `EDGES`.
 
-    Parameters
-    ----------
-    longest : most operations on a path that is kept, 1 to 3.
+    `longest`, 1 to 3, is the most operations on a path that is kept.
     """
     operations = len(OPERATIONS) - 1  # without none, which is choice 0
     blocks = []
@@ -99,9 +94,7 @@ def _edge_paths(source: int, target: int) -> list[list[int]]:
 def nasbench101_paths(batch: Batch, longest: int = _TRUNCATED_101) -> Features:
     """Return float32[n, 1 + 3 + 9 + ...] for int8[n, 26] rows: 21 upper-triangle bits, 5 operations.
 
-    Parameters
-    ----------
-    longest : most operations on a path that is kept, 0 to 5.
+    `longest`, 0 to 5, is the most operations on a path that is kept.
     """
     n = len(batch)
     edge = np.zeros((n, _VERTICES, _VERTICES), dtype=bool)

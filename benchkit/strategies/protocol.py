@@ -1,7 +1,7 @@
-"""The query-backed protocol: how a method meets the world.
+"""Defines the query-backed protocol, by which a method asks for scores and learns from them.
 
 A strategy is made with ``(space, rng, **hyperparameters)``. It proposes architectures with `ask`, is
-given their scores with `tell`, and names its answer with `recommend`. It never holds a table, a data
+given their scores by `tell`, and names its answer with `recommend`. It never holds a table, a data
 set or a clock, so the same object runs against a table, a supernet or stand-alone training.
 
 The runner calls ``ask`` and ``tell`` in turn until the budget is spent or ``ask`` returns an empty batch.
@@ -31,12 +31,12 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a strategy wants evaluated.
+    """A request to evaluate architectures.
 
     Attributes
     ----------
     batch : int8[n, d]; n = 0 ends the trial.
-    fidelity : epochs for a table, number of images for a supernet; None is the study's own.
+    fidelity : Epochs for a table, number of images for a supernet; None is the study's own.
     """
 
     batch: Batch
@@ -44,7 +44,7 @@ class Ask:
 
 
 class Strategy(Protocol):
-    """Ask, tell, recommend."""
+    """The protocol of ask, tell and recommend."""
 
     def ask(self) -> Ask:
         """Return the next architectures to evaluate; the strategy chooses how many."""
@@ -61,31 +61,30 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True)
 class NoHyperparameters:
-    """For a method that has none."""
+    """The hyperparameters of a method that has none."""
 
 
 class SearchStrategy(ABC):
-    """What the query-backed strategies have in common: hyperparameters and the incumbent.
+    """A query-backed strategy with its hyperparameters and its incumbent.
 
     The incumbent is the first architecture with the best score seen at the study's own fidelity; while
     only lower fidelities were seen, the best at the highest of those.
 
     Attributes
     ----------
-    name : kebab-case name in the registry.
-    citation : the paper that the method comes from.
-    Hyperparameters : frozen dataclass, the paper's values as defaults.
-    presets : named published settings, as keyword arguments of Hyperparameters.
-    needs_complete : whether the method cannot work inside a restricted space.
-    multi_fidelity : whether the method takes the hyperparameter ``fidelities`` from the runner (the
-        ascending epochs at which scores can be had; the last is the study's own).
-    plans_queries : whether the method takes the hyperparameter ``queries`` from the runner: how many the
-        budget pays for, where the budget is one of queries.
-    takes_constraint : whether the method keeps a constraint; others refuse one.
-    in_points : hyperparameters that are stated in percentage points of accuracy, or for each: on the scores
-        of another quantity they mean something else.
-
-    constraint : what `constrain` gave it; None is none.
+    name : Kebab-case name in the registry.
+    citation : Paper that the method comes from.
+    Hyperparameters : Frozen dataclass, with the paper's values as defaults.
+    presets : Named published settings, as keyword arguments of Hyperparameters.
+    needs_complete : Whether the method cannot work inside a restricted space.
+    multi_fidelity : Whether the method takes the hyperparameter ``fidelities`` from the runner (the
+        ascending epochs at which there are scores; the last is the study's own).
+    plans_queries : Whether the method takes the hyperparameter ``queries`` from the runner, the number for
+        which the budget pays, where the budget is one of queries.
+    takes_constraint : Whether the method keeps a constraint; others refuse one.
+    in_points : Hyperparameters that are stated in, or for each, percentage point of accuracy; on the scores
+        of another quantity they have another meaning.
+    constraint : Constraint given by `constrain`; None is none.
     """
 
     name: ClassVar[str]
@@ -115,7 +114,7 @@ class SearchStrategy(ABC):
 
         Raises
         ------
-        InputError : the method takes no constraint.
+        InputError : The method takes no constraint.
         """
         if not self.takes_constraint:
             raise InputError(f"{self.name} takes no constraint, such as this one of {constraint.cost}")
@@ -149,7 +148,7 @@ class SearchStrategy(ABC):
 
         Raises
         ------
-        InputError : nothing was evaluated, because the budget does not pay for one query.
+        InputError : Nothing was evaluated, because the budget does not pay for one query.
         """
         if self._incumbent is None:
             raise InputError(f"{self.name} evaluated nothing: the budget does not pay for one query")
@@ -163,7 +162,7 @@ def make_hyperparameters(strategy: type[SearchStrategy], given: dict[str, Any]) 
 
     Raises
     ------
-    InputError : a name that the strategy does not have, or a value that its dataclass refuses.
+    InputError : The strategy does not have a name, or its dataclass refuses a value.
     """
     values = dict(given)
     preset = values.pop("preset", None)

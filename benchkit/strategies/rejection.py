@@ -1,7 +1,7 @@
-"""Drawing under a constraint: rows that break it are dumped before they are scored, and drawn again.
+"""Draws under a constraint: rows that break it are dumped before they are scored, and drawn again.
 
-Rejection keeps the law of what is drawn, conditioned on being feasible. Several limits are one constraint
-(`AllOf`): what is feasible keeps every one of them.
+Rejection keeps the law of the draws, conditioned on being feasible. Several limits are one constraint
+(`AllOf`), which a feasible row keeps all.
 """
 
 from __future__ import annotations
@@ -18,19 +18,15 @@ from benchkit.strategies.constraint import Constraint
 __all__ = ["AllOf", "draw_feasible", "infeasible", "parts_of", "sample_feasible"]
 
 _ROUND = 256  # draws at once, at most, where none was feasible
-_DRAWS = 20_000  # in a row, before nothing counts as feasible
+_DRAWS = 20_000  # draws in a row, before nothing counts as feasible
 
 
 class AllOf:
     """Several constraints as one: its value is the largest share of a limit that is used, its limit 1.
 
-    Parameters
-    ----------
-    parts : at least one; their limits are positive.
-
     Attributes
     ----------
-    parts : as given.
+    parts : Constraints, at least one; their limits are positive.
     """
 
     unit = "of the limit"
@@ -46,12 +42,12 @@ class AllOf:
         return " and ".join(part.cost for part in self.parts)
 
     def values(self, batch: Batch) -> npt.NDArray[np.float64]:
-        """Return float64[n]: the largest share of a limit that each row uses."""
+        """Return float64[n], the largest share of a limit that each row uses."""
         shares = np.array([part.values(batch) / part.limit for part in self.parts])
         return np.asarray(shares.max(axis=0))
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows keep all limits."""
+        """Return bool[n], which rows keep all limits."""
         kept = np.arange(len(batch))
         for part in self.parts:
             if len(kept):
@@ -73,9 +69,9 @@ def infeasible(
 
     Parameters
     ----------
-    smallest : the smallest value of each of `parts_of`.
-    where : what was looked at, such as ``shufflenet among 20,000 drawn``.
-    seen : what the smallest values are of.
+    smallest : Smallest value of each of `parts_of`.
+    where : Description of the rows, such as ``shufflenet among 20,000 drawn``.
+    seen : Description of the smallest values.
     """
     limits = " and ".join(
         f"{part.cost}={part.limit:g} ({part.unit}; {seen} has {value:.4g})"
@@ -87,13 +83,13 @@ def infeasible(
 def sample_feasible(
     constraint: Constraint, n: int, draw: Callable[[int], Batch], space: str, *, at_once: int = 1
 ) -> Batch:
-    """Return int8[n, d]: rows of `draw`, those that break the constraint drawn again.
+    """Return int8[n, d], rows of `draw`, those that break the constraint drawn again.
 
     Parameters
     ----------
-    draw : from a number to so many rows, int8[number, d]; 0 gives none.
-    space : the name of the space, for the error.
-    at_once : draws at a time, at least; it doubles, up to 256, where none was feasible.
+    draw : Function from a number to so many rows, int8[number, d]; 0 gives none.
+    space : Name of the space, for the error.
+    at_once : Number of draws at a time, at least; it doubles, up to 256, where none was feasible.
 
     Raises
     ------
@@ -119,11 +115,11 @@ def sample_feasible(
 
 
 def draw_feasible(space: Space, rng: np.random.Generator, n: int, constraint: Constraint | None) -> Batch:
-    """Return int8[n, d]: draws by the space's own law, conditioned on being feasible.
+    """Return int8[n, d], draws by the space's own law, conditioned on being feasible.
 
     Raises
     ------
-    InputError : see `sample_feasible`.
+    InputError : As in `sample_feasible`.
     """
     if constraint is None:
         return space.sample(rng, n)

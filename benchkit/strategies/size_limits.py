@@ -1,8 +1,8 @@
-"""Limits on the size of networks: no architecture with more parameters or multiply-adds.
+"""Limits the parameters and multiply-adds of networks.
 
 Counts are those of `benchkit.spaces.counts` for one network: its classes, its width and depth, and the size
-of its images. In a supernet they are those of the supernet's own network, and of the images that it is
-trained on; a limit meant for a larger network is to be scaled to it.
+of its images. In a supernet they are those of the supernet's own network and training images; a limit meant
+for a larger network must be scaled.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["CountConstraint", "SizeLimits"]
 
 @dataclass(frozen=True)
 class CountConstraint:
-    """At most so many parameters, or multiply-adds of one image.
+    """A limit of parameters, or of multiply-adds for one image.
 
     Attributes
     ----------
-    cost : its name in what a user gives and reads.
+    cost : Name for the user.
     figure : ``parameters`` or ``flops``, see `benchkit.spaces.counts`.
-    limit : in millions.
-    space, classes, image_size, image_channels, size : of the network; the size's options by name. Parameters
-        do not depend on the size of the images.
+    limit : Largest value allowed, in millions.
+    space, classes, image_size, image_channels, size : Description of the network; `size` holds its options by
+        name. Parameters do not depend on the size of the images.
     """
 
     cost: str
@@ -48,28 +48,28 @@ class CountConstraint:
     unit = "millions"
 
     def values(self, batch: Batch) -> npt.NDArray[np.float64]:
-        """Return float64[n]: the counts of int8[n, d], in millions."""
+        """Return float64[n], the counts of int8[n, d], in millions."""
         counted = count(
             self.space, batch, self.classes, self.image_size, self.image_channels, **dict(self.size)
         )
         return np.asarray(getattr(counted, self.figure) / 1e6, dtype=np.float64)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows keep the limit."""
+        """Return bool[n], which rows keep the limit."""
         return np.asarray(self.values(batch) <= self.limit)
 
 
 class SizeLimits:
-    """The constraint ``feasible(batch)`` of one supernet, of limits among a method's hyperparameters.
+    """The constraint ``feasible(batch)`` of one supernet, from limits among a method's hyperparameters.
 
     Parameters
     ----------
-    supernet : whose recipe says classes, image channels and size.
-    max_parameters, max_flops : largest figures allowed, in millions; None does not limit. One is given.
+    supernet : Supernet whose recipe gives classes, image channels and size.
+    max_parameters, max_flops : Largest figures allowed, in millions; None does not limit. One is given.
 
     Attributes
     ----------
-    image_size : side of the images, in pixels; to be set before multiply-adds are asked for.
+    image_size : Side of the images, in pixels; it must be set before multiply-adds are asked for.
     """
 
     def __init__(self, supernet: Any, max_parameters: float | None, max_flops: float | None) -> None:
@@ -87,7 +87,7 @@ class SizeLimits:
 
         Raises
         ------
-        InputError : multiply-adds before the size of the images is known.
+        InputError : Multiply-adds are limited and the size of the images is not known.
         """
         if self.needs_images:
             raise InputError("max_flops depends on the size of the images: train the supernet first")
@@ -101,14 +101,9 @@ class SizeLimits:
         return AllOf(parts)
 
     def feasible(self, batch: Batch) -> npt.NDArray[np.bool_]:
-        """Return bool[n]: which rows keep all limits."""
+        """Return bool[n], which rows keep all limits."""
         return self.constraint().feasible(batch) if len(batch) else np.ones(0, dtype=np.bool_)
 
     def sample(self, n: int, draw: Callable[[int], Batch]) -> Batch:
-        """Return int8[n, d]: rows of `draw`, those that break a limit drawn again.
-
-        Raises
-        ------
-        InputError : 20,000 draws in a row were too large.
-        """
+        """Return int8[n, d], rows of `draw`, those that break a limit drawn again; see `sample_feasible`."""
         return sample_feasible(self.constraint(), n, draw, self._recipe.space.name, at_once=256)

@@ -1,9 +1,9 @@
-"""The tree-structured Parzen estimator.
+"""The tree-structured Parzen estimator asks where good architectures are dense and bad ones are not.
 
 Bergstra, Bardenet, Bengio and Kegl, "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011, as
-implemented by Optuna. The architectures seen are split by score into a good and a bad group, each group is
-described by a Parzen estimator, l and g, and of some draws from l the one with the highest l(x) / g(x) is
-asked for, which maximises the expected improvement. The first `startup` architectures are random.
+implemented by Optuna. The architectures seen are split by score into a good and a bad group, which Parzen
+estimators l and g describe. Of some draws from l the one with the highest l(x) / g(x) is asked for, which
+maximises the expected improvement. The first `startup` architectures are random.
 
 ================================================  =================================
 Section 4                                         here
@@ -19,17 +19,17 @@ Deviations and choices
   architectures (15 % in the paper), 24 draws from l, a categorical Parzen estimator with a uniform prior of
   weight 1.
 - ``multivariate=True`` models whole rows (Falkner et al., 2018), is cheaper, and is Optuna's default since
-  5.0, hence ours: who says TPE today means that. The preset ``paper`` models each choice on its own, as the
-  paper does; there every choice goes to the maximum of its own l / g, so the search repeats itself: in
-  nasbench201 about half of 150 queries are repetitions, against a quarter with whole rows. Optuna's
-  ``group`` is for rows that lack some of the choices; none does here.
+  5.0, hence ours. The preset ``paper`` models each choice on its own, as the paper does; there every choice
+  goes to the maximum of its own l / g, so the search repeats itself: in nasbench201 about half of 150 queries
+  are repetitions, against a quarter with whole rows. Optuna's ``group`` is for rows that lack some of the
+  choices; none does here.
 - The random start is the space's own sampling law, as for every method here, not Optuna's.
 - A row that is not an architecture (nasbench101) is never evaluated and never learned from: Optuna is told
   that its trial failed, which it ignores, and is asked again, `patience` times in all; then a random
   architecture is asked for. So l and g describe evaluated architectures only, and proposals are TPE's own,
   conditioned on membership.
-- In a space restricted to a table nearly every proposal would be refused and the method would turn into
-  random search under another name; hence `needs_complete`.
+- In a space restricted to a table nearly every proposal would be refused and the method would be random
+  search; hence `needs_complete`.
 - Optuna may ask for an architecture again, and the repetition is paid for, as in published comparisons.
 - Optuna's generators are seeded from the trial's own, its storage is in memory, and its verbosity stays as
   the user set it; only the line that announces each new study is held back.
@@ -47,6 +47,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from benchkit.spaces.base import Architecture, Batch, Space
+from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ __all__ = ["TPE"]
 
 @dataclass(frozen=True)
 class TPEHyperparameters:
-    """What Optuna's sampler is set to.
+    """Settings of Optuna's sampler.
 
     Attributes
     ----------
-    startup : random architectures before the model is used.
-    candidates : draws from l of which the best by l / g is asked for.
-    multivariate : model whole rows instead of each choice on its own.
-    patience : proposals that may be refused as invalid before a random architecture takes their place.
+    startup : Number of random architectures before the model is used.
+    candidates : Number of draws from l, of which the best by l / g is asked for.
+    multivariate : Whether whole rows are modelled instead of each choice on its own.
+    patience : Number of proposals that may be refused as invalid before a random architecture replaces them.
     """
 
     startup: int = 10  # n_startup_trials, Optuna
@@ -73,13 +74,11 @@ class TPEHyperparameters:
     patience: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("startup", "candidates", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self, "be at least 1", "startup", "candidates", "patience")
 
 
 class TPE(SearchStrategy):
-    """Ask where good architectures are dense and bad ones are not."""
+    """A method that asks where good architectures are dense and bad ones are not."""
 
     name = "tpe"
     citation = "Bergstra et al. (2011), Algorithms for Hyper-Parameter Optimization, NeurIPS; by Optuna"
@@ -103,14 +102,14 @@ class TPE(SearchStrategy):
                 constant_liar=False,  # nothing runs in parallel
                 seed=int(rng.integers(2**32)),
             )
-            # A name of ours: the default one is drawn from the operating system's entropy.
+            # the name is fixed, since the default one is drawn from the operating system's entropy
             self._study = optuna.create_study(study_name="tpe", direction="maximize", sampler=sampler)
         self._distributions: dict[str, BaseDistribution] = {
             f"{position:04d}": optuna.distributions.CategoricalDistribution(range(arity))
             for position, arity in enumerate(space.arity)
         }
         self._started = False
-        self._asked_trial: int | None = None  # Optuna's number of what is being evaluated; None: not its own
+        self._asked_trial: int | None = None  # Optuna's number of its proposal; None for another row
 
     def propose(self) -> Ask:
         from optuna.trial import TrialState
