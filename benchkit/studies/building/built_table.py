@@ -1,4 +1,4 @@
-"""From finished trainings to a table: its columns, and everything that a reader must know of them."""
+"""Makes a table of finished trainings: its columns, and all that a reader must know of them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _DECIMALS = 5
 
 @dataclass(frozen=True)
 class BuiltTable:
-    """What a table is made of.
+    """Finished trainings that make a table.
 
     Attributes
     ----------
-    name : of the table.
-    space : of the architectures.
-    images : the data set they were trained on.
-    rows : int8[n, d].
-    runs : for each seed, the run of each row.
-    identity : what all trainings have in common: data, recipe, network, versions.
+    name : Name of the table.
+    space : Space of the architectures.
+    images : Data set that they were trained on.
+    rows : Architectures, int8[n, d].
+    runs : Run of each row, for each seed.
+    identity : Facts that all trainings have in common: data, recipe, network, versions.
     """
 
     name: str
@@ -71,58 +71,48 @@ def build_command(name: str, seeds: int, rows: int, space: Space, identity: Mapp
 
 
 def _columns(built: BuiltTable) -> dict[Metric, Column]:
-    runs, data = built.runs, built.images.name
+    runs, data, counted = built.runs, built.images.name, built.identity["images"]
     epochs = len(runs[0][0].loss)
     axis = tuple(range(1, epochs + 1))
-
-    def curve(values: npt.NDArray[np.float64], note: str) -> Column:
-        return Column(np.round(values, _DECIMALS).astype(np.float32), note, axis)
-
     curves = {
-        ("valid", "accuracy"): np.array([[run.valid for run in seed] for seed in runs]),
-        ("test", "accuracy"): np.array([[_test(run) for run in seed] for seed in runs]),
-        ("train", "loss"): np.array([[run.loss for run in seed] for seed in runs]),
+        ("valid", "accuracy"): [[run.valid for run in seed] for seed in runs],
+        ("test", "accuracy"): [[_test(run) for run in seed] for seed in runs],
+        ("train", "loss"): [[run.loss for run in seed] for seed in runs],
     }
-    counted = built.identity["images"]
     notes = {
-        ("valid", "accuracy"): f"{counted['valid']:,} images set aside from the training images",
-        ("test", "accuracy"): f"{counted['test']:,} test images; never used to choose anything",
-        ("train", "loss"): "mean cross-entropy of the epoch's augmented batches, while the weights moved",
+        "valid": f"{counted['valid']:,} images set aside from the training images",
+        "test": f"{counted['test']:,} test images; never used to choose anything",
+        "train": "mean cross-entropy of the epoch's augmented batches, while the weights moved",
     }
-    metrics: dict[Metric, Column] = {}
-    for (split, quantity), values in curves.items():
-        note = notes[split, quantity]
-        for seed, each in enumerate(values):
-            metrics[Metric(data, split, epochs, seed, quantity)] = curve(each, f"{note}; seed {seed}")
-        mean = f"{note}; mean over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
-        metrics[Metric(data, split, epochs, None, quantity)] = curve(values.mean(axis=0), mean)
+    mean = f"mean over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    columns: dict[Metric, Column] = {}
+    for (split, quantity), found in curves.items():
+        values = np.array(found)
+        for seed, each in [*enumerate(values), (None, values.mean(axis=0))]:
+            note = f"{notes[split]}; {mean if seed is None else f'seed {seed}'}"
+            rounded = np.round(each, _DECIMALS).astype(np.float32)
+            columns[Metric(data, split, epochs, seed, quantity)] = Column(rounded, note, axis)
     seconds = np.array([[run.train_seconds for run in seed] for seed in runs])
     timed = "seconds of one core" if built.identity["device"] == "cpu" else "seconds of the clock"
-    for seed, values in enumerate(seconds):
-        note = f"{timed}, of training without scoring; measured, so another build has others"
-        metrics[Metric(data, None, epochs, seed, "train_seconds")] = Column(np.round(values, 4), note)
-    metrics[Metric(data, None, epochs, None, "train_seconds")] = Column(
-        np.round(seconds.mean(axis=0), 4), f"{timed}, mean over the seeds"
-    )
-    counts = _count(built)
-    metrics[Metric(data, None, None, None, "parameters")] = Column(
-        counts.parameters.astype(float), "trainable parameters, counted"
-    )
-    metrics[Metric(data, None, None, None, "flops")] = Column(
-        counts.flops.astype(float), "multiply-adds of one image, counted"
-    )
-    return metrics
+    measured = f"{timed}, of training without scoring; measured, so another build has others"
+    for seed, each in [*enumerate(seconds), (None, seconds.mean(axis=0))]:
+        note = f"{timed}, mean over the seeds" if seed is None else measured
+        columns[Metric(data, None, epochs, seed, "train_seconds")] = Column(np.round(each, 4), note)
+    height, _, channels = built.images.size
+    network = built.identity["network"]
+    counts = count(built.space, built.rows, built.images.classes, height, channels, **network)
+    for quantity, numbers, note in (
+        ("parameters", counts.parameters, "trainable parameters, counted"),
+        ("flops", counts.flops, "multiply-adds of one image, counted"),
+    ):
+        columns[Metric(data, None, None, None, quantity)] = Column(numbers.astype(float), note)
+    return columns
 
 
 def _test(run: StandaloneRun) -> npt.NDArray[np.float64]:
     if run.test is None:
         raise TypeError("a table is built by a trainer that has test images")
     return run.test
-
-
-def _count(built: BuiltTable) -> Any:
-    height, _, channels = built.images.size
-    return count(built.space, built.rows, built.images.classes, height, channels, **built.identity["network"])
 
 
 def _source(built: BuiltTable) -> TableSource:

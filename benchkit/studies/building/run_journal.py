@@ -1,4 +1,4 @@
-"""A journal of finished trainings, a line each: a build may be stopped at any moment and goes on from it.
+"""Keeps finished trainings in a journal, a line each: a build may be stopped and goes on from it.
 
 The first line says what the trainings have in common; a build with another recipe does not go on from it. A
 run is the same whichever architectures and seeds were asked for beside it, so those may change.
@@ -36,12 +36,12 @@ class RunJournal:
 
     Parameters
     ----------
-    path : made when the first run is kept.
-    identity : what all runs have in common, JSON-ready.
+    path : File; it is made when the first run is kept.
+    identity : Facts that all runs have in common, JSON-ready.
 
     Attributes
     ----------
-    runs : those found in the file, and those kept since.
+    runs : Runs found in the file, and those kept since.
 
     Raises
     ------
@@ -74,15 +74,14 @@ class RunJournal:
         ------
         InputError : the disk is full, or the place cannot be written to.
         """
+        test = None if run.test is None else run.test.tolist()
         about = {
             "architecture": key[0],
             "seed": key[1],
             "loss": run.loss.tolist(),
             "valid": run.valid.tolist(),
-            "test": None if run.test is None else run.test.tolist(),
-            "train_seconds": run.train_seconds,
         }
-        line = json.dumps(about) + "\n"
+        line = json.dumps({**about, "test": test, "train_seconds": run.train_seconds}) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:

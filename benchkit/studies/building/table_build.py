@@ -1,4 +1,4 @@
-"""Build a table: train architectures alone, each with several seeds, and write what came of it.
+"""Builds a table: trains architectures alone, each with several seeds, and writes what came of it.
 
 Finished trainings are kept in a journal beside the table (`benchkit.studies.building.run_journal`); a build
 that was interrupted goes on when it is started again with the same settings. Every accuracy in the table is
@@ -17,7 +17,7 @@ Deviations and choices
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,16 +50,16 @@ __all__ = ["BuildSettings", "build_table", "chosen_rows", "train_one"]
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """What all trainings of a table have in common.
+    """Settings that all trainings of a table have in common.
 
     Attributes
     ----------
-    space, data : names.
-    recipe : of the training.
-    size : options of the network, by name; those of the ``small`` preset for what is left out.
+    space, data : Names of the space and of the data set.
+    recipe : Recipe of the training.
+    size : Options of the network, by name; the ``small`` preset has those that are left out.
     split : ``nasbench201`` or a number of validation images; None decides by the data, see above.
-    image_size, limit : make the data set smaller, see ``open_image_set``.
-    device : where to train.
+    image_size, limit : Reductions of the data set, see ``open_image_set``.
+    device : Device to train on.
     """
 
     space: str
@@ -93,8 +93,8 @@ def chosen_rows(space: Space, n: int | None = None, texts: list[str] | None = No
 
     Parameters
     ----------
-    n : draw so many of the space, always the same ones; None is all of it.
-    texts : in the space's own notation; instead of drawing.
+    n : Number of architectures to draw, always the same ones; None is the whole space.
+    texts : Architectures in the space's own notation, instead of drawing.
 
     Raises
     ------
@@ -137,11 +137,11 @@ def build_table(
 
     Parameters
     ----------
-    rows : int8[n, d].
-    seeds : runs of each architecture, with the seeds 0, 1, 2, ...
-    path, name : of the table.
-    jobs : processes; -1 for all cores. No accuracy depends on it.
-    progress : told (done, total) after every training.
+    rows : Architectures, int8[n, d].
+    seeds : Number of runs of each architecture, with the seeds 0, 1, 2, ...
+    path, name : File and name of the table.
+    jobs : Number of processes; -1 for all cores. No accuracy depends on it.
+    progress : Function that is told (done, total) after every training.
 
     Raises
     ------
@@ -173,7 +173,9 @@ def build_table(
     done = len(tasks) - len(waiting)
     if progress:
         progress(done, len(tasks))
-    with closing(_trained(settings, images.sha256, waiting, jobs)) as results:
+    calls = [(settings, images.sha256, task) for task in waiting]
+    # one at a time: a training of seconds must not wait for another to be handed in
+    with closing(in_processes(train_one, calls, jobs, backend="loky", batch_size=1)) as results:
         for (text, _, seed), run in results:
             journal.keep((text, seed), run)
             done += 1
@@ -188,30 +190,13 @@ def build_table(
 Task = tuple[str, Any, int]
 
 
-def _trained(
-    settings: BuildSettings, sha256: str, tasks: list[Task], jobs: int
-) -> Generator[tuple[Task, StandaloneRun], None, None]:
-    """Yield each task with its run as it finishes; close it to cancel the rest."""
-    if not tasks:
-        return
-    if jobs == 1:
-        for task in tasks:
-            yield train_one(settings, sha256, task)
-        return
-    calls = [(settings, sha256, task) for task in tasks]
-    # one at a time: a training of seconds must not wait for another to be handed in
-    with closing(in_processes(train_one, calls, jobs, backend="loky", batch_size=1)) as results:
-        for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
-            yield result
-
-
 def train_one(settings: BuildSettings, sha256: str, task: Task) -> tuple[Task, StandaloneRun]:
     """Train one architecture with one seed; return the task with its run.
 
     Parameters
     ----------
-    sha256 : of the data set that all trainings share.
-    task : the architecture in its space's notation and as int8[d], and the seed.
+    sha256 : Hash of the data set that all trainings share.
+    task : Architecture in its space's notation and as int8[d], and the seed.
     """
     with explain_memory(settings.recipe.batch_size):
         return task, _trainer(settings, sha256).train(task[1], task[2])

@@ -35,25 +35,31 @@ _WHAT = ("epoch", "images", "truth", "fraction", "measure")
 
 
 class Scored(NamedTuple):
-    """The scores of one checkpoint: float64[n], in percent, on so many images."""
+    """Scores of one checkpoint: float64[n], in percent, on so many images."""
 
     training: Trained
     saved: Saved
     images: int
     scores: npt.NDArray[np.float64]
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """Columns that say which checkpoint was scored, and on how many images."""
+        names = {"training": self.training.name, "seed": self.training.seed}
+        return {**names, "epoch": self.saved.epochs, "images": self.images}
+
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What all checkpoints of a study share.
+    """Facts that all checkpoints of a study share.
 
     Attributes
     ----------
-    settings : JSON-ready; what ``correlation.json`` holds.
-    architectures : n names.
-    truths : of those n; the first is the one that figures show.
-    trainings : whose checkpoints are scored.
-    bootstrap_seed : of all intervals.
+    settings : Content of ``correlation.json``.
+    architectures : Names of the n architectures.
+    truths : Truths of those n; the first is the one that figures show.
+    trainings : Trainings whose checkpoints are scored.
+    bootstrap_seed : Seed of all intervals.
     """
 
     settings: dict[str, Any]
@@ -85,24 +91,23 @@ def write_report(
     last = [each for each in scored if each.saved is each.training.saved[-1]]
     best = _top_k(study, last)
     store.finish(_as_frame(study, scored))
-    frames = {
-        "correlations": correlations,
-        "top_k": best,
-        "noise_ceiling": ceiling,
-    }
-    if len(study.trainings) > 1:
-        frames["correlations-mean"] = means
+    several = len(study.trainings) > 1
     final = [each for each in last if each.images == study.settings["final_images"]]
-    frames["scatter"] = _scatter_frame(study, final)
-    run.write_frames(frames)
+    run.write_frames(
+        {
+            "correlations": correlations,
+            "top_k": best,
+            "noise_ceiling": ceiling,
+            **({"correlations-mean": means} if several else {}),
+            "scatter": _scatter_frame(study, final),
+        }
+    )
+    newest = means[means["epoch"] == max(each.saved.epochs for each in last)]
     result = {
-        **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n")},
-        "data": study.settings["data"],
+        **{key: study.settings[key] for key in ("strategy", "space", "dataset", "table", "n", "data")},
         "truths": [_about(truth) for truth in study.truths],
         "trainings": [_last_of(each, correlations, best) for each in last],
-        "mean": as_records(means[means["epoch"] == max(each.saved.epochs for each in last)])
-        if len(study.trainings) > 1
-        else [],
+        "mean": as_records(newest) if several else [],
         "noise_ceiling": as_records(ceiling),
     }
     run.finish(_manifest(study, scored, device), result)
@@ -128,8 +133,8 @@ def _correlations(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
         for truth in study.truths:
             known = ~np.isnan(truth.mean)
             piece = correlation_curve(epochs, scores[:, known], truth.ranked[known], study.rng(), FRACTIONS)
-            about = {"training": training, "seed": curve[0].training.seed}
-            piece = piece.assign(**about, images=images, truth=truth.split)
+            about = {"training": training, "seed": curve[0].training.seed, "images": images}
+            piece = piece.assign(**about, truth=truth.split)
             pieces.append(piece[["training", "seed", *_WHAT, "n", "value", "low", "high"]])
     return _with_seeds(pd.concat(pieces, ignore_index=True))
 
@@ -141,15 +146,8 @@ def _top_k(study: Study, last: Sequence[Scored]) -> pd.DataFrame:
             known = ~np.isnan(truth.mean)
             ks = [k for k in TOP_KS if k <= np.count_nonzero(known)]
             piece = top_k_figures(each.scores[known], truth.ranked[known], ks, study.rng())
-            piece = piece.assign(
-                training=each.training.name,
-                seed=each.training.seed,
-                epoch=each.saved.epochs,
-                images=each.images,
-                truth=truth.split,
-            )
-            columns = ["training", "seed", "epoch", "images", "truth", "k", "measure", "n"]
-            pieces.append(piece[[*columns, "value", "low", "high"]])
+            columns = [*each.about, "truth", "k", "measure", "n", "value", "low", "high"]
+            pieces.append(piece.assign(**each.about, truth=truth.split)[columns])
     return _with_seeds(pd.concat(pieces, ignore_index=True))
 
 
@@ -171,10 +169,7 @@ def _as_frame(study: Study, scored: Sequence[Scored]) -> pd.DataFrame:
     pieces = [
         pd.DataFrame(
             {
-                "training": each.training.name,
-                "seed": each.training.seed,
-                "epoch": each.saved.epochs,
-                "images": each.images,
+                **each.about,
                 "checkpoint": each.saved.sha256,
                 "architecture": study.architectures,
                 "supernet_accuracy": each.scores,
@@ -202,29 +197,18 @@ def _scatter_frame(study: Study, final: Sequence[Scored]) -> pd.DataFrame:
 
 def _last_of(each: Scored, correlations: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:
     """Return what the result says of one scored last checkpoint."""
-    about = {
-        "training": each.training.name,
-        "seed": each.training.seed,
-        "epoch": each.saved.epochs,
-        "images": each.images,
+    about, keys = each.about, ["training", "epoch", "images"]
+    wanted = [about[key] for key in keys]
+    mine = {
+        name: frame[(frame[keys] == wanted).all(axis=1)].drop(columns=list(about))
+        for name, frame in (("correlations", correlations), ("top_k", best))
     }
     return {
         **about,
         "mean_supernet_accuracy": float(each.scores.mean()),
         "best_supernet_accuracy": float(each.scores.max()),
-        "correlations": as_records(_rows_of(correlations, about)),
-        "top_k": as_records(_rows_of(best, about)),
+        **{name: as_records(rows) for name, rows in mine.items()},
     }
-
-
-def _rows_of(frame: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
-    rows = (
-        (frame["training"] == about["training"])
-        & (frame["epoch"] == about["epoch"])
-        & (frame["images"] == about["images"])
-    )
-    chosen: pd.DataFrame = frame[rows].drop(columns=list(about))
-    return chosen
 
 
 def _with_seeds(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What more ranked samples buy: finished searches, looked at after their first n architectures.
+"""Compares what more ranked samples buy: finished searches, cut after their first n architectures.
 
 Each search is cut after n samples as if it had stopped there: the best of them on validation images, the
 mean of all, and the test accuracy of that best one with its inherited weights (NASAS, Table 3(a) and (d)).
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,9 +50,9 @@ def compare_samples(
 
     Parameters
     ----------
-    searches : folders of finished searches of one space and data set.
-    folder : new, empty, or of the same comparison.
-    first : numbers of samples; those that a search did not reach are an error.
+    searches : Folders of finished searches of one space and data set.
+    folder : Folder of the comparison: new, empty, or of the same one.
+    first : Numbers of samples; those that a search did not reach are an error.
 
     Returns
     -------
@@ -72,10 +71,14 @@ def compare_samples(
             raise InputError(
                 f"{path} scored {len(trace):,} samples; it cannot be cut after {', '.join(map(str, first))}"
             )
+    kept = {path: read_manifest(path) for path in settings}
     manifest = {
         "benchkit": __version__,
         "first": list(first),
-        "searches": [_identity(path, settings[path]) for path in settings],
+        "searches": [
+            {"search": path.name, "seed": each.seed, "trace": kept[path]["trace"], "data": kept[path]["data"]}
+            for path, each in settings.items()
+        ],
     }
     run = RunFolder(folder, "samples")
     run.claim(manifest)
@@ -101,18 +104,13 @@ def compare_samples(
                 if on_progress is not None:
                     on_progress(len(rows), len(traces) * len(first))
     table = pd.DataFrame(rows)
-    means = _means(table)
+    long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
+    means = mean_over_trainings(long, ("method", "n", "figure"), bounds=_BOUNDS, by="figure")
+    means = means.sort_values(["method", "figure", "n"], ignore_index=True)
     write_text(folder / "samples.csv", table.rename(columns={"training": "search"}).to_csv(index=False))
     write_text(folder / "samples-mean.csv", means.to_csv(index=False))
     write_text(run.manifest, to_json(manifest))
     return means
-
-
-def _means(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over seeds of every figure, a row for each method, n and figure."""
-    long = table.melt(["method", "training", "n"], ["best", "mean", "test", "parameters"], "figure", "value")
-    means = mean_over_trainings(long, ("method", "n", "figure"), bounds=_BOUNDS, by="figure")
-    return means.sort_values(["method", "figure", "n"], ignore_index=True)
 
 
 def _check_alike(settings: dict[Path, SearchSettings]) -> None:
@@ -130,7 +128,10 @@ def _check_alike(settings: dict[Path, SearchSettings]) -> None:
 
 def _labels(settings: dict[Path, SearchSettings]) -> dict[Path, str]:
     """Return a name for each search: its strategy, with the first option in which such searches differ."""
-    options = {path: _options(each) for path, each in settings.items()}
+    options = {}
+    for path, each in settings.items():
+        defaults = fields(get_weight_sharing(each.strategy).Hyperparameters)
+        options[path] = {**{field.name: field.default for field in defaults}, **each.options}
     labels = {}
     for path, each in settings.items():
         same = [options[other] for other, its in settings.items() if its.strategy == each.strategy]
@@ -141,20 +142,3 @@ def _labels(settings: dict[Path, SearchSettings]) -> dict[Path, str]:
         ]
         labels[path] = f"{', '.join(differing)} ({each.strategy})" if differing else each.strategy
     return labels
-
-
-def _options(settings: SearchSettings) -> dict[str, Any]:
-    defaults = {
-        field.name: field.default for field in fields(get_weight_sharing(settings.strategy).Hyperparameters)
-    }
-    return {**defaults, **settings.options}
-
-
-def _identity(path: Path, settings: SearchSettings) -> dict[str, Any]:
-    manifest = read_manifest(path)
-    return {
-        "search": path.name,
-        "seed": settings.seed,
-        "trace": manifest["trace"],
-        "data": manifest["data"],
-    }

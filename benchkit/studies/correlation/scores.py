@@ -1,4 +1,4 @@
-"""Scores of checkpoints: kept one by one while a correlation study runs, in one file at its end.
+"""Keeps the scores of checkpoints, one by one while a correlation study runs, in one file at its end.
 
 A checkpoint is known by the SHA-256 of its tensors: scores are never taken for those of another, and never
 computed twice, whatever the folder of the training is called.
@@ -7,7 +7,6 @@ computed twice, whatever the folder of the training is called.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from benchkit.base.columnar import read_parquet
 from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, replacing
 from benchkit.base.npz_file import read_npy
+from benchkit.base.parts import Parts
 from benchkit.studies.correlation.kept import SCORES
 
 __all__ = ["ScoreStore", "digest"]
@@ -29,12 +29,12 @@ COLUMNS = ("training", "seed", "epoch", "images", "checkpoint", "architecture", 
 
 
 class ScoreStore:
-    """The scores in the folder of one study.
+    """Scores in the folder of one study.
 
     Parameters
     ----------
-    folder : of the study; its settings say which architectures are scored, in which order.
-    n : architectures.
+    folder : Folder of the study; its settings say which architectures are scored, in which order.
+    n : Number of architectures.
 
     Raises
     ------
@@ -42,8 +42,8 @@ class ScoreStore:
     """
 
     def __init__(self, folder: Path, n: int) -> None:
-        self._parts, self._whole, self._n = folder / "scores", folder / "scores.parquet", n
-        self._known: dict[tuple[str, int], Scores] = {}
+        self._parts, self._whole, self._n = Parts(folder / "scores", ".npy"), folder / "scores.parquet", n
+        self._known: dict[str, Scores] = {}
         if self._whole.is_file():
             columns = {name: SCORES[name] for name in ("checkpoint", "images", "supernet_accuracy")}
             try:
@@ -53,35 +53,33 @@ class ScoreStore:
             scores = table.column("supernet_accuracy").to_numpy().astype(np.float64)
             # a checkpoint's rows stand together, in the study's order
             for start in range(0, table.num_rows, n):
-                key = table.column("checkpoint")[start].as_py(), table.column("images")[start].as_py()
-                self._known[key] = scores[start : start + n]
+                checkpoint, images = (table.column(key)[start].as_py() for key in ("checkpoint", "images"))
+                self._known[f"{checkpoint}-{images}"] = scores[start : start + n]
 
     def get(self, checkpoint: str, images: int) -> Scores | None:
         """Return float64[n], the scores of a checkpoint (its SHA-256) on so many images; None if unknown."""
-        known = self._known.get((checkpoint, images))
-        if known is None and self._part(checkpoint, images).is_file():
+        name = f"{checkpoint}-{images}"
+        known = self._known.get(name)
+        if known is None and name in self._parts:
             try:
-                known = read_npy(self._part(checkpoint, images), "scores", _MOST_BYTES)
+                known = read_npy(self._parts.path(name), "scores", _MOST_BYTES)
+                if known.dtype != np.float64:
+                    raise InputError(f"{self._parts.path(name)} holds no scores")
             except InputError as error:
                 raise InputError(f"{error}: delete it to score again") from error
-            if known.dtype != np.float64:
-                raise InputError(
-                    f"{self._part(checkpoint, images)} holds no scores: delete it to score again"
-                )
         return known if known is not None and known.shape == (self._n,) else None
 
     def keep(self, checkpoint: str, images: int, scores: Scores) -> None:
         """Write the scores of one checkpoint, whole or not at all."""
-        with replacing(self._part(checkpoint, images)) as temporary, temporary.open("wb") as file:
+        with self._parts.writing(f"{checkpoint}-{images}") as temporary, temporary.open("wb") as file:
             np.save(file, scores, allow_pickle=False)
-        self._known[checkpoint, images] = scores
 
     def finish(self, frame: pd.DataFrame) -> None:
         """Write all scores into ``scores.parquet``, and remove the parts.
 
         Parameters
         ----------
-        frame : a row for each checkpoint and architecture, with `COLUMNS`.
+        frame : Row for each checkpoint and architecture, with `COLUMNS`.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -92,10 +90,7 @@ class ScoreStore:
             table = table.set_column(place, name, table.column(place).cast(pa.string()).dictionary_encode())
         with replacing(self._whole) as temporary:
             pq.write_table(table.replace_schema_metadata(None), temporary)
-        shutil.rmtree(self._parts, ignore_errors=True)
-
-    def _part(self, checkpoint: str, images: int) -> Path:
-        return self._parts / f"{checkpoint}-{images}.npy"
+        self._parts.discard()
 
 
 def digest(architectures: Sequence[str], scores: Sequence[tuple[str, int, Scores]]) -> str:

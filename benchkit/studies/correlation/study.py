@@ -1,4 +1,4 @@
-"""A correlation study: how well inherited weights rank architectures by their stand-alone accuracy.
+"""Runs a correlation study: how well inherited weights rank architectures by their stand-alone accuracy.
 
 The folder of a study
 ---------------------
@@ -57,21 +57,21 @@ _ROWS_AT_ONCE = 50  # between two signs of progress
 
 @dataclass(frozen=True)
 class CorrelationSettings:
-    """What a correlation study is; None leaves it to the checkpoints, or to the default.
+    """Settings of a correlation study; None leaves one to the checkpoints, or to the default.
 
     Attributes
     ----------
-    checkpoints : checkpoints, folders of them, or folders of searches.
-    space, data, strategy, split, image_size, limit : stand in the checkpoints; what is given must agree.
-    n : architectures to score; None is 1,000, or all that the table has where these are fewer.
-    everything : score all that the table has, instead.
-    images : validation images on which every checkpoint is scored; None is 1,000, or all where fewer.
-    final_images : on which the last checkpoint of each training is scored besides; None is 5,000, or all.
-    seed : of the sample, of the order of images, and of the bootstraps.
-    scoring_batch : largest batch of scoring; batch statistics are taken over a batch.
-    every : score each so-manieth epoch, and the last.
-    table : name or path; None is the table that bears the space's name.
-    dataset : of the table; None is the data set of the images' name.
+    checkpoints : Checkpoints, folders of them, or folders of searches.
+    space, data, strategy, split, image_size, limit : Facts of the checkpoints; what is given must agree.
+    n : Number of architectures to score; None is 1,000, or all that the table has where these are fewer.
+    everything : Whether to score all that the table has, instead.
+    images : Number of validation images on which every checkpoint is scored; None is 1,000, or all.
+    final_images : Number of images on which each last checkpoint is scored besides; None is 5,000, or all.
+    seed : Seed of the sample, of the order of images, and of the bootstraps.
+    scoring_batch : Largest batch of scoring; batch statistics are taken over a batch.
+    every : Number of epochs from one scored checkpoint to the next; the last is always scored.
+    table : Name or path; None is the table that bears the space's name.
+    dataset : Data set of the table; None is the data set of the images' name.
     quantity : Quantity of the table to rank by (accuracy, a loss, ...), in its own direction.
     """
 
@@ -105,14 +105,14 @@ def run_correlation(
 
     Parameters
     ----------
-    folder : new, empty, or of the same study.
-    device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    threads : of torch while scoring.
-    on_progress : called with the number of architectures scored so far, and in all.
+    folder : Folder of the study: new, empty, or of the same study.
+    device : Device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    threads : Number of threads of torch while scoring.
+    on_progress : Function that is told the numbers of architectures scored so far, and in all.
 
     Returns
     -------
-    What ``result.json`` holds.
+    The content of ``result.json``.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def run_correlation(
     quantity = quantity_of(table, settings.quantity)
     dataset = settings.dataset or settings.data or facts["data"]["name"]
     truths = read_truths(table, dataset, quantity=quantity)
-    sample_seed, image_seed, bootstrap_seed = _seeds(settings.seed)
+    sample_seed, image_seed, bootstrap_seed = np.random.SeedSequence(settings.seed).spawn(3)
     entries = _sample(settings, table, truths[0], np.random.default_rng(sample_seed))
     images = images_of(settings, trainings[0])
     first, final = _numbers_of_images(settings, len(images.valid))
@@ -157,9 +157,9 @@ def run_correlation(
         scorer = CheckpointScorer(settings, facts, images, where, image_seed)
     run = RunFolder(folder, "correlation")
     run.claim(study.settings)
-    done = _finished(folder, study)
-    if done is not None:
-        return done
+    manifest, result = read_finished(folder) or ({}, {})
+    if manifest.get("checkpoints") == study.checkpoints():
+        return result
     store = ScoreStore(folder, len(entries))
     wanted = [
         (training, saved, number)
@@ -188,11 +188,11 @@ class CheckpointScorer:
 
     Parameters
     ----------
-    settings : say the size of a batch.
-    facts : of a checkpoint, see ``Trained.facts``.
-    images : from `images_of`.
-    device : where to score.
-    seed : of the order of the validation images, and of the images for recalibration.
+    settings : Settings with the size of a batch.
+    facts : Facts of a checkpoint, see ``Trained.facts``.
+    images : Images from `images_of`.
+    device : Device to score on.
+    seed : Seed of the order of the validation images, and of the images for recalibration.
     """
 
     def __init__(
@@ -227,10 +227,6 @@ class CheckpointScorer:
             parts.append(evaluator.evaluate(part, images).scores)
             tell(start + len(part))
         return np.concatenate(parts)
-
-
-def _seeds(seed: int) -> list[np.random.SeedSequence]:
-    return np.random.SeedSequence(seed).spawn(3)
 
 
 def _check_agrees(settings: CorrelationSettings, training: Trained) -> None:
@@ -313,12 +309,3 @@ def _numbers_of_images(settings: CorrelationSettings, available: int) -> tuple[i
         if not 1 <= number <= available:
             raise InputError(f"cannot score on {number:,} validation images: there are {available:,}")
     return first, final
-
-
-def _finished(folder: Path, study: Study) -> dict[str, Any] | None:
-    """Return the result of a study that has seen the same checkpoints already."""
-    found = read_finished(folder)
-    if found is None:
-        return None
-    manifest, result = found
-    return result if manifest["checkpoints"] == study.checkpoints() else None

@@ -1,4 +1,4 @@
-"""Columns of supernets: what finished studies of rank correlation predict, beside their table's columns.
+"""Reads columns of supernets: predictions that finished studies keep, beside the columns of their table.
 
 ``TRAINING`` is the last checkpoint of a training on as many images as the study gave it, ``TRAINING/EPOCH``
 any checkpoint on the number of images that all checkpoints have (`benchkit.studies.correlation.study`).

@@ -1,4 +1,4 @@
-"""Columns of a table, by their names.
+"""Reads columns of a table by their names.
 
 A column is named ``DATASET/SPLIT/EPOCHS``, the mean over runs as a rule, or with ``/RUN`` at its end a single
 run (0, 1, ...). ``12of200`` as epochs is a point inside a longer schedule. What is no accuracy has its

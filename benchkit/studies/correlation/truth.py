@@ -1,4 +1,4 @@
-"""What a table says of stand-alone training: the columns that a supernet's ranking is held against.
+"""Reads the truth of a table: the columns of stand-alone training that a supernet's ranking is held against.
 
 Accuracy as a rule, else any quantity of the table in its own unit. Rankings are compared with better on one
 side against better on the other: `Truth.ranked` turns a quantity round whose lower values are better.
@@ -45,10 +45,10 @@ class Truth:
 
     Attributes
     ----------
-    metric : the mean over runs, or the only run, at the end of a schedule, as a rule the longest.
-    mean : float64[entries].
-    runs : float64[r, entries]; r is 0 where the table has the mean alone.
-    quantity : its unit and its direction.
+    metric : Mean over runs, or the only run, at the end of a schedule, as a rule the longest.
+    mean : Figures, float64[entries].
+    runs : Figures of each run, float64[r, entries]; r is 0 where the table has the mean alone.
+    quantity : Unit and direction of the figures.
     """
 
     metric: Metric
@@ -91,7 +91,7 @@ def truth_label(truth: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    truth : the parts of its `Metric` and its unit, as ``result.json`` keeps them.
+    truth : Parts of its `Metric` and its unit, as ``result.json`` keeps them.
     """
     words = named(truth["split"] or ANY_SPLIT, truth.get("quantity", "accuracy"))
     after = "alone" if truth["epochs"] is None else f"after {truth['epochs']} epochs alone"
@@ -142,8 +142,8 @@ def read_truths(
 
     Parameters
     ----------
-    epochs : length of the training schedule; None is the longest.
-    quantity : name of what was measured.
+    epochs : Length of the training schedule; None is the longest.
+    quantity : Name of what was measured.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What needs no Gaussian: predictions, distances and rank correlations of inherited weights.
+"""Compares predictions, distances and ranks of inherited weights, for which no Gaussian is needed.
 
 A supernet of K architectures is held against the same architectures trained alone; so is, as the level that
 training itself leaves, a second stand-alone training (``floor``).
@@ -6,6 +6,7 @@ training itself leaves, a second stand-alone training (``floor``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
@@ -40,24 +41,19 @@ def function_frame(settings: FadingSettings, store: ArrayParts) -> pd.DataFrame:
     space = get_space(settings.build.space)
     names = [space.format(row) for row in settings.rows]
     truth = {start: _accuracies(settings, store, start).mean(axis=0) for start in settings.starts}
-    pieces = []
-    for models in settings.models:
-        for draw in range(settings.subspaces):
-            part, chosen = store.get(Shared(models, draw).name), settings.draws[draw][:models]
-            for start in settings.starts:
-                pieces.append(
-                    pd.DataFrame(
-                        {
-                            "models": models,
-                            "draw": draw,
-                            "start": start,
-                            "architecture": [names[index] for index in chosen],
-                            "supernet_accuracy": part["accuracy"],
-                            "standalone_accuracy": truth[start][chosen],
-                            "prediction_kl": part[f"agreement/{start}"],
-                        }
-                    )
-                )
+    pieces = [
+        pd.DataFrame(
+            {
+                **{"models": models, "draw": draw, "start": start},
+                "architecture": [names[index] for index in chosen],
+                "supernet_accuracy": part["accuracy"],
+                "standalone_accuracy": truth[start][chosen],
+                "prediction_kl": part[f"agreement/{start}"],
+            }
+        )
+        for models, draw, chosen, part in _supernets(settings, store)
+        for start in settings.starts
+    ]
     return pd.concat(pieces, ignore_index=True)
 
 
@@ -68,14 +64,12 @@ def distance_frame(settings: FadingSettings, laboratory: Laboratory, store: Arra
     """
     labels = group_labels(settings, laboratory.groups)
     rows = []
-    for models in settings.models:
-        for draw in range(settings.subspaces):
-            part = store.get(Shared(models, draw).name)
-            for start in settings.starts:
-                for label, values in zip(labels, part[f"distance/{start}"].T, strict=True):
-                    known = values[~np.isnan(values)]
-                    if len(known):
-                        rows.append((models, draw, start, *label, len(known), float(known.mean())))
+    for models, draw, _, part in _supernets(settings, store):
+        for start in settings.starts:
+            for label, values in zip(labels, part[f"distance/{start}"].T, strict=True):
+                known = values[~np.isnan(values)]
+                if len(known):
+                    rows.append((models, draw, start, *label, len(known), float(known.mean())))
     return pd.DataFrame(rows, columns=["models", "draw", "start", "layer", "operator", "containing", "value"])
 
 
@@ -87,7 +81,7 @@ def correlation_frame(settings: FadingSettings, store: ArrayParts, functions: pd
 
     Parameters
     ----------
-    functions : what `function_frame` returns.
+    functions : Frame that `function_frame` returns.
     """
     rows: list[tuple[Any, ...]] = []
     runs = {start: _accuracies(settings, store, start) for start in settings.starts}
@@ -138,6 +132,13 @@ def floor_frame(settings: FadingSettings, laboratory: Laboratory, store: ArrayPa
     return pd.DataFrame(rows, columns=columns)
 
 
+def _supernets(settings: FadingSettings, store: ArrayParts) -> Iterator[tuple[int, int, Any, Any]]:
+    """Yield the number of models, the draw, the architectures and the part of every supernet."""
+    for models in settings.models:
+        for draw in range(settings.subspaces):
+            yield models, draw, settings.draws[draw][:models], store.get(Shared(models, draw).name)
+
+
 def _accuracies(settings: FadingSettings, store: ArrayParts, start: str) -> npt.NDArray[np.float64]:
     """Return float64[seeds, n]: what the stand-alone trainings reach on the validation images, in percent."""
     numbers = range(len(settings.rows))
@@ -146,10 +147,8 @@ def _accuracies(settings: FadingSettings, store: ArrayParts, start: str) -> npt.
 
 
 def _correlations(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = measure_samples(PairedRanks(x, y), x, y, np.ones((1, len(x))), MEASURES)[
-        0
-    ]
-    return found
+    found = measure_samples(PairedRanks(x, y), x, y, np.ones((1, len(x))), MEASURES)
+    return np.asarray(found[0], dtype=np.float64)
 
 
 def _interval(values: npt.NDArray[np.float64]) -> tuple[int, float, float, float]:

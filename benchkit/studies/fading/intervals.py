@@ -1,4 +1,4 @@
-"""The interval study: how well inherited weights rank architectures while PC-NAS shrinks its space.
+"""Runs the interval study: how well inherited weights rank architectures while PC-NAS shrinks its space.
 
 After every interval of finished ``benchkit search pcnas`` runs, accuracies with inherited weights are held
 against a table's stand-alone accuracies, beside the same searches trained without shrinking: on the complete
@@ -61,23 +61,24 @@ from benchkit.training.trained import Saved, Trained, find_trainings
 __all__ = ["IntervalSettings", "run_intervals"]
 
 MEASURES = ("kendall_tau", "pearson")
+_WHERE = ("seed", "training", "interval", "epoch")
 _KEYS = ("training", "interval", "epoch", "sample", "measure")
 _DIFFERENCE: Bounds = (-2.0, 2.0)  # of two correlations
 
 
 @dataclass(frozen=True)
 class IntervalSettings:
-    """What an interval study is.
+    """Settings of an interval study.
 
     Attributes
     ----------
-    searches : folders of finished PC-NAS searches, with and without shrinking.
-    n : architectures of the uniform sample; fewer where the table has fewer.
-    images : validation images on which every checkpoint is scored; None is all.
-    scoring_batch : largest batch of scoring.
-    seed : of the sample, of the order of images and of the bootstraps.
-    table : name or path; None is the table that bears the space's name.
-    dataset : of the table; None is the data set of the searches.
+    searches : Folders of finished PC-NAS searches, with and without shrinking.
+    n : Number of architectures of the uniform sample; fewer where the table has fewer.
+    images : Number of validation images on which every checkpoint is scored; None is all.
+    scoring_batch : Largest batch of scoring.
+    seed : Seed of the sample, of the order of images and of the bootstraps.
+    table : Name or path; None is the table that bears the space's name.
+    dataset : Data set of the table; None is the data set of the searches.
     """
 
     searches: tuple[Path, ...]
@@ -123,14 +124,14 @@ def run_intervals(
 
     Parameters
     ----------
-    folder : new, empty, or of the same study.
-    device : ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    threads : of torch while scoring.
-    on_progress : told (done, total) after every checkpoint.
+    folder : Folder of the study: new, empty, or of the same study.
+    device : Device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    threads : Number of threads of torch while scoring.
+    on_progress : Function that is told (done, total) after every checkpoint.
 
     Returns
     -------
-    What ``result.json`` holds.
+    The content of ``result.json``.
 
     Raises
     ------
@@ -159,24 +160,19 @@ def run_intervals(
     run.claim(identity)
     if run.finished:
         return read_interval_result(folder)
-    store = run.parts
     scorer = CheckpointScorer(settings.correlation(), trainings[0].facts, images, where, image_seed)
     with intra_op_threads(threads), explain_memory(settings.scoring_batch, "--scoring-batch"):
-        scored, total = 0, sum(map(len, saved))
-        for search, checkpoints in zip(searches, saved, strict=True):
-            for checkpoint in checkpoints:
-                if _part(search, checkpoint) not in store:
-                    samples = study.samples(search.seed)
-                    rows = np.concatenate(list(samples.values()))
-                    scores = scorer.score(checkpoint, rows, number, lambda _: None)
-                    ends = np.cumsum([len(each) for each in samples.values()])[:-1]
-                    store.keep(
-                        _part(search, checkpoint), dict(zip(samples, np.split(scores, ends), strict=True))
-                    )
-                scored += 1
-                if on_progress is not None:
-                    on_progress(scored, total)
-    frames = _frames(study, saved, store)
+        wanted = [(each, one) for each, its in zip(searches, saved, strict=True) for one in its]
+        for done, (search, checkpoint) in enumerate(wanted, start=1):
+            if _part(search, checkpoint) not in run.parts:
+                samples = study.samples(search.seed)
+                rows = np.concatenate(list(samples.values()))
+                scores = scorer.score(checkpoint, rows, number, lambda _: None)
+                parts = np.split(scores, [len(samples["candidates"])])
+                run.parts.keep(_part(search, checkpoint), dict(zip(samples, parts, strict=True)))
+            if on_progress is not None:
+                on_progress(done, len(wanted))
+    frames = _frames(study, saved, run.parts)
     run.write_frames(frames)
     manifest = {
         "benchkit": __version__,
@@ -186,7 +182,7 @@ def run_intervals(
     }
     result = _result(study, frames)
     run.finish(manifest, result)
-    store.discard()
+    run.parts.discard()
     return result
 
 
@@ -234,61 +230,38 @@ def _part(search: PCNASSearch, saved: Saved) -> str:
 def _frames(study: _Study, saved: list[list[Saved]], store: ArrayParts) -> dict[str, pd.DataFrame]:
     rows, pools, scatters = [], [], []
     for search, checkpoints in zip(study.searches, saved, strict=True):
-        about = (search.seed, search.training)
-        for number, (interval, checkpoint) in enumerate(
-            zip(search.intervals, checkpoints, strict=True), start=1
-        ):
+        pairs = zip(search.intervals, checkpoints, strict=True)
+        for number, (interval, checkpoint) in enumerate(pairs, start=1):
+            where = (search.seed, search.training, number, interval.epoch)
             scores = store.get(_part(search, checkpoint))
             for sample, architectures in study.samples(search.seed).items():
-                found = correlate(
-                    scores[sample],
-                    study.known(architectures),
-                    np.random.default_rng(study.bootstrap),
-                    (1.0,),
-                    MEASURES,
-                )
+                rng = np.random.default_rng(study.bootstrap)
+                found = correlate(scores[sample], study.known(architectures), rng, (1.0,), MEASURES)
                 for row in found.itertuples(index=False):
-                    where = (*about, number, interval.epoch, sample)
-                    rows.append((*where, row.measure, row.n, row.value, row.low, row.high))
-            for rank, (model, potential) in enumerate(
-                zip(interval.pool, interval.potentials, strict=True), start=1
-            ):
-                partial = " ".join(map(str, model))
-                pools.append((*about, number, interval.epoch, rank, partial, potential, interval.left))
+                    rows.append((*where, sample, row.measure, row.n, row.value, row.low, row.high))
+            kept = zip(interval.pool, interval.potentials, strict=True)
+            for rank, (model, potential) in enumerate(kept, start=1):
+                pools.append((*where, rank, " ".join(map(str, model)), potential, interval.left))
+        candidates = study.candidates[search.seed]
         scatters.append(
             pd.DataFrame(
                 {
                     "seed": search.seed,
                     "training": search.training,
-                    "architecture": [study.space.format(row) for row in study.candidates[search.seed]],
+                    "architecture": [study.space.format(row) for row in candidates],
                     "inherited_accuracy": scores["candidates"],
-                    "standalone_accuracy": study.known(study.candidates[search.seed]),
+                    "standalone_accuracy": study.known(candidates),
                 }
             )
         )
-    correlations = pd.DataFrame(
-        rows,
-        columns=["seed", "training", "interval", "epoch", "sample", "measure", "n", "value", "low", "high"],
-    )
+    correlations = pd.DataFrame(rows, columns=[*_WHERE, "sample", "measure", "n", "value", "low", "high"])
     differences = _differences(correlations)
     return {
         "correlations": correlations,
         "correlations-mean": _over_seeds(correlations, _KEYS, CORRELATION),
         "differences": differences,
         "differences-mean": _over_seeds(differences, _KEYS[1:], _DIFFERENCE),
-        "pool": pd.DataFrame(
-            pools,
-            columns=[
-                "seed",
-                "training",
-                "interval",
-                "epoch",
-                "rank",
-                "model",
-                "potential",
-                "architectures_left",
-            ],
-        ),
+        "pool": pd.DataFrame(pools, columns=[*_WHERE, "rank", "model", "potential", "architectures_left"]),
         "scatter": pd.concat(scatters, ignore_index=True),
     }
 
@@ -338,17 +311,16 @@ def _identity(
 
 def _result(study: _Study, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
     last = frames["correlations"]["interval"].max()
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return as_records(frames[name][frames[name]["interval"] == last])
+
     return {
         "space": study.space.name,
         "table": study.table.name,
         "truth": study.truth.metric.to_json(),
         "intervals": int(last),
-        "last": as_records(_of(frames["correlations"], last)),
-        "mean": as_records(_of(frames["correlations-mean"], last)),
-        "differences": as_records(_of(frames["differences-mean"], last)),
+        "last": rows("correlations"),
+        "mean": rows("correlations-mean"),
+        "differences": rows("differences-mean"),
     }
-
-
-def _of(frame: pd.DataFrame, interval: int) -> pd.DataFrame:
-    chosen: pd.DataFrame = frame[frame["interval"] == interval]
-    return chosen

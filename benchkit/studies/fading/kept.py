@@ -1,4 +1,4 @@
-"""What the files of finished studies of fading have to hold: the doors for them."""
+"""Reads the files of finished studies of fading, and checks what they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study of fading asks of networks: whose parameters are whose, gradients image by image, predictions.
+"""Answers what a study of fading asks of networks: owners of parameters, gradients by image, predictions.
 
 Deviations and choices
 ----------------------
@@ -76,9 +76,9 @@ class SubspacePaths(nn.Module):
 
     Parameters
     ----------
-    supernet : whose weights are trained, in place.
-    rows : int8[K, d].
-    rng : draws the paths.
+    supernet : Supernet whose weights are trained, in place.
+    rows : Architectures, int8[K, d].
+    rng : Generator of the paths.
     """
 
     def __init__(self, supernet: Any, rows: Batch, rng: np.random.Generator) -> None:
@@ -104,7 +104,7 @@ def fisher_diagonal(alone: Any, row: Architecture, train: DeviceImages) -> dict[
 
     Parameters
     ----------
-    alone : the trained network of `row`.
+    alone : Trained network of `row`.
     """
     recipe = alone.recipe
     held = build_network(

@@ -1,4 +1,4 @@
-"""From stand-alone trainings to divergences of their posteriors, a row for each set of K models.
+"""Computes divergences of the posteriors of stand-alone trainings, a row for each set of K models.
 
 Columns of the frame
 --------------------
@@ -84,8 +84,8 @@ def divergence_frame(
 
     Parameters
     ----------
-    images : N, that the trainings saw.
-    weight_decay : of the mean loss.
+    images : Number N of images that the trainings saw.
+    weight_decay : Weight decay of the mean loss.
     """
     labels = group_labels(settings, groups)
     rows: list[tuple[Any, ...]] = []

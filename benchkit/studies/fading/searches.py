@@ -1,4 +1,4 @@
-"""Finished PC-NAS searches, with and without shrinking, read for the interval study.
+"""Reads finished PC-NAS searches, with and without shrinking, for the interval study.
 
 All that is known here of the strategy's findings stands in `_intervals`.
 """
@@ -30,15 +30,15 @@ PCNAS, ONE_SHOT = "pcnas", "one-shot"
 
 @dataclass(frozen=True)
 class Interval:
-    """What a search knew when it had looked at the weights after some epochs.
+    """Findings of a search when it looked at the weights after some epochs.
 
     Attributes
     ----------
-    epoch : epochs of training behind it.
-    pool : the partial models kept, best first, each the choices made so far.
-    potentials : of these, in percent.
-    candidates : the partial models they were chosen from.
-    left : architectures that complete some member of the pool.
+    epoch : Number of epochs of training behind it.
+    pool : Partial models that were kept, best first, each the choices made so far.
+    potentials : Potentials of these, in percent.
+    candidates : Partial models that they were chosen from.
+    left : Number of architectures that complete some member of the pool.
     """
 
     epoch: int
@@ -54,11 +54,11 @@ class PCNASSearch:
 
     Attributes
     ----------
-    path : of its folder.
+    path : Folder of the search.
     training : `PCNAS` where the space was shrunk in training, else `ONE_SHOT`.
-    seed : of the search.
-    intervals : one a mixed operator.
-    order : positions of a row in the order in which they are decided.
+    seed : Seed of the search.
+    intervals : Intervals, one for each mixed operator.
+    order : Positions of a row in the order in which they are decided.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""What a study of posterior fading is: all that decides its result, and nothing else."""
+"""Settings of a study of posterior fading: all that decides its result, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ STARTS = ("shared", "independent")
 
 @dataclass(frozen=True)
 class FadingSettings:
-    """What a study is.
+    """Settings of a study.
 
     Attributes
     ----------
-    build : space, data, recipe of the stand-alone trainings, and size of the networks.
-    models : the numbers K of models that share weights, ascending. The largest is how many architectures
+    build : Space, data, recipe of the stand-alone trainings, and size of the networks.
+    models : Numbers K of models that share weights, ascending. The largest is how many architectures
         are trained alone: all of the space where it has no more, else a draw.
-    subspaces : random sets of each K, at least 2; a smaller set is part of the larger one of its draw.
-    seeds : stand-alone trainings of each architecture, at least 1.
-    supernet_epochs : of every supernet; None is five times a stand-alone training's.
-    per_model : give a supernet K times as many epochs, so that a model gets as many updates at every K.
-    seed : of the first weights, the sets and the supernets.
-    control : repeat with independent first weights.
+    subspaces : Number of random sets of each K, at least 2; a smaller set is part of its draw's larger one.
+    seeds : Number of stand-alone trainings of each architecture, at least 1.
+    supernet_epochs : Number of epochs of every supernet; None is five times a stand-alone training's.
+    per_model : Whether a supernet gets K times as many epochs, so that updates a model are equal.
+    seed : Seed of the first weights, the sets and the supernets.
+    control : Whether to repeat with independent first weights.
 
     Raises
     ------

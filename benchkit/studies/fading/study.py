@@ -1,16 +1,18 @@
-"""A study of posterior fading: what sharing weights among more and more models does to each of them.
+"""Runs a study of posterior fading: what sharing weights among more and more models does to each of them.
 
 The folder of a study
 ---------------------
 ``fading.json``             what is studied and how; claims the folder
 ``parts/``                  finished trainings, while the study runs; kept only where asked for
-``divergence.csv``          divergences of posteriors (`benchkit.studies.fading.posterior`);
-                            ``divergence-mean.csv``: over draws, with 95 % intervals, or the values of a few
+``divergence.csv``          divergences of posteriors (`benchkit.studies.fading.posterior`)
+``divergence-mean.csv``     the same over draws, with 95 % intervals, or the values of a few
 ``function_space.csv``      predictions and accuracies of inherited weights
-(`benchkit.studies.fading.function_space`) ``distance.csv``            distances of their parameters;
-``function_space-mean.csv``: both, over draws ``correlation.csv``         tau-b and Pearson's r within each
-set; ``correlation-mean.csv``: over draws ``floor.csv``               two stand-alone trainings of one
-architecture ``fading.pdf``, ``.png``    the figure
+``distance.csv``            distances of their parameters
+``function_space-mean.csv`` predictions, accuracies and distances over draws
+``correlation.csv``         tau-b and Pearson's r within each set
+``correlation-mean.csv``    the same over draws
+``floor.csv``               two stand-alone trainings of one architecture
+``fading.pdf``, ``.png``    the figure, which `benchkit.reports` draws from the tables
 ``manifest.json``           what a reader needs to run it again
 ``result.json``             the main figures; written last
 
@@ -50,7 +52,7 @@ from benchkit.studies.fading.function_space import (
 from benchkit.studies.fading.kept import read_result
 from benchkit.studies.fading.posterior import divergence_frame
 from benchkit.studies.fading.settings import FadingSettings
-from benchkit.studies.fading.trainings import Laboratory, Task, opened, run_task, tasks_of
+from benchkit.studies.fading.trainings import Laboratory, opened, run_task, tasks_of
 from benchkit.training.standalone import cpu_capability
 
 __all__ = ["run_fading"]
@@ -78,14 +80,14 @@ def run_fading(
 
     Parameters
     ----------
-    folder : new, empty, or of the same study.
-    jobs : processes; -1 for all cores. No figure depends on it.
-    on_progress : told (done, total) after every training.
-    keep_weights : leave ``parts/`` where it is.
+    folder : Folder of the study: new, empty, or of the same study.
+    jobs : Number of processes; -1 for all cores. No figure depends on it.
+    on_progress : Function that is told (done, total) after every training.
+    keep_weights : Whether to leave ``parts/`` where it is.
 
     Returns
     -------
-    What ``result.json`` holds.
+    The content of ``result.json``.
 
     Raises
     ------
@@ -106,32 +108,25 @@ def run_fading(
         done += len(tasks) - len(waiting)
         if on_progress is not None:
             on_progress(done, total)
-        with closing(_trained(settings, laboratory.sha256, run.parts, waiting, jobs)) as results:
+        calls = [(settings, laboratory.sha256, run.parts, task) for task in waiting]
+        with closing(in_processes(run_task, calls, jobs, backend="loky", batch_size=1)) as results:
             for _ in results:
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total)
     frames = _frames(settings, laboratory, run.parts)
     run.write_frames(frames)
+    manifest = {
+        "benchkit": __version__,
+        "fading": identity,
+        "device": str(laboratory.device),
+        **environment("numpy", "pandas", "scipy", "torch", vectors=cpu_capability()),
+    }
     result = _result(settings, frames)
-    run.finish(_manifest(identity, laboratory), result)
+    run.finish(manifest, result)
     if not keep_weights:
         run.parts.discard()
     return result
-
-
-def _trained(
-    settings: FadingSettings, sha256: str, parts: ArrayParts, tasks: Sequence[Task], jobs: int
-) -> Any:
-    """Yield each task as it is finished; close it to cancel the rest."""
-    if jobs == 1 or not tasks:
-        for task in tasks:
-            yield run_task(settings, sha256, parts, task)
-        return
-    calls = [(settings, sha256, parts, task) for task in tasks]
-    with closing(in_processes(run_task, calls, jobs, backend="loky", batch_size=1)) as results:
-        for result in results:  # noqa: UP028 (`yield from` would close `results` out of our hands)
-            yield result
 
 
 def _frames(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts) -> dict[str, pd.DataFrame]:
@@ -155,11 +150,9 @@ def _frames(settings: FadingSettings, laboratory: Laboratory, store: ArrayParts)
 def _function_means(functions: pd.DataFrame, distance: pd.DataFrame) -> pd.DataFrame:
     """Return predictions, accuracies and distances, each a mean over the models of a set, over draws."""
     keys = ["models", "draw", "start"]
-    sets = functions.groupby(keys, sort=False)[
-        ["prediction_kl", "supernet_accuracy", "standalone_accuracy"]
-    ].mean()
-    long = sets.reset_index().melt(keys, var_name="measure", value_name="value")
-    long = long.assign(layer="", operator="")
+    measures = ["prediction_kl", "supernet_accuracy", "standalone_accuracy"]
+    sets = functions.groupby(keys, sort=False)[measures].mean().reset_index()
+    long = sets.melt(keys, var_name="measure", value_name="value").assign(layer="", operator="")
     pieces = [long, distance.assign(measure="distance")]
     whole = pd.concat([piece[[*keys, "measure", "layer", "operator", "value"]] for piece in pieces])
     return _over_draws(whole, ("start", "measure", "layer", "operator", "models"), ())
@@ -189,15 +182,6 @@ def _identity(settings: FadingSettings, laboratory: Laboratory) -> dict[str, Any
         "starts": list(settings.starts),
         "supernet_epochs": {str(models): settings.epochs_of(models) for models in settings.models},
         "seed": settings.seed,
-    }
-
-
-def _manifest(identity: dict[str, Any], laboratory: Laboratory) -> dict[str, Any]:
-    return {
-        "benchkit": __version__,
-        "fading": identity,
-        "device": str(laboratory.device),
-        **environment("numpy", "pandas", "scipy", "torch", vectors=cpu_capability()),
     }
 
 

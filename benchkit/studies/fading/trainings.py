@@ -1,4 +1,4 @@
-"""The trainings of a study: every architecture alone, and supernets of random sets of them.
+"""Runs the trainings of a study: every architecture alone, and supernets of random sets of them.
 
 All are trained by one recipe in one loop (`benchkit.training.standalone.StandaloneTrainer.fit`): a supernet
 of one model is that model trained alone, for as long as supernets are.
@@ -64,9 +64,9 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    layer : position in a row; None for what all models have.
-    operator : at that position.
-    names : of the parameters.
+    layer : Position in a row; None for what all models have.
+    operator : Operator at that position.
+    names : Names of the parameters.
     """
 
     layer: int | None
@@ -93,9 +93,9 @@ class Laboratory:
 
     Attributes
     ----------
-    groups : the parameters, by layer and operator.
-    identity : of the images.
-    sha256 : of the data set.
+    groups : Parameters by layer and operator.
+    identity : Identity of the images.
+    sha256 : Hash of the data set.
     """
 
     def __init__(self, settings: FadingSettings) -> None:
@@ -172,8 +172,8 @@ class Laboratory:
 
         Parameters
         ----------
-        ends : parameters by name.
-        alone : the part of a stand-alone training with its first seed.
+        ends : Parameters by name.
+        alone : Part of a stand-alone training with its first seed.
         """
         return np.array(
             [

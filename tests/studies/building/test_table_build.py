@@ -343,7 +343,7 @@ def test_two_cells_trained_again_are_worth_the_embedded_figures(truth: Table) ->
     settings = BuildSettings("nasbench201-3", "digits")
     seen, test = divide(open_image_set("digits"), parse_split(str(about["data"]["valid"])))
     alone = StandaloneTrainer(SPACE, seen, settings.recipe, size=settings.network(), test=test)
-    assert alone.recipe.describe() == about["recipe"]
+    assert alone.recipe.describe_standalone() == about["recipe"]
     assert settings.network() == about["network"]
     epochs = about["recipe"]["epochs"]
     for index, seed in ((38, 0), (90, 2)):  # a cell that computes, and one of the others
