@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
 
 __all__ = ["correlate_command"]
@@ -16,28 +17,29 @@ _MEASURES = {"kendall_tau": "tau-b", "pearson": "Pearson", "spearman": "Spearman
 
 
 def correlate_command(
+    context: typer.Context,
     checkpoint: list[Path] = typer.Option(
         ..., help="A checkpoint, a folder of them, or the folder of a search; give it again for each."
     ),
     out: Path = typer.Option(..., help="Folder of the study: new, or of the same study to go on with."),
     space: str | None = typer.Option(None, help="Space; else the checkpoints say it."),
     data: str | None = typer.Option(None, help="Image data; else the checkpoints say it."),
-    strategy: str | None = typer.Option(None, help="That trained the supernet; else the checkpoints say it."),
+    strategy: str | None = typer.Option(None, help="Strategy of the supernet; else the checkpoints say it."),
     n: int | None = typer.Option(None, "--n", help="Architectures to score; 1,000 unless given."),
     everything: bool = typer.Option(False, "--all", help="Score every architecture of the table."),
     images: int | None = typer.Option(None, help="Validation images for every checkpoint; 1,000."),
     final_images: int | None = typer.Option(None, help="For the last checkpoint of each training; 5,000."),
-    every: int = typer.Option(1, help="Score each so-manieth epoch, and always the last."),
-    seed: int = typer.Option(0, help="Of the sample of architectures, the images and the intervals."),
+    every: int = typer.Option(1, help="Epochs from one scored checkpoint to the next, and to the last."),
+    seed: int = typer.Option(0, help="Seed of the sample of architectures, the images and the intervals."),
     scoring_batch: int = typer.Option(500, help="Images a batch of scoring."),
     table: str | None = typer.Option(None, help="Name or path; else the table that bears the space's name."),
-    dataset: str | None = typer.Option(None, help="Of the table; else that of the images' name."),
-    quantity: str = typer.Option("accuracy", help="Of the table: what to rank by, in its own direction."),
+    dataset: str | None = typer.Option(None, help="Data set of the table; else that of the images' name."),
+    quantity: str = typer.Option("accuracy", help="Quantity of the table to rank by, in its own direction."),
     split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
     image_size: int | None = typer.Option(None, help="As it was in training."),
     limit: int | None = typer.Option(None, help="As it was in training."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
-    threads: int = typer.Option(1, help="Of torch while scoring."),
+    threads: int = typer.Option(1, help="Threads of torch while scoring."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score architectures with inherited weights, and correlate with their stand-alone accuracy.
@@ -48,25 +50,7 @@ def correlate_command(
     from benchkit.studies.correlation.kept import checkpoint_figures
     from benchkit.studies.correlation.study import CorrelationSettings, run_correlation
 
-    settings = CorrelationSettings(
-        checkpoints=tuple(checkpoint),
-        space=space,
-        data=data,
-        strategy=strategy,
-        n=n,
-        everything=everything,
-        images=images,
-        final_images=final_images,
-        seed=seed,
-        scoring_batch=scoring_batch,
-        every=every,
-        table=table,
-        dataset=dataset,
-        split=split,
-        image_size=image_size,
-        limit=limit,
-        quantity=quantity,
-    )
+    settings = CorrelationSettings(tuple(checkpoint), **chosen(CorrelationSettings, context))
     with progress_bar("architectures scored") as update:
         result = run_correlation(settings, out, device, threads, update)
     write_figures(out)

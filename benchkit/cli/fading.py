@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from benchkit.base.errors import shown
+from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, show_facts, show_json, show_rows
 
 __all__ = ["app"]
@@ -18,7 +19,8 @@ app = typer.Typer(help="Measure posterior fading (PC-NAS, section 3.2).", no_arg
 
 @app.command("run")
 def run_command(
-    space: str = typer.Option("nasbench201-3", help="Whose rows choose one operation a layer."),
+    context: typer.Context,
+    space: str = typer.Option("nasbench201-3", help="Space whose rows choose one operation a layer."),
     data: str = typer.Option("digits", help="Image data to train on (benchkit data list)."),
     out: Path = typer.Option(..., help="Folder of the study: new, or of the same study to go on with."),
     models: str = typer.Option(
@@ -26,14 +28,14 @@ def run_command(
     ),
     subspaces: int = typer.Option(10, help="Random sets of each K."),
     seeds: int = typer.Option(3, help="Stand-alone trainings of each architecture."),
-    epochs: int | None = typer.Option(None, help="Of a stand-alone training; 12."),
-    supernet_epochs: int | None = typer.Option(None, help="Of a supernet; else five times as many."),
+    epochs: int | None = typer.Option(None, help="Epochs of a stand-alone training; 12."),
+    supernet_epochs: int | None = typer.Option(None, help="Epochs of a supernet; else five times as many."),
     per_model: bool = typer.Option(False, help="Give a supernet K times as many: equal updates a model."),
-    seed: int = typer.Option(0, help="Of the first weights, the sets and the supernets."),
+    seed: int = typer.Option(0, help="Seed of the first weights, the sets and the supernets."),
     control: bool = typer.Option(False, "--control", help="Repeat with independent first weights."),
     batch_size: int | None = typer.Option(None, help="Training images a batch."),
-    learning_rate: float | None = typer.Option(None, help="At the first step; a cosine takes it to 0."),
-    weight_decay: float | None = typer.Option(None, help="Of SGD: the prior of every posterior."),
+    learning_rate: float | None = typer.Option(None, help="Rate of the first step; a cosine takes it to 0."),
+    weight_decay: float | None = typer.Option(None, help="Weight decay: the prior of every posterior."),
     size: list[str] = typer.Option([], help="NAME=VALUE of the networks, such as channels=16."),
     split: str | None = typer.Option(None, help="nasbench201, or a number of validation images."),
     image_size: int | None = typer.Option(None, help="Average the images to this many pixels a side."),
@@ -55,28 +57,15 @@ def run_command(
     from benchkit.studies.building.table_build import BuildSettings
     from benchkit.studies.fading.settings import FadingSettings
     from benchkit.studies.fading.study import run_fading
-    from benchkit.training.recipe import STANDALONE
+    from benchkit.training.recipe import STANDALONE, TrainingRecipe
 
-    given: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-    }
-    changed = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in chosen(TrainingRecipe, context).items() if value is not None}
     build = BuildSettings(
-        space=space,
-        data=data,
-        recipe=replace(STANDALONE, **changed),
+        recipe=replace(STANDALONE, **given),
         size=tuple(assignments(size, "--size").items()),
-        split=split,
-        image_size=image_size,
-        limit=limit,
-        device=device,
+        **chosen(BuildSettings, context, but=("size",)),
     )
-    settings = FadingSettings(
-        build, numbers, subspaces, seeds, supernet_epochs, per_model=per_model, seed=seed, control=control
-    )
+    settings = FadingSettings(build, numbers, **chosen(FadingSettings, context, but=("models",)))
     with progress_bar("trainings") as update:
         result = run_fading(settings, out, jobs, update, keep_weights)
     write_figures(out)
@@ -88,6 +77,7 @@ def run_command(
 
 @app.command("intervals")
 def intervals_command(
+    context: typer.Context,
     searches: list[Path] = typer.Argument(
         help="Folders of finished benchkit search pcnas runs, with and without shrinking."
     ),
@@ -95,11 +85,11 @@ def intervals_command(
     n: int = typer.Option(500, "--n", help="Architectures of the uniform sample."),
     images: int | None = typer.Option(None, help="Validation images for every checkpoint; else all."),
     scoring_batch: int = typer.Option(500, help="Images a batch of scoring."),
-    seed: int = typer.Option(0, help="Of the sample, the images and the intervals."),
+    seed: int = typer.Option(0, help="Seed of the sample, the images and the intervals."),
     table: str | None = typer.Option(None, help="Name or path; else the table that bears the space's name."),
-    dataset: str | None = typer.Option(None, help="Of the table; else that of the images' name."),
+    dataset: str | None = typer.Option(None, help="Data set of the table; else that of the images' name."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
-    threads: int = typer.Option(1, help="Of torch while scoring."),
+    threads: int = typer.Option(1, help="Threads of torch while scoring."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Correlate inherited with stand-alone accuracy after every interval of PC-NAS, beside one-shot training.
@@ -109,7 +99,7 @@ def intervals_command(
     from benchkit.reports.finished import write_figures
     from benchkit.studies.fading.intervals import IntervalSettings, run_intervals
 
-    settings = IntervalSettings(tuple(searches), n, images, scoring_batch, seed, table, dataset)
+    settings = IntervalSettings(tuple(searches), **chosen(IntervalSettings, context, but=("searches",)))
     with progress_bar("checkpoints scored") as update:
         result = run_intervals(settings, out, device, threads, update)
     write_figures(out)

@@ -8,12 +8,14 @@ from typing import Any
 
 import typer
 
+from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json
 
 __all__ = ["build_command"]
 
 
 def build_command(
+    context: typer.Context,
     space: str = typer.Option(..., help="Space whose architectures to train."),
     data: str = typer.Option(..., help="Image data to train on (benchkit data list)."),
     name: str | None = typer.Option(None, "--as", help="Name of the new table, among your own."),
@@ -24,8 +26,8 @@ def build_command(
     jobs: int = typer.Option(1, help="Processes; -1 for all cores. No accuracy depends on it."),
     epochs: int | None = typer.Option(None, help="Length of a training."),
     batch_size: int | None = typer.Option(None, help="Training images a batch."),
-    learning_rate: float | None = typer.Option(None, help="At the first step; a cosine takes it to 0."),
-    weight_decay: float | None = typer.Option(None, help="Of SGD."),
+    learning_rate: float | None = typer.Option(None, help="Rate of the first step; a cosine takes it to 0."),
+    weight_decay: float | None = typer.Option(None, help="Weight decay of SGD."),
     padding: int | None = typer.Option(None, help="Pixels around an image before the random crop."),
     flip: bool | None = typer.Option(None, "--flip/--no-flip", help="Mirror half of the training images."),
     channels: int | None = typer.Option(None, help="Width of the network."),
@@ -51,25 +53,13 @@ def build_command(
         raise InputError("give either --n or --rows")
     target, title = _target(name, out, replace_table)
     from benchkit.studies.building.table_build import BuildSettings, build_table, chosen_rows
-    from benchkit.training.recipe import STANDALONE
+    from benchkit.training.recipe import STANDALONE, TrainingRecipe
 
-    changed = _given(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        padding=padding,
-        flip=flip,
-    )
+    sizes = {"channels": channels, "cells": cells, "stacks": stacks, "features": features}
     settings = BuildSettings(
-        space=space,
-        data=data,
-        recipe=replace(STANDALONE, **changed),
-        size=tuple(_given(channels=channels, cells=cells, stacks=stacks, features=features).items()),
-        split=split,
-        image_size=image_size,
-        limit=limit,
-        device=device,
+        recipe=replace(STANDALONE, **_given(chosen(TrainingRecipe, context))),
+        size=tuple(_given(sizes).items()),
+        **chosen(BuildSettings, context),
     )
     batch = chosen_rows(searched, n, None if rows is None else _read_rows(rows))
     with progress_bar(f"trainings of {len(batch):,} architectures") as update:
@@ -77,7 +67,7 @@ def build_command(
     _show(target, as_json)
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
