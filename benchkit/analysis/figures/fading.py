@@ -99,7 +99,7 @@ def study_info(frames: Mapping[str, pd.DataFrame], start: str = "shared") -> lis
     searched = divergence[divergence["layer"] == "searched"]
 
     def chosen(frame: pd.DataFrame, *wanted: str) -> pd.DataFrame:
-        return frame[(frame[["approximation", "law", "measure"]] == wanted).all(axis=1)]
+        return frame[(frame[["approximation", "law", "measure"]] == list(wanted)).all(axis=1)]
 
     def posteriors(*wanted: tuple[str, str, str, str]) -> list[Line]:
         rows = {label: chosen(searched, *which) for label, *which in wanted}
