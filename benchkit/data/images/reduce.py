@@ -81,10 +81,6 @@ def resize(images: ImageSet, image_size: int) -> ImageSet:
 def limit_training(images: ImageSet, limit: int, seed: int = 0) -> ImageSet:
     """Return the data set with `limit` training images, drawn class by class (see `stratified`)."""
     kept = stratified(images.y_train, limit, seed)
-    return replace(
-        images,
-        x_train=images.x_train[kept],
-        y_train=images.y_train[kept],
-        train_index=images.train_index[kept],
-        changes={**images.changes, "limit": limit, "limit_seed": seed},
-    )
+    changes = {**images.changes, "limit": limit, "limit_seed": seed}
+    arrays = {name: getattr(images, name)[kept] for name in ("x_train", "y_train", "train_index")}
+    return replace(images, **arrays, changes=changes)

@@ -1,9 +1,8 @@
 """Divides a data set into images to train on, images to validate on, and test images that no search sees.
 
-`NASBench201Split` is the benchmark's own (Dong and Yang, 2020, section
-2.2): CIFAR-10's training images in two halves, one to train on and one to validate on; all of CIFAR-100's
-training images to train on, and its test images halved into validation and test. `SeededSplit` draws the
-validation images from the training images.
+`NASBench201Split` is the benchmark's own (Dong and Yang, 2020, section 2.2). It halves CIFAR-10's training
+images, one half to train on and one to validate on. Of CIFAR-100 it trains on all training images, and halves
+the test images into validation and test. `SeededSplit` draws the validation images from the training images.
 
 Deviations and choices
 ----------------------
