@@ -58,11 +58,7 @@ def count(
     InputError : a row is not a member, the space has no network, or a number is out of range.
     """
     options = network_size(space, **size)
-    for what, value in (
-        ("classes", classes),
-        ("image_size", image_size),
-        ("image_channels", image_channels),
-    ):
+    for what, value in (("classes", classes), ("image_size", image_size), ("image_channels", image_channels)):
         check_number(what, value)
     rows = space.validate(batch)
     whole = whole_space(space)

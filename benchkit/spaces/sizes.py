@@ -16,12 +16,7 @@ from benchkit.spaces import records
 from benchkit.spaces.base import Space
 from benchkit.spaces.restricted import whole_space
 
-__all__ = [
-    "NetworkSize",
-    "StagesSize",
-    "check_choice",
-    "network_size",
-]
+__all__ = ["NetworkSize", "StagesSize", "check_choice", "network_size"]
 
 
 @dataclass(frozen=True)

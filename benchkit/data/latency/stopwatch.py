@@ -43,11 +43,7 @@ class Stopwatch:
     """
 
     def __init__(
-        self,
-        warmup: int,
-        repeats: int,
-        synchronise: Callable[[], None],
-        clock: Callable[[], float],
+        self, warmup: int, repeats: int, synchronise: Callable[[], None], clock: Callable[[], float]
     ) -> None:
         self.warmup, self.repeats = warmup, repeats
         self._synchronise, self._clock = synchronise, clock

@@ -7,13 +7,7 @@ import numpy as np
 from benchkit.spaces.base import Batch
 from benchkit.spaces.branches.encoding import Branches
 from benchkit.spaces.branches.layout import Convolution, Node, Normalisation, TwoPath
-from benchkit.spaces.counts_layers import (
-    Counts,
-    Integers,
-    classifier,
-    conv_bn,
-    normalisation,
-)
+from benchkit.spaces.counts_layers import Counts, Integers, classifier, conv_bn, normalisation
 from benchkit.spaces.sizes import NetworkSize
 
 __all__ = ["count_branches"]

@@ -37,15 +37,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Architecture, Batch
 from benchkit.spaces.branches.encoding import Branches
-from benchkit.spaces.branches.layers import (
-    ConvolutionLayer,
-    Gating,
-    Masked,
-    Scaled,
-    kept,
-    layer_of,
-    whole,
-)
+from benchkit.spaces.branches.layers import ConvolutionLayer, Gating, Masked, Scaled, kept, layer_of, whole
 from benchkit.spaces.branches.layout import Convolution, Layout, Node
 from benchkit.spaces.engine.gated import Figures, GatedNetwork
 from benchkit.spaces.engine.layers import Source

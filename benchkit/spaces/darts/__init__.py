@@ -7,9 +7,5 @@ from benchkit.spaces.record import SpaceRecord
 __all__ = ["RECORD"]
 
 RECORD = SpaceRecord(
-    __name__,
-    spaces={"darts": DARTS},
-    size=TwoCellsSize,
-    count=count_two_cells,
-    rules=DARTS().rules,
+    __name__, spaces={"darts": DARTS}, size=TwoCellsSize, count=count_two_cells, rules=DARTS().rules
 )

@@ -64,12 +64,7 @@ def build_supernet(
 
 
 def describe_supernet(
-    space: Space,
-    classes: int,
-    image_channels: int = 3,
-    *,
-    policy: BatchNormPolicy = SHARED,
-    **size: Any,
+    space: Space, classes: int, image_channels: int = 3, *, policy: BatchNormPolicy = SHARED, **size: Any
 ) -> Supernet:
     """Return the network of `build_supernet` on the meta device: names and shapes of its weights, no memory.
 

@@ -20,14 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchkit.spaces.base import Batch
-from benchkit.spaces.counts_layers import (
-    Counts,
-    bottleneck,
-    classifier,
-    conv_bn,
-    halved,
-    squeeze_excitation,
-)
+from benchkit.spaces.counts_layers import Counts, bottleneck, classifier, conv_bn, halved, squeeze_excitation
 from benchkit.spaces.mobile.encoding import Mobile, Operator, mb_conv
 from benchkit.spaces.sizes import StagesSize, check_choice
 

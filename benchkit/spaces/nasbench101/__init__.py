@@ -7,8 +7,5 @@ from benchkit.spaces.record import SpaceRecord
 __all__ = ["RECORD"]
 
 RECORD = SpaceRecord(
-    __name__,
-    spaces={"nasbench101": NASBench101},
-    size=NASBench101Size,
-    count=count_nasbench101,
+    __name__, spaces={"nasbench101": NASBench101}, size=NASBench101Size, count=count_nasbench101
 )

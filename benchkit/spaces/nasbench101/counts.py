@@ -8,12 +8,7 @@ import numpy as np
 
 from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.counts_layers import (
-    Counts,
-    Integers,
-    classifier,
-    conv_bn,
-)
+from benchkit.spaces.counts_layers import Counts, Integers, classifier, conv_bn
 from benchkit.spaces.nasbench101.hash import VERTICES, prune
 from benchkit.spaces.sizes import NetworkSize
 

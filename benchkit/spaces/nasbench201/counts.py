@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchkit.spaces.base import Batch, Space
-from benchkit.spaces.counts_layers import (
-    Counts,
-    classifier,
-    conv_bn,
-    convolution,
-    halved,
-    normalisation,
-)
+from benchkit.spaces.counts_layers import Counts, classifier, conv_bn, convolution, halved, normalisation
 from benchkit.spaces.sizes import NetworkSize
 
 __all__ = ["DenseCellsSize", "count_dense_cells"]

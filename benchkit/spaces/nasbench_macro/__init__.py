@@ -7,8 +7,5 @@ from benchkit.spaces.record import SpaceRecord
 __all__ = ["RECORD"]
 
 RECORD = SpaceRecord(
-    __name__,
-    spaces={"nasbench-macro": NASBenchMacro},
-    size=NASBenchMacroSize,
-    count=count_macro_chain,
+    __name__, spaces={"nasbench-macro": NASBenchMacro}, size=NASBenchMacroSize, count=count_macro_chain
 )

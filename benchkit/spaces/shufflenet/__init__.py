@@ -7,8 +7,5 @@ from benchkit.spaces.shufflenet.encoding import ShuffleNet
 __all__ = ["RECORD"]
 
 RECORD = SpaceRecord(
-    __name__,
-    spaces={"shufflenet": ShuffleNet},
-    size=ShuffleNetSize,
-    count=count_shuffle_chain,
+    __name__, spaces={"shufflenet": ShuffleNet}, size=ShuffleNetSize, count=count_shuffle_chain
 )
