@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_or_none
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_or_none, write_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from benchkit.reports.compare import Comparison
 
 __all__ = ["compare_command"]
+
+_PAIR_HEADER = ["better", "worse", "n", "regret less", "wins", "", "p (Holm)",
+                "P(better)", "P(same)", "P(worse)"]  # fmt: skip
 
 
 def compare_command(
@@ -33,22 +36,14 @@ def compare_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print robust aggregates of the strategies, and tests of every pair."""
-    from benchkit.base.files import write_text
     from benchkit.base.frames import as_records
     from benchkit.reports.compare import compare_studies
 
     found = compare_studies(directories, words_or_none(datasets), baseline, rope)
-    tables = {
-        "aggregates": found.aggregates,
-        "improvements": found.improvements,
-        "pairs": found.pairs,
-        "ranks": found.ranks,
-        "friedman": found.friedman,
-    }
+    names = ("aggregates", "improvements", "pairs", "ranks", "friedman")
+    tables = {name: getattr(found, name) for name in names}
     if out is not None:
-        for name, frame in tables.items():
-            text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-            write_text(out / f"{name}.csv", text)
+        write_frames(out, tables)
     if as_json:
         document = {name: as_records(frame) for name, frame in tables.items()}
         return show_json({"tables": found.tables, "rope": found.rope, **document, "notes": found.notes})
@@ -72,22 +67,11 @@ def _show(found: Comparison, baseline: str) -> None:
         order = {name: place for place, name in enumerate(dict.fromkeys(pairs["row"]))}
         upper = pairs[pairs["row"].map(order) < pairs["column"].map(order)]
         show_rows(
-            [
-                "better",
-                "worse",
-                "n",
-                "regret less",
-                "wins",
-                "",
-                "p (Holm)",
-                "P(better)",
-                "P(same)",
-                "P(worse)",
-            ],
+            _PAIR_HEADER,
             [
                 [
                     *(str(row["row"]), str(row["column"]), f"{row['n']}", f"{row['difference']:.{digits}f}"),
-                    *(f"{row['wins']:.2f}", f"[{row['wins_low']:.2f}, {row['wins_high']:.2f}]"),
+                    *(f"{row['wins']:.2f}", _interval(row["wins_low"], row["wins_high"], 2)),
                     *(_p(row["p_holm"]), f"{row['probably_better']:.2f}"),
                     *(f"{row['probably_equal']:.2f}", f"{row['probably_worse']:.2f}"),
                 ]

@@ -11,7 +11,7 @@ import typer
 
 from benchkit.base.errors import shown
 from benchkit.base.measure import ACCURACY
-from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of
+from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_of, write_frames
 
 if TYPE_CHECKING:
     from benchkit.reports.efficiency import StudyEfficiency
@@ -44,16 +44,13 @@ def efficiency_command(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print the area under the regret curves, and what it costs to reach target regrets."""
-    from benchkit.base.files import write_text
     from benchkit.reports.efficiency import study_efficiency
 
     aims = None if targets is None else _numbers(targets, "--targets", lowest=0.0, words=("baseline",))
     spent = None if budgets is None else [float(each) for each in _numbers(budgets, "--budgets")]
     found = study_efficiency(directory, axis, aims, baseline, spent)
     if out is not None:
-        for name, frame in (("efficiency", found.efficiency), ("reaching", found.reaching)):
-            text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-            write_text(out / f"{name}.csv", text)
+        write_frames(out, {"efficiency": found.efficiency, "reaching": found.reaching})
     if as_json:
         return show_json(_document(found))
     _show(found)

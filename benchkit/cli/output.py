@@ -12,11 +12,15 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from benchkit.base.errors import InputError, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "JSON_OPTION",
@@ -30,6 +34,7 @@ __all__ = [
     "width",
     "words_of",
     "words_or_none",
+    "write_frames",
 ]
 
 _PIPE = 200
@@ -154,6 +159,15 @@ def progress_bar(what: str) -> Iterator[Any]:
             typer.echo(f"{what}: {done} of {total}", err=True)
 
     yield write
+
+
+def write_frames(folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Write each frame as ``NAME.csv``."""
+    from benchkit.base.files import write_text
+
+    for name, frame in frames.items():
+        text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+        write_text(folder / f"{name}.csv", text)
 
 
 def assignments(given: Sequence[str], option: str) -> dict[str, Any]:

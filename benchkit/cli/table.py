@@ -14,6 +14,7 @@ from benchkit.cli.table_correlate import correlate_command
 
 if TYPE_CHECKING:
     from benchkit.data.tables import Metric, Table
+    from benchkit.spaces.base import Architecture
 
 app = typer.Typer(help="Tables of measured results.", no_args_is_help=True)
 app.command("build")(build_command)
@@ -107,22 +108,14 @@ def query(
     if quantity in COST_NAMES and metric not in table:
         return _query_cost(table, architecture, metric, as_json)
     row = table.base_space.parse(architecture)
-    value = table.query(row, metric)
-    answer: dict[str, Any] = {
-        "table": table.name,
-        "sha256": table.sha256,
-        "architecture": table.base_space.format(row),
-        "metric": str(metric),
-        "value": value,
-        "unit": table.quantity(metric).unit,
-    }
+    value, unit = table.query(row, metric), table.quantity(metric).unit
     if as_json:
-        return show_json(answer)
+        return show_json(_answer(table, row, str(metric), value, unit))
     reduction = "mean over runs" if run is None else f"run {run}"
     if metric not in table.metrics:  # computed here
         there = sum(not math.isnan(table.query_all(each, row)) for each in table.runs(metric))
         reduction = f"mean over {there} run{'s' if there != 1 else ''}"
-    typer.echo(f"{value:g} {answer['unit']}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
+    typer.echo(f"{value:g} {unit}  ({metric}, {reduction}; table {table.name} {table.sha256[:12]})")
     return None
 
 
@@ -147,18 +140,16 @@ def _query_cost(table: Table, architecture: str, wanted: Metric, as_json: bool) 
             f"table {table.name} has no {column.source} for {table.base_space.format(row)} "
             f"({present:,} of {len(table):,} entries have it)"
         )
-    answer: dict[str, Any] = {
-        "table": table.name,
-        "sha256": table.sha256,
-        "architecture": table.base_space.format(row),
-        "metric": column.source,
-        "value": value,
-        "unit": column.unit,
-    }
     if as_json:
-        return show_json(answer)
+        return show_json(_answer(table, row, column.source, value, column.unit))
     typer.echo(f"{value:g} {column.unit}  ({column.source}; table {table.name} {table.sha256[:12]})")
     return None
+
+
+def _answer(table: Table, row: Architecture, metric: str, value: float, unit: str) -> dict[str, Any]:
+    architecture = table.base_space.format(row)
+    about = {"table": table.name, "sha256": table.sha256, "architecture": architecture}
+    return {**about, "metric": metric, "value": value, "unit": unit}
 
 
 @app.command("import")

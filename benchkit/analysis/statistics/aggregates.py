@@ -37,7 +37,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from benchkit.analysis.statistics.bootstrap import check_bootstrap, resolved_interval
+from benchkit.analysis.statistics.bootstrap import check_bootstrap, key_of, resolved_interval
 from benchkit.analysis.statistics.frames import check_trials
 
 __all__ = ["AGGREGATES", "aggregate", "performance_profiles", "probability_of_improvement", "task_scores"]
@@ -99,7 +99,7 @@ def aggregate(
     depend on which others there are.
     """
     check_bootstrap(level, resamples)
-    key = int(rng.integers(2**63))
+    key = key_of(rng)
     rows = []
     for strategy, runs in scores.items():
         value = _aggregates([run[None] for run in runs])
@@ -166,7 +166,7 @@ def performance_profiles(
         lowest = min(float(run.min()) for runs in scores.values() for run in runs)
         thresholds = np.linspace(max(-1.0, min(lowest, 0.0)), 1.0, 101)
     at = np.asarray(thresholds, dtype=np.float64)
-    key = int(rng.integers(2**63))
+    key = key_of(rng)
     pieces = []
     for strategy, runs in scores.items():
         value = _profile([run[None] for run in runs], at)[0]

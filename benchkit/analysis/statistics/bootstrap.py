@@ -17,13 +17,12 @@ import numpy.typing as npt
 
 from benchkit.analysis.statistics.resolution import resolved_ends
 
-__all__ = ["RESAMPLES", "check_bootstrap", "percentile_interval", "resample_counts", "resolved_interval",
-           "shared_draws"]  # fmt: skip
+__all__ = ["RESAMPLES", "check_bootstrap", "key_of", "percentile_interval", "resample_counts",
+           "resolved_interval", "shared_draws"]  # fmt: skip
 
 RESAMPLES = 10_000
 """Number of resamples that an interval of a mean is made of."""
 
-_KEY = int(np.random.default_rng(0).integers(2**63))
 _DRAWS_AT_ONCE = 2**20  # int64 entries: 8 MiB
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +30,12 @@ Floats = npt.NDArray[np.float64]
 
 def shared_draws(*sizes: int) -> np.random.Generator:
     """Return the generator that samples of these sizes are drawn again with, the same every time."""
-    return np.random.default_rng([_KEY, *sizes])
+    return np.random.default_rng([key_of(None), *sizes])
+
+
+def key_of(rng: np.random.Generator | None) -> int:
+    """Return a seed drawn from a generator, by default from the one with seed 0."""
+    return int((rng or np.random.default_rng(0)).integers(2**63))
 
 
 def check_bootstrap(level: float, resamples: int) -> None:

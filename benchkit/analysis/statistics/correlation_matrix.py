@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import key_of
 from benchkit.analysis.statistics.noise_ceiling import noise_ceiling
 from benchkit.analysis.statistics.rank_correlation import MEASURES, check_choice, correlate
 from benchkit.analysis.statistics.top_k import top_k_figures
@@ -80,7 +81,7 @@ def correlation_matrix(
         raise ValueError(f"a matrix needs at least two columns, got {len(columns)}")
     if len({len(column) for column in columns.values()}) > 1:
         raise ValueError("columns must be about the same architectures, so equally long")
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    key = key_of(rng)
     noisy = [name for name in columns if name in (runs or {}) and _shared((runs or {})[name]) > 0]
     done = _counter(len(noisy) + len(columns) * (len(columns) - 1), on_progress)
     ceilings = {}

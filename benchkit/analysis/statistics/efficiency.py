@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchkit.analysis.statistics.curves import CostlyTrial, step_values, trials_by_group
-from benchkit.analysis.statistics.intervals import MeanIntervals, stratified_mean_intervals
+from benchkit.analysis.statistics.intervals import stratified_mean_intervals
 
 __all__ = [
     "ALL_DATASETS",
@@ -39,16 +39,8 @@ __all__ = [
 ]
 
 EFFICIENCY_COLUMNS = (
-    "dataset",
-    "strategy",
-    "n",
-    "budget",
-    "area",
-    "area_low",
-    "area_high",
-    "regret",
-    "regret_low",
-    "regret_high",
+    *("dataset", "strategy", "n", "budget"),
+    *("area", "area_low", "area_high", "regret", "regret_low", "regret_high"),
 )
 
 ALL_DATASETS = "mean of data sets"
@@ -143,7 +135,7 @@ def sample_efficiency(
         (strategy, dataset): _figures(group, budgets[dataset], axis, f"{strategy} on {dataset}")
         for (strategy, dataset), group in trials.items()
     }
-    rows = []
+    rows: list[dict[str, object]] = []
     groups: list[tuple[tuple[str, ...], str]] = [((dataset,), dataset) for dataset in datasets]
     if len(datasets) > 1:
         groups.append((tuple(datasets), ALL_DATASETS))
@@ -156,7 +148,8 @@ def sample_efficiency(
             for i in range(len(budgets[members[0]])):
                 same = {float(budgets[member][i]) for member in members}
                 budget = same.pop() if len(same) == 1 else np.nan
-                rows.append({"dataset": name, "strategy": strategy, **_row(found, i, budget)})
+                about = {"dataset": name, "strategy": strategy, "n": found.n, "budget": budget}
+                rows.append(about | found.at(2 * i).named("area") | found.at(2 * i + 1).named("regret"))
     return pd.DataFrame(rows)[list(EFFICIENCY_COLUMNS)]
 
 
@@ -192,15 +185,3 @@ def _figures(
             for cost, regret in group
         ]
     )
-
-
-def _row(found: MeanIntervals, i: int, budget: float) -> dict[str, float]:
-    row: dict[str, float] = {"n": found.n, "budget": budget}
-    for offset, name in enumerate(("area", "regret")):
-        column = 2 * i + offset
-        row |= {
-            name: float(found.mean[column]),
-            f"{name}_low": float(found.low[column]),
-            f"{name}_high": float(found.high[column]),
-        }
-    return row

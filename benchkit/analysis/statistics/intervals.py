@@ -43,6 +43,10 @@ class MeanInterval(NamedTuple):
     low: float
     high: float
 
+    def named(self, name: str) -> dict[str, float]:
+        """Return the cells of a table: the mean under a name, the ends under it with _low and _high."""
+        return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}
+
 
 class MeanIntervals(NamedTuple):
     """`MeanInterval` for many columns: `mean`, `low` and `high` are float64[n_points]."""
@@ -51,6 +55,10 @@ class MeanIntervals(NamedTuple):
     mean: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
+
+    def at(self, column: int) -> MeanInterval:
+        """Return the mean of one column with its interval."""
+        return MeanInterval(self.n, *(float(each[column]) for each in self[1:]))
 
 
 def mean_interval(
@@ -79,8 +87,7 @@ def mean_interval(
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1:
         raise ValueError(f"values must be one-dimensional, got shape {sample.shape}")
-    n, mean, low, high = mean_intervals(sample[:, None], rng, level, resamples)
-    return MeanInterval(n, float(mean[0]), float(low[0]), float(high[0]))
+    return mean_intervals(sample[:, None], rng, level, resamples).at(0)
 
 
 def mean_intervals(

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import key_of
 from benchkit.analysis.statistics.fast_tau import PairedRanks
 from benchkit.analysis.statistics.rank_correlation import (
     FRACTIONS,
@@ -38,7 +39,7 @@ from benchkit.analysis.statistics.rank_correlation import (
 )
 from benchkit.analysis.statistics.resolution import told_from_zero
 
-__all__ = ["noise_ceiling"]
+__all__ = ["checked_runs", "noise_ceiling"]
 
 
 def noise_ceiling(
@@ -68,12 +69,8 @@ def noise_ceiling(
         `correlate` refuses.
     """
     check_choice(fractions, measures, level, resamples)
-    values = np.asarray(runs, dtype=np.float64)
-    if values.ndim != 2 or len(values) < 2:
-        raise ValueError(f"runs must have shape (runs >= 2, n), got {values.shape}: one run has no ceiling")
-    if np.isinf(values).any():
-        raise ValueError("runs must be finite, or NaN where a run is missing")
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    values = checked_runs(runs)
+    key = key_of(rng)
     n = values.shape[1]
     rows = []
     for fraction in fractions:
@@ -86,6 +83,16 @@ def noise_ceiling(
     return pd.DataFrame(
         rows, columns=["fraction", "measure", "pairs", "n", "value", "low", "high", "resolved"]
     )
+
+
+def checked_runs(runs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return float64[r, n], or raise ValueError for fewer than two runs or an infinite entry."""
+    values = np.asarray(runs, dtype=np.float64)
+    if values.ndim != 2 or len(values) < 2:
+        raise ValueError(f"runs must have shape (runs >= 2, n), got {values.shape}: one run has no ceiling")
+    if np.isinf(values).any():
+        raise ValueError("runs must be finite, or NaN where a run is missing")
+    return values
 
 
 class _Pair(NamedTuple):

@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from benchkit.analysis.statistics.bootstrap import key_of
 from benchkit.analysis.statistics.frames import check_trials
 from benchkit.analysis.statistics.ranking import holm, regret_by_seed, share_of_wins, signed_rank_p
 from benchkit.analysis.statistics.signed_rank_posterior import signed_rank_posterior, signed_rank_weights
@@ -71,7 +72,7 @@ def pairwise(
         raise ValueError(f"a region of practical equivalence is at least 0 wide, got {rope}")
     if samples < 1 or not 0 < level < 1:
         raise ValueError(f"needs at least 1 sample and 0 < level < 1, got {samples} and {level}")
-    key = int(rng.integers(2**63))
+    key = key_of(rng)
     weights: dict[int, npt.NDArray[np.float64]] = {}
     blocks = []
     for dataset in dict.fromkeys(trials["dataset"]):

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchkit.analysis.statistics.bootstrap import check_bootstrap, resample_counts, resolved_interval
+from benchkit.analysis.statistics.bootstrap import check_bootstrap, key_of, resample_counts, resolved_interval
 from benchkit.analysis.statistics.fast_tau import Counts, PairedRanks
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.errors import shown
@@ -89,7 +89,7 @@ def correlate(
     check_choice(fractions, measures, level, resamples)
     x, y = np.asarray(predicted, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     PairedRanks(x, y)  # names what is wrong with the arrays before anything is selected by them
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    key = key_of(rng)
     rows = []
     for fraction in fractions:
         chosen = best_share(y, fraction)
@@ -132,7 +132,7 @@ def correlation_curve(
         raise ValueError(f"predicted must have shape (epochs = {len(epochs)}, n), got {scores.shape}")
     if any(later <= earlier for earlier, later in pairwise(epochs)):
         raise ValueError(f"epochs must ascend, got {list(epochs)}")
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    key = key_of(rng)
     pieces = []
     for epoch, row in zip(epochs, scores, strict=True):
         draws = np.random.default_rng(key)

@@ -44,27 +44,10 @@ from benchkit.analysis.statistics.resolution import FEWEST, resolved_ends
 __all__ = ["REACHING_COLUMNS", "follow_up", "reaching", "reaching_costs"]
 
 REACHING_COLUMNS = (
-    "dataset",
-    "target",
-    "strategy",
-    "n",
-    "reached",
-    "held",
-    "censored_early",
-    "horizon",
-    "share",
-    "share_low",
-    "share_high",
-    "median",
-    "median_low",
-    "median_high",
-    "restricted_mean",
-    "restricted_mean_low",
-    "restricted_mean_high",
-    "speed_up",
-    "speed_up_bound",
-    "speed_up_low",
-    "speed_up_high",
+    *("dataset", "target", "strategy", "n", "reached", "held", "censored_early", "horizon"),
+    *("share", "share_low", "share_high", "median", "median_low", "median_high"),
+    *("restricted_mean", "restricted_mean_low", "restricted_mean_high"),
+    *("speed_up", "speed_up_bound", "speed_up_low", "speed_up_high"),
 )
 
 _EQUAL = 1e-9  # percent points: a subtraction's rounding does not miss a target

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import key_of
 from benchkit.analysis.statistics.rank_correlation import bootstrap, check_choice
 
 __all__ = ["TopK", "top_k", "top_k_figures", "top_k_samples"]
@@ -68,7 +69,7 @@ def top_k_figures(
     x, y = _checked(predicted, truth, ks)
     order = np.argsort(-x, kind="stable")  # so that the order of a file does not move the interval
     figures, n = top_k_samples(x[order], y[order], ks), len(x)
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    key = key_of(rng)
     ends = bootstrap(figures, n, key, level, resamples)
     names = [(k, name) for k in ks for name in TopK._fields]
     rows = [(*name, n, *figure) for name, figure in zip(names, ends, strict=True)]

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchkit.analysis.statistics.bootstrap import key_of
+from benchkit.analysis.statistics.noise_ceiling import checked_runs
 from benchkit.analysis.statistics.rank_correlation import bootstrap, check_choice
 from benchkit.analysis.statistics.top_k import TopK, top_k_samples
 
@@ -48,11 +50,7 @@ def top_k_ceiling(
     ValueError : fewer than two runs, an infinite entry, a k out of range, or a parameter out of range.
     """
     check_choice((), (), level, resamples)
-    values = np.asarray(runs, dtype=np.float64)
-    if values.ndim != 2 or len(values) < 2:
-        raise ValueError(f"runs must have shape (runs >= 2, n), got {values.shape}: one run has no ceiling")
-    if np.isinf(values).any():
-        raise ValueError("runs must be finite, or NaN where a run is missing")
+    values = checked_runs(runs)
     pairs: list[tuple[npt.NDArray[np.intp], Callable[[Figures], Figures]]] = []
     for one, other in permutations(values, 2):
         both = np.flatnonzero(~np.isnan(one) & ~np.isnan(other))
@@ -64,7 +62,7 @@ def top_k_ceiling(
         mean: Figures = np.mean([pair(counts[:, both]) for both, pair in pairs], axis=0)
         return mean
 
-    key = int((rng or np.random.default_rng(0)).integers(2**63))
+    key = key_of(rng)
     fewest = min(len(both) for both, _ in pairs)
     ends = bootstrap(figures, values.shape[1], key, level, resamples, fewest)
     names = [(k, name) for k in ks for name in TopK._fields]

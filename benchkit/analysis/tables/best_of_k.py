@@ -44,9 +44,9 @@ class Window(NamedTuple):
 
     Attributes
     ----------
-    row, column : names of the cell.
-    strategy : whose traces.
-    steps : (first, end) of each run of steps, end not included.
+    row, column : Names of the cell.
+    strategy : Strategy whose traces are read.
+    steps : Pairs (first, end), one for each run of steps, end not included.
     """
 
     row: str
@@ -126,11 +126,11 @@ def best_of_k_summary(
             cell = cells[row, column]
             entry: dict[str, object] = {"dataset": dataset, "row": row, "column": column, "n": len(cell)}
             for split in ("valid", "test"):
-                entry |= _interval(split, cell[split], level)
+                entry |= mean_interval(cell[split], level=level).named(split)
             for name, baseline in zip(("gain", "fair_gain"), baselines.get(row, ()), strict=False):
                 pair = cell[["valid"]].join(cells[baseline, column]["valid"].rename("other"), how="inner")
                 pair = pair if measure.higher_is_better else -pair
-                entry |= _interval(name, pair["valid"] - pair["other"], level)
+                entry |= mean_interval(pair["valid"] - pair["other"], level=level).named(name)
                 p = signed_rank_p(-pair["valid"], -pair["other"])
                 tests.append((entry, "p_value" if name == "gain" else "fair_p_value", p))
             block.append(entry)
@@ -138,11 +138,6 @@ def best_of_k_summary(
             entry[name] = float(corrected)
         summary += block
     return pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS))
-
-
-def _interval(name: str, sample: pd.Series[float], level: float) -> dict[str, object]:
-    _, mean, low, high = mean_interval(sample.to_numpy(dtype=np.float64), level=level)
-    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def best_of_k_layout(

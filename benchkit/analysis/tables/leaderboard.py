@@ -164,10 +164,10 @@ def leaderboard(trials: pd.DataFrame, baseline: str = "random-search", level: fl
 def _means(group: pd.DataFrame, level: float) -> dict[str, float]:
     """Return one strategy's n, means and intervals; `group` is sorted by seed."""
     values = group[_MEASURED].to_numpy(dtype=np.float64)
-    n, mean, low, high = mean_intervals(values, level=level)
-    row: dict[str, float] = {"n": n}
+    found = mean_intervals(values, level=level)
+    row: dict[str, float] = {"n": found.n}
     for i, column in enumerate(_MEASURED):
-        row |= {column: float(mean[i]), f"{column}_low": float(low[i]), f"{column}_high": float(high[i])}
+        row |= found.at(i).named(column)
     spent = group[_SPENT].to_numpy(dtype=np.float64).mean(axis=0)
     return row | dict(zip(_SPENT, spent.tolist(), strict=True))
 
