@@ -15,6 +15,7 @@ from benchkit.data.images import open_streamed
 from benchkit.data.images.importing import import_images
 from benchkit.data.images.stream_images import StreamImages
 from benchkit.data.images.stream_loader import StreamBatches
+from benchkit.training.presets import Preset
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.search import SearchSettings, run_search
 from benchkit.training.trainer import Progress
@@ -118,7 +119,7 @@ def test_what_does_not_apply_to_streams_is_refused(tmp_path: Path, monkeypatch: 
         with pytest.raises(InputError, match=said):
             run_search(replace(SMALL, **changes), tmp_path / "out", "cpu")
     cut = TrainingRecipe(epochs=1, batch_size=5, cutout=4)
-    monkeypatch.setattr(SearchSettings, "recipe", lambda *_: cut)
+    monkeypatch.setattr(Preset, "recipe_for", lambda *_: cut)
     with pytest.raises(InputError, match="cutout 4 does not apply to streamed images"):
         run_search(SMALL, tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()
