@@ -49,9 +49,9 @@ def _shape(size: list[int] | None) -> str:
 @app.command("info")
 def info(
     name: str = typer.Argument(metavar="NAME", help="Data set."),
-    image_size: int | None = typer.Option(None, help="As it is when averaged to this many pixels a side."),
-    limit: int | None = typer.Option(None, help="As it is with so many training images."),
-    seed: int = typer.Option(0, help="Of the draw that --limit makes."),
+    image_size: int | None = typer.Option(None, help="Pixels a side to which images are averaged first."),
+    limit: int | None = typer.Option(None, help="Number of training images that are drawn first."),
+    seed: int = typer.Option(0, help="Seed of the draw that --limit makes."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Show a data set: counts, classes, mean and deviation, source, licence, identity."""

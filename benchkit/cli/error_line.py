@@ -24,8 +24,8 @@ def error_line(message: str, words: Iterable[str] = ()) -> str:
 
     Parameters
     ----------
-    message : text of the error.
-    words : the command line.
+    message : Text of the error.
+    words : Words of the command line.
     """
     for word in words:
         for part in (word, word.partition("=")[2]):

@@ -24,11 +24,13 @@ def measure(
     repeats: int = typer.Option(30, help="Rounds that measure everything once; medians count."),
     warmup: int = typer.Option(5, help="Rounds before those that count."),
     image_size: int | None = typer.Option(None, help="Pixels a side; else 224 (ImageNet chains) or 32."),
-    classes: int | None = typer.Option(None, help="Of the classifier; else 1000 (ImageNet chains) or 10."),
+    classes: int | None = typer.Option(
+        None, help="Classes of the classifier; else 1000 (ImageNet chains) or 10."
+    ),
     size: list[str] = typer.Option([], help="NAME=VALUE of the network, such as divisor=2."),
     check: int = typer.Option(20, help="Whole networks to measure beside the sums; 0 for none."),
     seed: int = typer.Option(0, help="Draws those networks."),
-    threads: int = typer.Option(1, help="Of torch on the CPU."),
+    threads: int = typer.Option(1, help="Threads of torch on the CPU."),
     replace: bool = typer.Option(False, "--replace", help="Take the place of a file that is there."),
     as_json: bool = JSON_OPTION,
 ) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from benchkit.cli.output import JSON_OPTION, show_facts, show_json, show_rows
 
-app = typer.Typer(help="What is searched: the search spaces.", no_args_is_help=True)
+app = typer.Typer(help="Search spaces.", no_args_is_help=True)
 
 
 @app.command("list")

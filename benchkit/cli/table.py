@@ -96,7 +96,7 @@ def query(
     run: int | None = typer.Option(None, help="One independent run; the mean over the runs if left out."),
     schedule: int | None = typer.Option(None, help="Length of the whole training, for an epoch inside it."),
     quantity: str = typer.Option("accuracy", help="accuracy, loss, ...; or params, flops, latency, ..."),
-    variant: str = typer.Option("", help="What stands behind '@' in a column's name."),
+    variant: str = typer.Option("", help="Part of a column's name behind '@'."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Look up one figure; accuracy is in percent, a cost (params, latency, ...) in the unit of limits."""

@@ -55,8 +55,8 @@ def task_scores(
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`); a dataset is a
-        task. Only strategies with trials on every task are returned.
+    trials : Frame with a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`); a
+        dataset is a task. Only strategies with trials on every task are returned.
 
     Raises
     ------
@@ -90,8 +90,8 @@ def aggregate(
     Parameters
     ----------
     scores : see `task_scores`.
-    level : coverage, strictly between 0 and 1.
-    resamples : number of bootstrap samples.
+    level : Coverage, strictly between 0 and 1.
+    resamples : Number of bootstrap samples.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def probability_of_improvement(
 
     Parameters
     ----------
-    better, worse : their scores on the same tasks.
+    better, worse : Scores on the same tasks.
 
     Raises
     ------

@@ -55,12 +55,12 @@ def correlation_matrix(
     ----------
     columns : by name, float64[n] over the same architectures, larger is better, NaN where one is missing; at
         least two.
-    runs : for some of the columns float64[r, n], r >= 2, single trainings, NaN where one is missing. Runs
+    runs : Single trainings of some of the columns, float64[r, n], r >= 2, NaN where one is missing. Runs
         that share no architecture give no ceiling.
-    rng : for the bootstrap; by default one with seed 0. All pairs are drawn alike.
+    rng : Generator of the resamples; by default one with seed 0. All pairs are drawn alike.
     measures, fractions, level, resamples : see `benchkit.analysis.statistics.rank_correlation.correlate`.
-    ks : sizes of the predicted best, at least 1; those above a pair's n are left out.
-    on_progress : called with the ceilings and ordered pairs that are done, and with all of them.
+    ks : Sizes of the predicted best, at least 1; those above a pair's n are left out.
+    on_progress : Function called with the number of ceilings and ordered pairs that are done, and of all.
 
     Returns
     -------

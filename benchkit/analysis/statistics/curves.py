@@ -68,8 +68,8 @@ def regret_curve(
 
     Parameters
     ----------
-    traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
-    axis : the cost to draw against, one of `cost_columns`.
+    traces : Frame with a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
+    axis : Cost to draw against, one of `cost_columns`.
     grid : float[m], ascending, for all data sets. By default, for each data set, every cost at which
         there is an evaluation if those are at most 512, else about 512 of them in geometric progression.
     level : Coverage of the band, strictly between 0 and 1.

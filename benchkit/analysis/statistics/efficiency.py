@@ -54,7 +54,7 @@ def curve_area(cost: npt.NDArray[np.float64], regret: npt.NDArray[np.float64], b
     ----------
     cost : float64[n], n >= 1, cumulative, never decreasing.
     regret : float64[n], percent points, from ``cost[i]`` until the next cost; the first one from 0 on.
-    budget : above 0, in the unit of `cost`.
+    budget : Budget above 0, in the unit of `cost`.
     """
     ends = np.minimum(np.append(cost[1:], np.inf), budget)
     starts = np.minimum(np.concatenate([[0.0], cost[1:]]), budget)
@@ -99,9 +99,9 @@ def sample_efficiency(
 
     Parameters
     ----------
-    traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
-    axis : the cost, one of `benchkit.analysis.statistics.curves.cost_columns`.
-    budgets : of each data set, equally many, in the unit of the axis. By default `common_ends`.
+    traces : Frame with a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
+    axis : Cost, one of `benchkit.analysis.statistics.curves.cost_columns`.
+    budgets : Budgets of each data set, equally many, in the unit of the axis; by default `common_ends`.
     level : Coverage of the intervals, strictly between 0 and 1.
 
     Returns

@@ -126,7 +126,7 @@ class Divergences(NamedTuple):
     Attributes
     ----------
     total : concentration + displacement; at least 0.
-    concentration : what is left where all means are equal; at least 0.
+    concentration : Divergence that is left where all means are equal; at least 0.
     displacement : half the squared distance from the shared mean, in shared standard deviations.
     """
 
@@ -190,8 +190,9 @@ def share(alone: Gaussians, law: str = "product", prior_precision: float = 0.0) 
 
     Parameters
     ----------
-    law : of `LAWS`.
-    prior_precision : of the prior of mean 0 that every row contains; only ``prior-once`` asks for it.
+    law : One of `LAWS`.
+    prior_precision : Precision of the prior of mean 0 that every row contains; only ``prior-once`` asks for
+        it.
 
     Raises
     ------
@@ -273,7 +274,7 @@ def exact_divergences(alone: Gaussians, shared: Gaussians) -> Divergences:
 
     Parameters
     ----------
-    shared : a single row, from `share`.
+    shared : Single row, from `share`.
 
     Raises
     ------

@@ -38,9 +38,10 @@ _LEAF = 32  # pairs compared all with all by one small matrix product; below it 
 class _Level(NamedTuple):
     """One level of the merge: every left run beside its right run, `width` places each.
 
-    left : the places of the left runs' elements, each run by falling y.
-    right : the places of the right runs' elements.
-    above : for each of `right`, where the running total of its left run stands after all with larger y.
+    left : Places of the left runs' elements, each run by falling y.
+    right : Places of the right runs' elements.
+    above : Place, for each of `right`, where the running total of its left run stands after all with larger
+        y.
     """
 
     width: int

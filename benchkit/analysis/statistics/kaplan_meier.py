@@ -67,8 +67,9 @@ def reached_share(
     ----------
     cost : float[n], n >= 1, at which each trial reached the target, or was censored.
     reached : bool[n].
-    horizon : above 0. Where nobody is left before it, the share stays what it was (Gill 1980).
-    level : coverage of the interval.
+    horizon : Cost above 0 at which the estimate ends. Where nobody is left before it, the share stays what it
+        was (Gill 1980).
+    level : Coverage of the interval.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def near_best(trials: pd.DataFrame, alpha: float = 0.05, measure: Measure = ACCU
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
+    trials : Frame with a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
     alpha : level of the tests of one data set and measure together.
     measure : Quantity of the columns valid and test.
 

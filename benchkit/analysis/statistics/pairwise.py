@@ -50,10 +50,11 @@ def pairwise(
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
+    trials : Frame with a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`).
     rope : differences of regret up to this, in percent points, are practically nothing; 0 has no such region.
-    samples : of the Bayesian posterior; with 5,000 its probabilities have a standard error of at most 0.007.
-    level : coverage of the interval of wins, strictly between 0 and 1.
+    samples : Number of samples of the Bayesian posterior; with 5,000 its probabilities have a standard error
+        of at most 0.007.
+    level : Coverage of the interval of wins, strictly between 0 and 1.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def pareto_front(
     Parameters
     ----------
     cost, value : float[n]; NaN where unknown.
-    lower_cost, higher_value : the better direction of each.
+    lower_cost, higher_value : Better direction of each.
 
     Returns
     -------

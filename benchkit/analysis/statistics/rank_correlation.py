@@ -67,11 +67,11 @@ def correlate(
     Parameters
     ----------
     predicted, truth : float[n], finite; one entry an architecture, larger is better (accuracy in percent).
-    rng : for the bootstrap; by default one with seed 0, so that the same figures give the same interval.
-    fractions : shares of the truth's best, each in (0, 1].
-    measures : keys of `MEASURES`.
-    level : coverage, strictly between 0 and 1.
-    resamples : number of bootstrap samples, at least 1.
+    rng : Generator of the resamples; by default one with seed 0: the same figures, the same interval.
+    fractions : Shares of the truth's best, each in (0, 1].
+    measures : Keys of `MEASURES`.
+    level : Coverage, strictly between 0 and 1.
+    resamples : Number of bootstrap samples, at least 1.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def correlation_curve(
 
     Parameters
     ----------
-    epochs : the checkpoints' epochs, ascending.
+    epochs : Epochs of the checkpoints, ascending.
     predicted : float[len(epochs), n]: what each checkpoint predicts for the same n architectures.
     truth, rng, fractions, measures, level, resamples : see `correlate`.
 
@@ -163,10 +163,10 @@ def bootstrap(
 
     Parameters
     ----------
-    figures : from float64[samples, n], how often each sample holds each architecture, to
+    figures : Function from float64[samples, n], how often each sample holds each architecture, to
         float64[samples, figures].
-    n : architectures.
-    key : seeds the draws, together with n.
+    n : Number of architectures.
+    key : Seed of the draws, together with n.
     level, resamples : see `correlate`.
     fewest : Number of architectures that the figures are of, where that is fewer than n.
     """
@@ -187,7 +187,7 @@ def measure_samples(
 
     Parameters
     ----------
-    ranks : of x and y, which are float[n].
+    ranks : Ranks of x and y, which are float[n].
     counts : float64[samples, n], how often each sample holds each pair.
     """
     return np.stack([MEASURES[measure](ranks, x, y, counts) for measure in measures], axis=1)

@@ -53,8 +53,8 @@ def regret_by_seed(trials: pd.DataFrame, strategies: Sequence[str] | None = None
 
     Parameters
     ----------
-    trials : trials of one data set (see `benchkit.analysis.statistics.frames`).
-    strategies : the columns wanted; by default all, in alphabetical order.
+    trials : Trials of one data set (see `benchkit.analysis.statistics.frames`).
+    strategies : Columns wanted; by default all, in alphabetical order.
     """
     table = trials.pivot(index="seed", columns="strategy", values="regret")
     if strategies is not None:
@@ -105,7 +105,7 @@ def critical_difference(k: int, blocks: int, alpha: float = 0.05) -> float:
 
     Parameters
     ----------
-    k : number of strategies, at least 2.
+    k : Number of strategies, at least 2.
     blocks : N, the number of blocks, at least 1.
     alpha : level of the family of all k (k - 1) / 2 comparisons.
 
@@ -128,7 +128,7 @@ def indistinct_groups(ranks: Sequence[float], difference: float) -> list[tuple[i
     Parameters
     ----------
     ranks : k average ranks in ascending order.
-    difference : the critical difference; ranks that differ by less are not told apart.
+    difference : Critical difference; ranks that differ by less are not told apart.
 
     Returns
     -------

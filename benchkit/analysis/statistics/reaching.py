@@ -91,10 +91,10 @@ def reaching_costs(
 
     Parameters
     ----------
-    traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
+    traces : Frame with a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
     target : regret in percent points, one for all data sets or one for each.
-    axis : the cost, one of `benchkit.analysis.statistics.curves.cost_columns`.
-    budgets : of each data set, where the axis is what the study limited: trials are followed up to it.
+    axis : Cost, one of `benchkit.analysis.statistics.curves.cost_columns`.
+    budgets : Budget of each data set where the study limited the axis: trials are followed up to it.
 
     Returns
     -------
@@ -141,12 +141,12 @@ def reaching(
 
     Parameters
     ----------
-    traces : a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
+    traces : Frame with a row per evaluation (see `benchkit.analysis.statistics.frames`), in any order.
     targets : regrets in percent points, the same for all data sets or those of each.
     axis, budgets : see `reaching_costs`.
     own_ends : see `follow_up`. Shares and mean costs of two strategies are then not of the same horizon.
-    baseline : the strategy that speed-ups are over.
-    level, resamples : of the intervals.
+    baseline : Strategy that speed-ups are over.
+    level, resamples : Coverage of the intervals, and number of bootstrap samples.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def _speed_up(
 
     Parameters
     ----------
-    horizons : of the baseline, and of the strategy.
+    horizons : Horizon of the baseline, and of the strategy.
     """
     medians = []
     for number, (trials, horizon) in enumerate(zip((rival, group), horizons, strict=True)):

@@ -102,7 +102,7 @@ def resolved_ends(
     low, high : float[...], ends of the intervals.
     n : Number of independent values that were resampled.
     undefined : float[...], share of the bootstrap samples in which each figure is not defined, 0..1.
-    level : coverage of the intervals.
+    level : Coverage of the intervals.
     """
     first, last = np.array(low, dtype=np.float64), np.array(high, dtype=np.float64)
     with np.errstate(invalid="ignore"):
@@ -122,7 +122,7 @@ def student_interval(
     ----------
     values : float[n], finite; independent.
     bounds : Smallest and largest value of the quantity.
-    level : coverage, strictly between 0 and 1.
+    level : Coverage, strictly between 0 and 1.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def figure_text(value: Any, low: Any, high: Any, form: str = ".2f") -> str:
 
     Parameters
     ----------
-    value, low, high : numbers; None or NaN where there is none.
+    value, low, high : Numbers; None or NaN where there is none.
     form : Format of each number.
     """
     if _missing(value):

@@ -31,8 +31,8 @@ class TopK(NamedTuple):
     Attributes
     ----------
     precision : share of them that are among the true top k, 0..1.
-    regret : the best truth of all less the best truth among them, in the truth's unit, >= 0.
-    best_rank : the best true rank among them, 1 is the best (ties share the better rank).
+    regret : Best truth of all less the best truth among them, in the truth's unit, >= 0.
+    best_rank : Best true rank among them, 1 is the best (ties share the better rank).
     """
 
     precision: float
@@ -53,7 +53,7 @@ def top_k_figures(
     Parameters
     ----------
     predicted, truth : float[n], finite; larger is better.
-    ks : sizes of the predicted top, each 1..n.
+    ks : Sizes of the predicted top, each 1..n.
     rng, level, resamples : see `benchkit.analysis.statistics.rank_correlation.correlate`.
 
     Returns

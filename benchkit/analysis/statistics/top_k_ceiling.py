@@ -37,7 +37,7 @@ def top_k_ceiling(
     Parameters
     ----------
     runs : float[r, n], r >= 2; entry (i, j) is run i of architecture j, NaN where it is missing.
-    ks : sizes of the predicted top, each from 1 to the architectures of the smallest pair.
+    ks : Sizes of the predicted top, each from 1 to the architectures of the smallest pair.
     rng, level, resamples : see `benchkit.analysis.statistics.rank_correlation.correlate`.
 
     Returns

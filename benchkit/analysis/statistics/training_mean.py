@@ -38,10 +38,10 @@ def mean_over_trainings(
 
     Parameters
     ----------
-    frame : a row for each training and combination of `keys`; it has the column training.
+    frame : Frame with a row for each training and combination of `keys`; it has the column training.
     keys : columns that say what the figure is of, such as epoch and measure.
-    value : the figure's column; rows where it is NaN (undefined) are left out.
-    level : coverage, strictly between 0 and 1.
+    value : Column of the figure; rows where it is NaN (undefined) are left out.
+    level : Coverage, strictly between 0 and 1.
     bounds : Smallest and largest value of the figure, such as
         `benchkit.analysis.statistics.resolution.CORRELATION`; or those of each, by what stands in the column
         `by`.

@@ -60,8 +60,8 @@ def best_steps(traces: pd.DataFrame, windows: Iterable[Window]) -> pd.DataFrame:
 
     Parameters
     ----------
-    traces : a row an evaluation: strategy, dataset, seed, step (0, 1, ... within a trial), score (the
-        higher the better).
+    traces : Frame with a row an evaluation: strategy, dataset, seed, step (0, 1, ... within a trial), score
+        (the higher the better).
 
     Among equal scores the first step counts.
 

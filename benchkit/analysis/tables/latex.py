@@ -241,9 +241,9 @@ def bold_best(
 
     Parameters
     ----------
-    printed : a cell for each value.
+    printed : Cells, one for each value.
     values : float[n]; NaN where missing.
-    highest : whether the highest is the best.
+    highest : Whether the highest is the best.
     """
     signed = np.asarray(values, dtype=np.float64) * (1 if highest else -1)
     if np.isnan(signed).all():

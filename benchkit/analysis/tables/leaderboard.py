@@ -114,8 +114,9 @@ def leaderboard(trials: pd.DataFrame, baseline: str = "random-search", level: fl
 
     Parameters
     ----------
-    trials : a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`), in any order.
-    baseline : the strategy that `wins_over_random` and `p_value` compare with.
+    trials : Frame with a row per (strategy, dataset, seed) (see `benchkit.analysis.statistics.frames`), in
+        any order.
+    baseline : Strategy that `wins_over_random` and `p_value` compare with.
     level : Coverage of the intervals, strictly between 0 and 1.
 
     Returns
