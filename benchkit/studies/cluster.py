@@ -33,7 +33,7 @@ __all__ = ["cancelled", "on_cluster"]
 Result = TypeVar("Result")
 
 _SECONDS = 15
-"""How long a scheduler may take to answer."""
+"""Longest time that a scheduler may take to answer."""
 
 
 def on_cluster(
@@ -45,8 +45,8 @@ def on_cluster(
 
     Parameters
     ----------
-    names : what each call is, in words, for errors.
-    scheduler : address of the cluster, such as ``tcp://127.0.0.1:8786``.
+    names : Names of the calls, for errors.
+    scheduler : Address of the cluster, such as ``tcp://127.0.0.1:8786``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the files of a finished study have to hold, and the rows that they pack.
+"""The shapes of the files of a finished study, and the rows that they pack.
 
 A folder of results may come from anybody. Each of its files goes through the door of its format, with the
 columns or keys that are named here.
@@ -94,8 +94,8 @@ def read_part(path: Path, real_seconds: str) -> tuple[pa.Table, dict[str, Any]]:
 
     Parameters
     ----------
-    path : file of the trial.
-    real_seconds : name of the column of seconds by the clock, which earlier releases do not have.
+    path : File of the trial.
+    real_seconds : Name of the column of seconds by the clock, which earlier releases do not have.
 
     Raises
     ------
@@ -126,9 +126,9 @@ def unpacked(column: pa.ChunkedArray, space: Space, origin: Path) -> Batch:
 
     Parameters
     ----------
-    column : rows of a fixed number of bytes, see `benchkit.searching.trace.pack`.
-    space : whose architectures they are.
-    origin : file that they are of, for the error.
+    column : Rows of a fixed number of bytes, see `benchkit.searching.trace.pack`.
+    space : Space of the architectures.
+    origin : File that they are in, for the error.
 
     Raises
     ------

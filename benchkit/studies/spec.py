@@ -196,8 +196,8 @@ class SupernetStudySpec(AnyStudySpec):
 
     Attributes
     ----------
-    published : label -> data set -> figures; a label that is no method of this study has a row of its own.
-    source : where the published figures stand.
+    published : Figures by label and data set; a label that is no method of this study has a row of its own.
+    source : Place where the published figures stand.
     """
 
     evaluator: ClassVar[str] = "supernet"

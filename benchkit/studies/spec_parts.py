@@ -88,15 +88,15 @@ class Strict(BaseModel):
 
 
 class SearchSpec(Strict):
-    """What a search sees.
+    """The column that a search sees.
 
     Attributes
     ----------
     split : ``valid``; ``test`` only for a table without validation; null for a column without split, such as
         a latency: then nothing can be held out, and what is searched is what is reported.
-    epochs : the study's own fidelity; null for a column without epochs.
+    epochs : Fidelity of the study itself; null for a column without epochs.
     score : ``mean`` over the runs, ``run`` (one drawn at each query), or the number of one run.
-    fidelities : where a strategy that asks for fewer epochs gets them: ``schedules`` (networks trained
+    fidelities : Source of the answers at fewer epochs: ``schedules`` (networks trained
         for fewer epochs, to the end) or ``curve`` (the epochs inside the one schedule).
     quantity : Quantity that is searched and reported; the table says in which direction it is better.
     """
@@ -115,15 +115,15 @@ class SearchSpec(Strict):
 
 
 class ReportSpec(Strict):
-    """What is reported of the recommended architecture.
+    """The columns that are reported of the recommended architecture.
 
     Attributes
     ----------
-    epochs : schedule of the reported figures; null for columns without epochs.
-    valid, test : which figure of that split: ``mean`` over the runs, the number of one run, or null for
+    epochs : Schedule of the reported figures; null for columns without epochs.
+    valid, test : Figure of that split: ``mean`` over the runs, the number of one run, or null for
         a split that the table does not have. Regret is measured on `valid`, on `test` where that is null.
         Where the search has no split, `valid` is its column and `test` is null.
-    datasets : reported data sets; null for the one searched on.
+    datasets : Reported data sets; null for the one searched on.
     """
 
     epochs: Annotated[int, ranged("epochs")] | None = None
@@ -159,9 +159,9 @@ class BestOfKSpec(Strict):
 
     Attributes
     ----------
-    counts : the columns K.
-    samplers : labels of the strategies that draw samples.
-    random, evolution : labels of random search, and of the evolution with a random first population.
+    counts : Numbers K of samples, one a column.
+    samplers : Labels of the strategies that draw samples.
+    random, evolution : Labels of random search, and of the evolution with a random first population.
     """
 
     counts: Annotated[list[Annotated[int, ranged("k")]], BeforeValidator(unique)]
@@ -171,13 +171,13 @@ class BestOfKSpec(Strict):
 
 
 class ConstraintSpec(Strict):
-    """What a recommended architecture may cost at most; see `benchkit.searching.constraints`.
+    """The limit on the cost of a recommended architecture; see `benchkit.searching.constraints`.
 
     Attributes
     ----------
     cost : ``latency`` (milliseconds), ``params`` or ``flops`` (millions).
-    max : the largest value allowed.
-    latency : a look-up table made by ``benchkit latency measure``, in place of the table's own column. A
+    max : Largest value allowed.
+    latency : Look-up table made by ``benchkit latency measure``, in place of the table's own column. A
         specification names its file, relative to its own folder; what is kept holds it whole, with its hash.
     """
 
@@ -229,11 +229,11 @@ class SearchesSpec(Strict):
 
     Attributes
     ----------
-    data : image data to train on.
-    preset : of `benchkit.training.presets`.
-    seeds : trials use the seeds 0..seeds - 1.
-    settings : of `SearchSettings`, over the preset's: ``epochs``, ``image_size``, ``size`` and so on.
-    strategies : with their hyperparameters.
+    data : Image data to train on.
+    preset : Preset of `benchkit.training.presets`.
+    seeds : Number of seeds; trials use 0..seeds - 1.
+    settings : Settings of `SearchSettings` over the preset's: ``epochs``, ``image_size``, ``size`` and so on.
+    strategies : Methods with their hyperparameters.
     """
 
     data: Name
@@ -267,9 +267,9 @@ class QueriesSpec(Strict):
 
     Attributes
     ----------
-    preset : its name.
-    seeds : instead of its own number.
-    strategies : labels, instead of all of its own.
+    preset : Name of that study.
+    seeds : Number of seeds in place of its own.
+    strategies : Labels in place of all of its own.
     """
 
     preset: str

@@ -1,4 +1,4 @@
-"""What a study leaves in its directory, and how it is read back.
+"""The folder of a study: keeps what its trials leave, and reads it back.
 
 While a study runs, ``trials/`` holds one Arrow file a finished trial, written whole or not at all (in a
 folder named after the table's SHA-256, so that no trial of another table is taken for one of this). When
@@ -49,8 +49,8 @@ class StudyDirectory:
 
     Parameters
     ----------
-    path : the folder; it need not exist yet.
-    table_sha256 : of the table that trials run on; only needed to keep and assemble trials.
+    path : Folder; it need not exist yet.
+    table_sha256 : SHA-256 of the table that trials run on; only needed to keep and assemble trials.
     """
 
     def __init__(self, path: Path | str, table_sha256: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What a study is about: its columns, the entries that have them, what regret is measured from.
+"""The subject of a study: its columns, the entries that have them, the best of them for regret.
 
 Deviations and choices
 ----------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.base.environment import versions
 from benchkit.base.errors import InputError
+from benchkit.base.measure import ACCURACY
 from benchkit.data.tables.catalogue import open_table
 from benchkit.data.tables.table import Table
 from benchkit.searching.trace import Trace
-from benchkit.studies.manifest import make_manifest
 from benchkit.studies.plan import Plan, make_plan
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial, TrialResult, run_trial
-from benchkit.studies.wording import after_epochs, budget_text, reported
+from benchkit.studies.wording import after_epochs, budget_text, describe_table, reported
 from benchkit.studies.work import Again, Calls, StudyWork
 
 if TYPE_CHECKING:
@@ -62,7 +64,21 @@ class TableWork(StudyWork):
 
     def assemble(self) -> dict[str, Any]:
         digests = self._parts.assemble(self.trials, self.table.base_space)
-        return make_manifest(self.spec, self.table, digests, self._plan)
+        about, plan = versions(), self._plan
+        return {
+            "benchkit": about.pop("benchkit"),
+            "study": self.spec.name,
+            "study_sha256": hashlib.sha256(self.spec.to_yaml().encode()).hexdigest(),
+            "table": describe_table(self.table),
+            "seeds": list(range(self.spec.seeds)),
+            "not_applicable": plan.not_applicable,
+            "remarks": plan.remarks,
+            **({"constraint": plan.constraint} if plan.constraint else {}),
+            **({"studied": plan.studied} if plan.studied else {}),
+            **({"measure": plan.measure._asdict()} if plan.measure != ACCURACY else {}),
+            **about,
+            "traces": digests,
+        }
 
     def check(self, manifest: dict[str, Any], begins: str, remedy: str) -> None:
         recorded, ours = manifest["table"]["sha256"], self.table.sha256

@@ -84,17 +84,17 @@ class Report:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial leaves behind.
+    """The results of a trial.
 
     Attributes
     ----------
-    trace : every evaluation.
+    trace : Every evaluation.
     regret : float64[n], regret of the incumbent after each evaluation, on the searched data set.
     real_seconds : float64[n], see `Stopwatch`; the one part that is another each time.
     recommended : int8[d].
-    reports : one entry a reported data set.
-    distinct, distinct_isomorphic : how many of the evaluated architectures were different, and how
-        many were different up to isomorphism.
+    reports : Figures of each reported data set.
+    distinct, distinct_isomorphic : Numbers of evaluated architectures that were different, and that were
+        different up to isomorphism.
     """
 
     trial: Trial

@@ -22,13 +22,13 @@ __all__ = ["Verification", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes
     ----------
-    checked, total : trials run again, and trials of the study.
+    checked, total : Trials run again, and trials of the study.
     different : First trial, in the study's order, whose trace differs; None when all agree.
-    difference : where its trace first differs, and by how much.
+    difference : Place where its trace first differs, and the size of that.
     """
 
     checked: int
@@ -47,8 +47,8 @@ def verify(
 
     Parameters
     ----------
-    sample : how many trials to run, drawn with `seed`; all by default.
-    jobs : processes; the traces must not depend on it.
+    sample : Number of trials to run, drawn with `seed`; all by default.
+    jobs : Number of processes; the traces must not depend on it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a study, its budget and its table are called where their numbers are shown."""
+"""Names a study, its budget and its table where their numbers are shown."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def numbers_of(spec: StudySpec, table: Mapping[str, Any], studied: Mapping[str, 
 
     Parameters
     ----------
-    table : name, sha256 and entries, as in the manifest.
-    studied : number of studied entries of the data sets that have gaps, as there.
+    table : Name, SHA-256 and number of entries, as in the manifest.
+    studied : Number of studied entries of the data sets that have gaps, as there.
     """
     see = spec.search
     what = " ".join(part for part in (_SPLITS[see.split], see.quantity.replace("_", " ")) if part)

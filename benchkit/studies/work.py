@@ -1,4 +1,4 @@
-"""What running a study takes, whatever judges its architectures: the side that a runner sees."""
+"""Work of a study as its runner sees it, whatever judges the architectures."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class StudyWork(ABC):
 
         Parameters
         ----------
-        cluster : whether it runs on other machines.
+        cluster : True where it runs on other machines.
         """
 
     @abstractmethod
