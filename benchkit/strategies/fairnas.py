@@ -59,7 +59,7 @@ def fair_paths(space: Space, rng: np.random.Generator) -> Batch:
 
     Raises
     ------
-    InputError : the space has no such set of members, or hardly any.
+    InputError : The space has no such set of members, or hardly any.
     """
     m = max(space.arity)
     for draws in (1, *[_DRAWS] * _ROUNDS):  # in a product space the first draw is good

@@ -1,4 +1,4 @@
-"""Checks of the values of hyperparameters, for the frozen dataclasses of the strategies."""
+"""Checks the values of hyperparameters, for the frozen dataclasses of the strategies."""
 
 from __future__ import annotations
 

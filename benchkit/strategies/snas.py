@@ -21,7 +21,7 @@ Deviations and choices
 ----------------------
 - ``alpha`` here holds the paper's log alpha. `benchkit.strategies.architecture_parameters` describes it, its
   optimizer, draws and derivation.
-- What the paper's text leaves open is taken from the authors' released code: the temperature goes from 1 to
+- Details that the paper's text leaves open are those of the released code: the temperature goes from 1 to
   0.03, linear over the epochs; log alpha starts with a spread of 0.01 (around 1 there and around 0 here,
   which no softmax can tell apart). Adam on alpha is that of the code's distributed runs.
 - Both gradients come from one call of the closure, at the same weights and the same draw; then both move.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
@@ -15,16 +16,26 @@ from scipy.stats import norm
 from benchkit.strategies.sivdnas.variational_dropout import (
     annealed_gap,
     annealed_kl,
-    best_precision,
     keep_probability,
     kept,
-    kl_for_precision,
     log_delta_score,
     mixture_weights,
     noisy_weights,
 )
 
+Figures = npt.NDArray[np.float64]
 CASES = [(0.7, 0.3, 0.0), (0.7, 0.3, 0.5), (-1.4, 2.0, 0.25), (0.05, 0.9, 0.9), (2.0, 0.01, 0.0)]
+
+
+def kl_for_precision(precision: Figures, weight: Figures, delta: Figures, gap: float) -> Figures:
+    """Return KL(N(w, w^2 delta) || N(lambda w, 1 / eta)), in nats: Eq. 9 with the factor 1/2."""
+    scaled = precision * weight**2
+    return np.asarray(-np.log(scaled * delta) / 2 + scaled * (gap + delta) / 2 - 0.5)
+
+
+def best_precision(weight: Figures, delta: Figures, gap: float) -> Figures:
+    """Return the eta that makes the KL least (Eq. 10)."""
+    return np.asarray(1 / (weight**2 * (gap + delta)))
 
 
 def integrated(weight: float, delta: float, precision: float, mean: float) -> float:

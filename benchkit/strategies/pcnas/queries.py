@@ -202,7 +202,7 @@ class PCNASQueries(SearchStrategy):
 
         Raises
         ------
-        InputError : no candidate has a completion that keeps the constraint.
+        InputError : No candidate has a completion that keeps the constraint.
         """
         while self.pools[-1].shape[1] < self.space.length:
             if self._candidates is not None:

@@ -249,7 +249,7 @@ class PCNAS(SinglePathStrategy):
 
         Raises
         ------
-        InputError : no candidate has a completion that keeps the constraint.
+        InputError : No candidate has a completion that keeps the constraint.
         """
         setting = self.hyperparameters
         pool = before[-1].pool if before else np.empty((1, 0), dtype=np.int8)

@@ -12,9 +12,7 @@ paper                                                               here
 section 3.1: P(psi = 1) = 1 / (1 + delta)                           `keep_probability`, `kept`
 Eq. 3: xi ~ N(psi, psi delta); section 2.2: additive form           `noisy_weights`
 Eq. 12, 13: sum of phi zeta over edges, of w xi over operations     `mixture_weights`
-Eq. 9: KL of two normals, for any precision eta of the prior        `kl_for_precision`
-Eq. 10: the best eta                                                `best_precision`
-Eq. 11, 17, 18: the KL that is left                                 `annealed_kl`
+Eq. 11, 17, 18: the KL at the best precision (Eq. 9, 10)            `annealed_kl`
 Algorithm 1, lines 8 and 9: (1 - lambda)^2                          `annealed_gap`
 d log P(psi) by log delta, for the score function                   `log_delta_score`
 ==================================================================  ==============================
@@ -52,16 +50,14 @@ if TYPE_CHECKING:
 __all__ = [
     "annealed_gap",
     "annealed_kl",
-    "best_precision",
     "keep_probability",
     "kept",
-    "kl_for_precision",
     "log_delta_score",
     "mixture_weights",
     "noisy_weights",
 ]
 
-Figures = npt.NDArray[np.float64]
+
 Array = TypeVar("Array", "Tensor", npt.NDArray[np.float64])
 
 
@@ -93,22 +89,6 @@ def noisy_weights(
 def mixture_weights(operations: Tensor, edges: Tensor) -> Tensor:
     """Return float[e, o], the weights mu of operations times those v, float[e], of their edges (Eq. 13)."""
     return edges[:, None] * operations
-
-
-def kl_for_precision(precision: Figures, weight: Figures, delta: Figures, gap: float) -> Figures:
-    """Return KL(N(w, w^2 delta) || N(lambda w, 1 / eta)), in nats: Eq. 9 with the factor 1/2.
-
-    `precision` is eta, and `gap` is (1 - lambda)^2.
-    """
-    scaled = precision * weight**2
-    divergence: Figures = -np.log(scaled * delta) / 2 + scaled * (gap + delta) / 2 - 0.5
-    return divergence
-
-
-def best_precision(weight: Figures, delta: Figures, gap: float) -> Figures:
-    """Return the eta that makes the KL least (Eq. 10)."""
-    precision: Figures = 1 / (weight**2 * (gap + delta))
-    return precision
 
 
 def annealed_kl(delta: Array, gap: float) -> Array:
