@@ -12,7 +12,7 @@ import pytest
 from benchkit.base.errors import InputError
 from benchkit.reports.figures.search_story import read_stories
 from benchkit.spaces import get_space
-from benchkit.studies.spec import parse_spec
+from benchkit.studies.spec import load_preset, parse_spec
 from benchkit.training.settings import SearchSettings
 
 SPACE = get_space("nasbench201-3")
@@ -118,7 +118,10 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     other = tmp_path / "other"
     other.mkdir()
-    (other / "study.yaml").write_text("name: quick\ntable: nasbench201\n")
+    (other / "study.yaml").write_text(load_preset("quick").to_yaml())
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "study.yaml").write_text("name: quick\ntable: nasbench201\n")
     damaged = write(tmp_path / "damaged")
     (damaged / "result.json").write_text("{")
     short = write(tmp_path / "short", entropies=[1.0])
@@ -129,6 +132,7 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         ([], "name the folder of a search"),
         ([tmp_path / "nothing"], "holds no finished search"),
         ([other], "has no searches of supernets"),
+        ([half], "study.yaml: datasets: Field required"),
         ([damaged], "result.json is not JSON"),
         ([short], "has 3 architectures, but 1 entropies"),
         ([untimed], "training.csv is damaged|cannot be read as the epochs of a search"),
