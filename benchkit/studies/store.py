@@ -29,6 +29,8 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, read_text, replacing, write_text
 from benchkit.base.frames import read_frame
 from benchkit.base.json_text import read_json
+from benchkit.base.parts import Parts
+from benchkit.base.run_folder import claim
 from benchkit.base.shapes import check_shape
 from benchkit.searching.trace import Trace, pack
 from benchkit.spaces import Space
@@ -67,7 +69,7 @@ class StudyDirectory:
         self.figures = path / "figures"
         self.searches = path / "searches"  # of a study that trains supernets, as are the tables
         self.table = path / "table.csv"
-        self._parts = path / "trials" / table_sha256[:16]
+        self._parts = Parts(path / "trials" / table_sha256[:16], ".arrow")
 
     # -- the study ----------------------------------------------------------------------------
 
@@ -78,19 +80,14 @@ class StudyDirectory:
         ------
         InputError : it is a file, not empty and of no study, or of another study.
         """
-        if self.study.is_file():
+
+        def difference() -> str:
             kept = load_spec(self.study)
-            if _content(kept) == _content(spec):
-                return
-            if any(path != self.study for path in self.path.iterdir()):
-                raise InputError(
-                    f"{self.path} holds another study ({_difference(kept, spec)}); choose another --out"
-                )
+            return "" if _content(kept) == _content(spec) else _difference(kept, spec)
+
+        if self.study.is_file() and difference() and list(self.path.iterdir()) == [self.study]:
             write_text(self.study, spec.to_yaml())  # no trial of the other one was ever finished
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(f"{self.path} is not empty and holds no study; choose another --out")
-        else:
-            write_text(self.study, spec.to_yaml())
+        claim(self.study, spec.to_yaml(), "study", difference)
 
     def load(self) -> AnyStudySpec:
         """Return the study kept here, of any kind.
@@ -127,12 +124,11 @@ class StudyDirectory:
     # -- trials, while the study runs ---------------------------------------------------------
 
     def _part(self, trial: Trial) -> Path:
-        return self._parts / f"{trial.name}.arrow"
+        return self._parts.path(trial.name)
 
     def finished(self, trials: Iterable[Trial]) -> list[Trial]:
         """Return those of `trials` whose part is here."""
-        present = {path.name for path in self._parts.glob("*.arrow")} if self._parts.is_dir() else set()
-        return [trial for trial in trials if f"{trial.name}.arrow" in present]
+        return [trial for trial in trials if trial.name in self._parts]
 
     def keep(self, result: TrialResult, arity: Sequence[int]) -> None:
         """Write the part of one trial, whole or not at all."""
