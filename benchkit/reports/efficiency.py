@@ -121,6 +121,7 @@ def read_study_traces(out: Path | str, axis: str | None = None) -> StudyTraces:
     InputError : no finished study of queries, or an axis that it does not have.
     """
     directory = StudyDirectory(out)
+    directory.spec()  # a folder without a study says so, before one that has not finished
     return study_traces(directory, directory.read_manifest(), axis)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +164,8 @@ def test_what_does_not_fit_is_refused(done: StudyDirectory, tmp_path: Path) -> N
         study_efficiency(tmp_path)
     training = tmp_path / "training"
     training.mkdir()
-    (training / "study.yaml").write_text("name: t\nsearches: {}\n", encoding="utf-8")
+    preset = files("benchkit").joinpath("studies/presets/sivdnas-table3-small.yaml")
+    (training / "study.yaml").write_bytes(preset.read_bytes())
     with pytest.raises(InputError, match="benchkit plot stability draws"):
         read_study_traces(training)
 
