@@ -83,8 +83,9 @@ def blamed_on(what: str) -> Iterator[None]:
 
 
 def clipped(text: str) -> str:
-    """Return a text, cut at `MOST_SHOWN` characters."""
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    """Return a text as one printable line, cut at `MOST_SHOWN` characters; what cannot be seen is escaped."""
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[: MOST_SHOWN + 1])
+    return line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}..."
 
 
 def unknown(kind: str, given: object, known: Iterable[object], where: str = "") -> InputError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchkit.base.errors import MOST_SHOWN, shown
+from benchkit.base.errors import MOST_SHOWN, clipped, shown
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,9 @@ def test_long_values_are_cut_before_they_are_written(value: Any) -> None:
     line = shown(value)
     assert len(line) <= MOST_SHOWN + len("...")
     assert "\n" not in line
+
+
+def test_what_is_quoted_is_one_line_that_can_be_seen() -> None:
+    assert clipped("a\nb\tc\x00é") == r"a\nb\tc\x00é"
+    assert clipped("\n" * 300) == r"\n" * 100 + "..."
+    assert clipped("x" * 200) == "x" * 200

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from benchkit.base.errors import InputError, shown, unknown
+from benchkit.base.errors import InputError, clipped, shown, unknown
 from benchkit.base.yaml_text import read_yaml
 from benchkit.data.tables.metric import QUANTITIES, Metric, Quantity
 
@@ -151,7 +151,7 @@ def load_mapping(path: Path) -> Mapping:
             model: type[BaseModel] = Mapping if len(first["loc"]) == 1 else ColumnMapping
             text = str(unknown("key", first["loc"][-1], model.model_fields, "this part of a mapping"))
             raise InputError(f"{path}: {text}") from error
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        place = clipped(".".join(map(str, first["loc"]))) or "the file"
         given = "" if first["type"] == "missing" else f" (got {shown(first['input'])})"
         said = first["msg"].removeprefix("Value error, ")
         raise InputError(f"{path}: {place}: {said}{given}") from error

@@ -54,19 +54,25 @@ class Pickles(Door):
         return is_pickle((folder / "some.pkl").read_bytes())
 
 
-def _use(value: object, depth: int = 0) -> None:
-    """Touch what was read, as its readers do: an array over foreign memory crashes only then."""
-    if isinstance(value, np.ndarray):
-        repr(value)
-        value.tolist()
-        np.array(value)
-    elif isinstance(value, dict) and depth < 20:
-        for key, each in list(value.items())[:50]:
-            _use(key, depth + 1)
-            _use(each, depth + 1)
-    elif isinstance(value, list | tuple | set) and depth < 20:
-        for each in list(value)[:50]:
-            _use(each, depth + 1)
+def _use(value: object) -> None:
+    """Touch what was read, as its readers do: an array over foreign memory crashes only then.
+
+    A value is touched once, however often and wherever it stands: a list may hold itself.
+    """
+    waiting, seen = [value], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            repr(value)
+            value.tolist()
+            np.array(value)
+        elif isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
 
 
 class Archives(Door):

@@ -126,6 +126,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         ({"layers": [{"ms": [-1.0], "iqr_ms": [0.0]}]}, "layers.0.ms.0: .* greater than or equal to 0"),
         ({"layers": [{"ms": [float("nan")], "iqr_ms": [0.0]}]}, "layers.0.ms.0: .* finite"),
         ({"speed": 1}, "speed: Extra inputs"),
+        ({"\n": 1}, r"^no latency look-up table: \\n: Extra inputs"),
         ({"conditions": {**CONDITIONS, "batch": "16"}}, "conditions.batch: .* valid integer"),
     ],
 )
