@@ -28,8 +28,6 @@ ROOMS = {
     "cli": LOWER | {"training", "analysis", "studies", "reports", "cli"},
 }
 """Every room, and which rooms it may import (see docs/design.md)."""
-# arrows that still run up, and are to go
-UPWARDS = {("studies", "reports")}
 HEAVY = ("torch", "pandas", "scipy.stats", "matplotlib", "seaborn", "optuna", "sklearn")
 
 
@@ -57,8 +55,7 @@ def test_arrows_run_one_way(room: str) -> None:
             parts = name.split(".")
             if parts[0] == "benchkit":
                 assert len(parts) > 1, f"{path} imports the whole package"
-                known = parts[1] in ROOMS[room] or (room, parts[1]) in UPWARDS
-                assert known, f"{path} imports {name}"
+                assert parts[1] in ROOMS[room], f"{path} imports {name}"
 
 
 def test_no_two_files_need_each_other() -> None:

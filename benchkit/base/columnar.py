@@ -19,19 +19,6 @@ from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, check_regular
 from benchkit.base.parquet_pages import check_pages
 
-__all__ = [
-    "BYTES",
-    "NUMBER",
-    "NUMBER_OR_MISSING",
-    "TEXT",
-    "WHOLE",
-    "Kind",
-    "is_number",
-    "read_arrow",
-    "read_parquet",
-    "row_count",
-]
-
 _MAGIC = b"ARROW1"
 _MOST_FIELDS = 100_000
 _NO_PARQUET = "it is truncated or not a Parquet file"

@@ -17,8 +17,6 @@ from typing import IO, Any
 from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, check_regular
 
-__all__ = ["UNPACKING", "Unpacked", "is_compressed", "opened", "unpack"]
-
 UNPACKING = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 """Errors that the decompressors raise on damaged files; of the OSErrors those without a number."""
 

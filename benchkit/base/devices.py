@@ -10,8 +10,6 @@ import torch
 
 from benchkit.base.errors import InputError, shown
 
-__all__ = ["explain_memory", "intra_op_threads", "parse_device"]
-
 _CUDA = re.compile(r"cuda(?::([0-9]{1,4}))?")
 
 

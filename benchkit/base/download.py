@@ -12,9 +12,6 @@ from typing import Any
 from benchkit.base.errors import InputError, clipped
 from benchkit.base.files import MEGABYTE, check_regular
 
-__all__ = ["retrieve"]
-
-
 _HASHES = {"sha256": "SHA-256", "md5": "MD5"}
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from benchkit.base.version import __version__
 
-__all__ = ["environment", "versions"]
-
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 

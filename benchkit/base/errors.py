@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["MOST_SHOWN", "ArchitectureError", "InputError", "blamed_on", "clipped", "shown", "unknown"]
-
 MOST_SHOWN = 200
 """Largest number of characters that an error quotes of what it was given."""
 

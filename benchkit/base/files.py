@@ -18,19 +18,6 @@ from pathlib import Path
 
 from benchkit.base.errors import InputError, shown
 
-__all__ = [
-    "MEGABYTE",
-    "check_name",
-    "check_regular",
-    "file_sha256",
-    "is_special",
-    "read_bytes",
-    "read_text",
-    "replacing",
-    "unfinished",
-    "write_text",
-]
-
 MEGABYTE = 1_000_000
 """Number of bytes by which limits on files are stated."""
 

@@ -12,8 +12,6 @@ from benchkit.base.files import MEGABYTE, check_regular
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_records", "read_frame"]
-
 _MOST_BYTES = 256 * MEGABYTE
 _MOST_COLUMNS = 1_000
 _LONGEST_HEADER = 1 << 20

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from benchkit.base.errors import InputError, shown
 
-__all__ = ["check_entry", "home", "is_entry"]
-
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 

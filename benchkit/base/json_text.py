@@ -11,8 +11,6 @@ from typing import Any
 from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, read_text
 
-__all__ = ["DEEPEST", "MOST_BYTES", "depth_of", "parse_json", "read_json", "to_json"]
-
 DEEPEST = 64
 """Number of levels that a document may be nested; the deepest of ours has 8."""
 

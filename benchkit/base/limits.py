@@ -14,20 +14,6 @@ from typing import Any
 
 from benchkit.base.errors import InputError, shown
 
-__all__ = [
-    "LONGEST_NAME",
-    "MOST_EVALUATIONS",
-    "MOST_JOBS",
-    "MOST_QUERIES",
-    "MOST_SEARCHES",
-    "MOST_SEEDS",
-    "MOST_TRIALS",
-    "RANGES",
-    "Range",
-    "check_fields",
-    "check_number",
-]
-
 MOST_SEEDS = 1_000_000
 """Largest number of seeds: the standard error of a mean is then a thousandth of the spread."""
 

@@ -13,8 +13,6 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["ACCURACY", "Measure"]
-
 _SPLITS = {"train": "training", "valid": "validation", "test": "test"}
 _MOST_DECIMALS = 12
 

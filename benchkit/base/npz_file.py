@@ -24,8 +24,6 @@ from benchkit.base.errors import InputError, shown
 from benchkit.base.files import check_regular
 from benchkit.base.zip_file import opened_zip
 
-__all__ = ["check_items", "item_bytes", "read_npy", "read_npz"]
-
 Array = npt.NDArray[Any]
 
 # kind of a number's dtype -> sizes in bytes; texts, S and U, have any length

@@ -10,8 +10,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from benchkit.base.errors import InputError, shown
 
-__all__ = ["check_option", "field_types"]
-
 _NAMES: Mapping[Any, str] = {
     bool: "true or false",
     int: "a whole number",

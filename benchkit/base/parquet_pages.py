@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 from benchkit.base.files import MEGABYTE
 from benchkit.base.thrift_compact import read_structure
 
-__all__ = ["MOST_PAGE", "MOST_TOTAL", "check_pages"]
-
 MOST_PAGE = 64 * MEGABYTE
 """Largest number of bytes that a page may be unpacked to; those that are written here have 1 MB."""
 

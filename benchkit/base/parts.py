@@ -14,8 +14,6 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, replacing
 from benchkit.base.npz_file import read_npz
 
-__all__ = ["ArrayParts", "Arrays", "Parts"]
-
 _MOST_BYTES = 4_000 * MEGABYTE  # parameters of one network, a few times
 
 Arrays = dict[str, npt.NDArray[np.generic]]

@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 from benchkit.base.errors import InputError, unknown
 from benchkit.base.limits import check_number
 
-__all__ = ["BACKENDS", "Progress", "check_backend", "in_processes"]
-
 BACKENDS = ("loky", "dask")
 """Processes of this machine, or those of a cluster (`benchkit.studies.cluster`)."""
 

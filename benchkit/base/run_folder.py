@@ -24,8 +24,6 @@ from benchkit.base.parts import ArrayParts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "claim"]
-
 
 class RunFolder:
     """Folder of one run.

@@ -25,8 +25,6 @@ from typing import Any
 
 from benchkit.base.errors import InputError, clipped, shown
 
-__all__ = ["COUNT", "LARGEST", "SHA256", "Digest", "Each", "Maybe", "Number", "check_shape"]
-
 LARGEST = 2**63 - 1
 """Largest whole number that a document may hold: more does not fit into an array."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["read_structure"]
-
 _DEEPEST = 16
 _LONGEST_VARINT = 63  # bits
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCTURE = 1, 2, 3, 7, 8, 9, 10, 11, 12

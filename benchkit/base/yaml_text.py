@@ -22,8 +22,6 @@ import yaml
 from benchkit.base.errors import InputError, clipped, shown
 from benchkit.base.files import MEGABYTE, read_text
 
-__all__ = ["MOST_BYTES", "dump_yaml", "parse_yaml", "read_yaml"]
-
 MOST_BYTES = 4 * MEGABYTE
 """Largest YAML file that is read: a study that holds a latency look-up table, many times over."""
 

@@ -20,8 +20,6 @@ from pathlib import Path
 from benchkit.base.errors import InputError, shown
 from benchkit.base.files import MEGABYTE, check_regular
 
-__all__ = ["opened_zip"]
-
 # NotImplementedError: a method of compression, or a version, that zipfile lacks; RuntimeError: encrypted
 _DAMAGED = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OverflowError, EOFError, struct.error,

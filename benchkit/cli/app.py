@@ -19,8 +19,6 @@ from benchkit.cli.samples import samples_command
 from benchkit.cli.search import search_command
 from benchkit.cli.train import train_command
 
-__all__ = ["app", "main"]
-
 _INTERRUPTED = 130
 _NO_MEMORY = "DefaultCPUAllocator: "
 """What torch says where the machine refuses memory."""

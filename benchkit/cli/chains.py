@@ -11,8 +11,6 @@ import typer
 
 from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width
 
-__all__ = ["chains_command"]
-
 _DIGITS = {"draws": 1, "starts": 1, "change": 3, "effective": 1, "distance": 3, "independent": 3}
 
 

@@ -13,8 +13,6 @@ from benchkit.base.errors import InputError, shown
 from benchkit.base.files import check_name
 from benchkit.base.limits import check_number
 
-__all__ = ["CheckedCommand", "check_commands"]
-
 _RANGE_OF = {"schedule": "epochs"}
 """Options whose numbers have the range of another name."""
 

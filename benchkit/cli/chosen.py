@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-__all__ = ["chosen"]
-
 
 def chosen(kind: type[Any], context: typer.Context, but: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return every option that is a field of `kind`, by its name, except for those in `but`."""

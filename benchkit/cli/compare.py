@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from benchkit.reports.compare import Comparison
 
-__all__ = ["compare_command"]
-
 _PAIR_HEADER = ["better", "worse", "n", "regret less", "wins", "", "p (Holm)",
                 "P(better)", "P(same)", "P(worse)"]  # fmt: skip
 

@@ -11,8 +11,6 @@ import typer
 from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_facts, show_json, show_rows
 
-__all__ = ["correlate_command"]
-
 _MEASURES = {"kendall_tau": "tau-b", "pearson": "Pearson", "spearman": "Spearman"}
 
 

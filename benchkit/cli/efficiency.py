@@ -16,8 +16,6 @@ from benchkit.cli.output import JSON_OPTION, show_json, show_rows, width, words_
 if TYPE_CHECKING:
     from benchkit.reports.efficiency import StudyEfficiency
 
-__all__ = ["efficiency_command"]
-
 _UNITS = {"queries": ("queries", 1), "seconds": ("simulated s", 0), "real_seconds": ("real s", 4)}
 """Of an axis: its unit, and how many digits its costs are printed with."""
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from benchkit.base.errors import MOST_SHOWN, clipped
 
-__all__ = ["error_line"]
-
 _LONGEST = 4_000
 """Characters of a line: the longest of ours lists the columns of a table."""
 

@@ -8,8 +8,6 @@ import typer
 
 from benchkit.cli.output import JSON_OPTION, shortened, show_facts, show_json
 
-__all__ = ["evaluate_command"]
-
 
 def evaluate_command(
     search: Path = typer.Argument(help="Folder of a finished benchkit search."),

@@ -12,8 +12,6 @@ from benchkit.base.errors import shown
 from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, show_facts, show_json, show_rows
 
-__all__ = ["app"]
-
 app = typer.Typer(help="Measure posterior fading (PC-NAS, section 3.2).", no_args_is_help=True)
 
 

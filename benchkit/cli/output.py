@@ -22,21 +22,6 @@ from benchkit.base.errors import InputError, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "JSON_OPTION",
-    "ask_for_json",
-    "assignments",
-    "progress_bar",
-    "shortened",
-    "show_facts",
-    "show_json",
-    "show_rows",
-    "width",
-    "words_of",
-    "words_or_none",
-    "write_frames",
-]
-
 _PIPE = 200
 """A pipe has no width: every row stays on its line there."""
 _LEAST_TEXT = 24

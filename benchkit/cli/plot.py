@@ -18,8 +18,6 @@ from benchkit.cli.table_correlate import numbers
 from benchkit.reports.figures import FIGURES, draw_figure
 from benchkit.reports.figures.plot import Plot
 
-__all__ = ["app"]
-
 _OUT = Annotated[
     Path,
     typer.Option(help="The figure: .pdf, .png, .svg or .pgf; without suffix PDF and PNG. Data go beside it."),

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["report_command"]
-
 
 def report_command(
     folders: Annotated[

@@ -10,8 +10,6 @@ import typer
 
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json, show_rows
 
-__all__ = ["samples_command"]
-
 
 def samples_command(
     searches: list[Path] = typer.Argument(help="Folders of finished searches of one space and data set."),

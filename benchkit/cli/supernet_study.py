@@ -9,8 +9,6 @@ import typer
 from benchkit.cli.output import show_json, show_rows, width
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["show_supernet_study"]
-
 
 def show_supernet_study(study: StudyDirectory, form: str) -> None:
     """Print the table of a finished study as ``table``, ``csv``, ``json``, ``latex`` or ``markdown``."""

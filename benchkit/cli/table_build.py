@@ -11,8 +11,6 @@ import typer
 from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, progress_bar, show_json
 
-__all__ = ["build_command"]
-
 
 def build_command(
     context: typer.Context,

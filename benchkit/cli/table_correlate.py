@@ -24,8 +24,6 @@ from benchkit.cli.output import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["correlate_command", "numbers"]
-
 
 def correlate_command(
     sources: list[str] = typer.Argument(

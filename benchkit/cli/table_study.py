@@ -12,8 +12,6 @@ from benchkit.base.measure import ACCURACY, Measure
 from benchkit.cli.output import show_json, show_rows, width
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["show_table_study"]
-
 _WIDE = 150
 """Characters that a row of all these columns takes, with the longest of our names."""
 

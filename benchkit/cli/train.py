@@ -10,8 +10,6 @@ import typer
 from benchkit.cli.chosen import chosen
 from benchkit.cli.output import JSON_OPTION, assignments, progress_bar, shortened, show_facts, show_json
 
-__all__ = ["train_command"]
-
 
 def train_command(
     context: typer.Context,

@@ -11,8 +11,6 @@ from benchkit.studies.runner import run
 from benchkit.studies.spec import AnyStudySpec, load_study
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["run_study"]
-
 _WRITERS = {"table": ("report", "write_report"), "supernet": ("supernet_report", "write_tables")}
 
 

@@ -39,8 +39,6 @@ from benchkit.studies.studied import report_metrics, studied_entries
 from benchkit.studies.trial import Trial
 from benchkit.studies.wording import describe_table, numbers_of
 
-__all__ = ["best_of_k_values", "sampled_accuracies", "windows", "write_best_of_k"]
-
 _FIGURE_SAMPLES = 5000  # section 5.3, Figure 2
 _TRIAL = ["strategy", "dataset", "seed"]
 

@@ -42,8 +42,6 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.studied import search_column, studied_entries
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 
-__all__ = ["FIGURES", "chain_figures", "replay", "summarise_chains", "trial_strategy"]
-
 FIGURES = ("draws", "starts", "change", "effective", "distance", "independent")
 """Draws in all chains, and starts of chains; share of draws that changed the choice; effective sample size;
 total-variation distance of the draws to the exact posterior, and that of an independent sample as large."""

@@ -25,8 +25,6 @@ from benchkit.studies.work import work_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "compare_studies", "read_tasks"]
-
 _SEED = 0
 _ROPE = 0.1  # percent points
 

@@ -30,16 +30,6 @@ from benchkit.studies.wording import reported, study_measure
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "SHARES",
-    "TARGETS",
-    "StudyEfficiency",
-    "StudyTraces",
-    "read_study_traces",
-    "study_efficiency",
-    "study_traces",
-]
-
 TARGETS = (1.0, 0.5, 0.2)
 """Target regrets, in percent points, where none are named and the study is of percentages.
 

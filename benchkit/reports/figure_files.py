@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Drawn", "formats_of", "write_figure", "write_plot"]
-
-
 _TABLES = {
     *("trials", "leaderboard", "best_of_k", "table", "training", "samples", "samples-mean"),
     *("correlations", "correlations-mean", "scatter", "top_k", "noise_ceiling"),

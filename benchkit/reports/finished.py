@@ -11,8 +11,6 @@ from benchkit.reports.figure_files import write_figure, write_plot
 from benchkit.reports.figures.plot import Plot
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["write_figures", "write_leaderboard_figures", "write_samples"]
-
 _SCATTER_FRACTIONS = (1.0, 0.5)  # the failed ones squeeze all others into a corner: show the best half too
 
 

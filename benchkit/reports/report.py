@@ -15,8 +15,6 @@ from benchkit.reports.finished import write_leaderboard_figures
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.wording import numbers_of, study_measure
 
-__all__ = ["latex_of", "leaderboard_of", "write_report"]
-
 
 def leaderboard_of(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the leaderboard of a study's trials."""

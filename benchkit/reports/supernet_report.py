@@ -15,8 +15,6 @@ from benchkit.studies.wording import table_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table", "supernet_spec", "write_tables"]
-
 _FIGURES = ("valid", "valid_sd", "test", "test_sd")
 _COLUMNS: dict[str, type] = {
     **{"block": str, "strategy": str, "dataset": str, "n": float},

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from benchkit.base.errors import InputError
 
-__all__ = ["Budget"]
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:

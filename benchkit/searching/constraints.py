@@ -45,17 +45,6 @@ from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.rejection import AllOf, infeasible, parts_of
 from benchkit.strategies.size_limits import CountConstraint
 
-__all__ = [
-    "COSTS",
-    "LatencyConstraint",
-    "TableConstraint",
-    "check_limits",
-    "describe_constraint",
-    "feasible_entries",
-    "network_constraint",
-    "table_constraint",
-]
-
 COSTS = {"latency": "ms", "params": "millions", "flops": "millions"}
 """Cost -> the unit in which it is limited."""
 

@@ -17,8 +17,6 @@ from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.table import Table
 from benchkit.spaces import Space
 
-__all__ = ["Entries", "Needs", "entries_with"]
-
 Needs = tuple[tuple[Metric, ...], ...]
 """Groups of columns; an entry must have one of each."""
 

@@ -20,8 +20,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Strategy
 
-__all__ = ["Evaluator", "search"]
-
 
 class Evaluator(Protocol):
     """The protocol of evaluators, which say how good architectures are and what that cost."""

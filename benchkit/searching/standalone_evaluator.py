@@ -25,8 +25,6 @@ from benchkit.searching.table_evaluator import Evaluation
 from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture, Batch
 
-__all__ = ["Run", "StandaloneEvaluator", "TrainsAlone"]
-
 
 class Run(Protocol):
     """The result of one training, as far as a search may see it."""

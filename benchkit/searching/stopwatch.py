@@ -11,8 +11,6 @@ from benchkit.searching.loop import Evaluator
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.spaces.base import Batch
 
-__all__ = ["Stopwatch"]
-
 
 class Stopwatch:
     """An evaluator that asks another one, and notes the time of each answer.

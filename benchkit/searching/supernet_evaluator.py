@@ -33,8 +33,6 @@ from benchkit.base.errors import InputError
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.spaces.base import Batch
 
-__all__ = ["ScoringImages", "SupernetEvaluator"]
-
 
 class ScoringImages(Protocol):
     """Labelled images by index: `DeviceImages`, or `StreamImages` of a data set that stays on disk."""

@@ -33,16 +33,6 @@ from benchkit.data.tables.table import Table
 from benchkit.searching.entries import Entries, entries_with
 from benchkit.spaces.base import Batch
 
-__all__ = [
-    "Evaluation",
-    "Ladder",
-    "Score",
-    "TableEvaluator",
-    "check_split",
-    "score_columns",
-    "seconds_column",
-]
-
 Score = Literal["mean", "run"] | int
 """``mean`` over the runs, ``run`` for one of them drawn at each query, or the number of one run."""
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Batch
 
-__all__ = ["Trace", "pack", "unpack"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -19,8 +19,6 @@ import numpy.typing as npt
 
 from benchkit.base.errors import ArchitectureError, InputError
 
-__all__ = ["Architecture", "Batch", "CellDiagram", "Keys", "Mutation", "ProductSpace", "Space", "row_bytes"]
-
 Architecture = npt.NDArray[np.int8]
 """One row of choices, ``int8[d]``."""
 Batch = npt.NDArray[np.int8]

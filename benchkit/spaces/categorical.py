@@ -13,8 +13,6 @@ import numpy as np
 from benchkit.base.errors import ArchitectureError, InputError, clipped, shown
 from benchkit.spaces.base import Architecture, ProductSpace
 
-__all__ = ["CategoricalSpace"]
-
 _FORBIDDEN = set("|=")
 
 

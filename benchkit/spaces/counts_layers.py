@@ -12,20 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Counts",
-    "Integers",
-    "bottleneck",
-    "classifier",
-    "conv_bn",
-    "convolution",
-    "depthwise",
-    "halved",
-    "normalisation",
-    "squeeze_excitation",
-    "squeezed",
-]
-
 Integers = npt.NDArray[np.int64]
 _SQUEEZE = 4
 

@@ -17,8 +17,6 @@ from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces import records
 from benchkit.spaces.genotype_text import TITLES, Genotype, Pair, read_text
 
-__all__ = ["EDGES", "INPUTS", "NODES", "NONE", "CellRules", "is_genotype", "read_genotype", "write_genotype"]
-
 INPUTS, NODES = 2, 6
 """Input nodes of a cell, and all of its nodes."""
 EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))

@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 
 from benchkit.base.errors import shown
 
-__all__ = ["FIELDS", "TITLES", "Genotype", "Pair", "read_text"]
-
 TITLES = ("normal", "reduce")
 """Cells of a genotype, in the order of a row."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")

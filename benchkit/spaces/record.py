@@ -15,8 +15,6 @@ from benchkit.spaces.counts_layers import Counts
 from benchkit.spaces.genotype import CellRules
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["SpaceRecord"]
-
 
 def _uncounted(*_: object) -> Counts:
     raise TypeError("this space has no networks to count")

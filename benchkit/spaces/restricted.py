@@ -29,8 +29,6 @@ from benchkit.base.errors import ArchitectureError, InputError
 from benchkit.spaces.base import Architecture, Batch, Keys, Mutation, Space
 from benchkit.spaces.row_index import RowIndex
 
-__all__ = ["RestrictedSpace", "whole_space"]
-
 _CROSSOVER_TRIES = 16
 _REMEMBERED = 65_536  # rows whose neighbours are kept
 

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Batch
 
-__all__ = ["RowIndex"]
-
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: multiplicative hashing (Knuth, 6.4)
 
 

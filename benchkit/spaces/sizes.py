@@ -16,8 +16,6 @@ from benchkit.spaces import records
 from benchkit.spaces.base import Space
 from benchkit.spaces.restricted import whole_space
 
-__all__ = ["NetworkSize", "StagesSize", "check_choice", "network_size"]
-
 
 @dataclass(frozen=True)
 class NetworkSize:

@@ -35,8 +35,6 @@ from benchkit.strategies.weight_sharing import Weights, optimizer_tensors, resto
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["AlphaHyperparameters", "DifferentiableStrategy", "GumbelHyperparameters", "GumbelStrategy"]
-
 
 @dataclass(frozen=True)
 class AlphaHyperparameters:

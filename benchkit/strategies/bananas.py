@@ -47,8 +47,6 @@ from benchkit.strategies.path_encoding import encode
 from benchkit.strategies.predictor_ensemble import PredictorEnsemble
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
-__all__ = ["BANANAS", "independent_thompson"]
-
 _PATIENCE = 5  # architectures to mutate, and draws for each random one: naszilla's patience_factor
 _ROUNDS = 40  # of random draws before a space counts as exhausted, unless its size says so earlier
 

@@ -50,8 +50,6 @@ from benchkit.strategies.categorical_kde import CategoricalKDE, normal_reference
 from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
-__all__ = ["BOHB", "Rung", "brackets", "fit_densities", "split_sizes"]
-
 _REJECTION_ROUNDS = 4
 
 

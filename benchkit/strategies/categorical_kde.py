@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Batch
 
-__all__ = ["CategoricalKDE", "normal_reference", "uniform_bandwidth"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Batch
 
-__all__ = ["Constraint"]
-
 
 class Constraint(Protocol):
     """A cost of architectures, and its largest allowed value."""

@@ -47,8 +47,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["BFGS", "Identity", "InverseHessian", "LimitedBFGS", "damped_step"]
-
 _POWELL = 0.2  # share of y'H y: Nocedal and Wright, section 18.3
 
 

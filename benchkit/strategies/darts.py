@@ -40,8 +40,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights, dis
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DARTS", "SecondOrderDARTS", "hessian_vector_product", "second_order_gradient"]
-
 
 def hessian_vector_product(
     closure: Closure, train: ImageBatch, weights: Sequence[Tensor], vector: Sequence[Tensor]

@@ -31,8 +31,6 @@ from benchkit.strategies.weight_sharing import Evaluate, WeightSharingStrategy
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DerivingStrategy", "relative_entropy", "skip_shares"]
-
 _SKIP = "skip_connect"
 
 

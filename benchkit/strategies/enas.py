@@ -61,8 +61,6 @@ if TYPE_CHECKING:
 
     from benchkit.strategies.enas_controller import Controller
 
-__all__ = ["ENAS", "advantages", "policy_loss"]
-
 _REJECTIONS = 64
 _TRIALS = 10_000  # rows of free choices, of which one at least must be a member
 

@@ -28,8 +28,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Controller"]
-
 _START = 0.1
 
 

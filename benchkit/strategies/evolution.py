@@ -43,8 +43,6 @@ from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.rejection import draw_feasible
 
-__all__ = ["Evolution", "EvolutionHyperparameters", "mutate", "top_k"]
-
 _TRIES = 10  # draws for each child that is wanted, before random rows fill up
 _FILL = 200  # the same for random rows, before the space counts as used up
 

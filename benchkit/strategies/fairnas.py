@@ -46,8 +46,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FairNAS", "accumulate", "fair_paths"]
-
 _ROUNDS = 200
 _DRAWS = 64
 

@@ -45,8 +45,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["GDAS"]
-
 
 @dataclass(frozen=True)
 class GDASHyperparameters(GumbelHyperparameters):

@@ -7,8 +7,6 @@ from typing import Any
 
 from benchkit.base.errors import shown
 
-__all__ = ["require", "require_known"]
-
 _RULES: Mapping[str, Callable[[Any], bool]] = {
     "be at least 1": lambda value: value >= 1,
     "be positive": lambda value: value > 0,

@@ -40,8 +40,6 @@ from benchkit.strategies.hyperparameters import require, require_known
 from benchkit.strategies.novelty import new_places
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
-__all__ = ["LocalSearch"]
-
 _VARIANTS = ("best", "first")
 _MOST_DRAWS = 2**18  # draws for a restart double up to here; then the space counts as exhausted
 

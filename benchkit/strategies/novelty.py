@@ -9,8 +9,6 @@ import numpy as np
 
 from benchkit.spaces.base import Batch, Space
 
-__all__ = ["new_places", "redrawn"]
-
 _TRIES = 10  # draws for a row that is new, before a known one is asked again
 
 

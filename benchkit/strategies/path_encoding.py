@@ -33,8 +33,6 @@ from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.nasbench201.encoding import EDGES, OPERATIONS, NASBench201
 from benchkit.spaces.restricted import RestrictedSpace
 
-__all__ = ["encode", "nasbench101_paths", "nasbench201_paths", "one_hot"]
-
 Features = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 

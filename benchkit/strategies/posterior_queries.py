@@ -33,8 +33,6 @@ from benchkit.strategies.novelty import redrawn
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.score_function import Matrix, importance_weights, log_probability, vectors
 
-__all__ = ["PosteriorHyperparameters", "PosteriorQueries"]
-
 
 @dataclass(frozen=True)
 class PosteriorHyperparameters:

@@ -20,8 +20,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["PredictorEnsemble"]
-
 Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
 

@@ -23,8 +23,6 @@ from benchkit.base.option_types import check_option, field_types
 from benchkit.spaces.base import Architecture, Batch, Space
 from benchkit.strategies.constraint import Constraint
 
-__all__ = ["Ask", "NoHyperparameters", "Scores", "SearchStrategy", "Strategy"]
-
 Scores = npt.NDArray[np.float64]
 """``float64[n]``, higher is better."""
 

@@ -18,8 +18,6 @@ from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, SearchStrategy
 from benchkit.strategies.rejection import draw_feasible
 
-__all__ = ["RandomSearch"]
-
 
 @dataclass(frozen=True)
 class RandomSearchHyperparameters:

@@ -44,8 +44,6 @@ from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.rejection import draw_feasible
 
-__all__ = ["RegularizedEvolution", "tournaments", "winner"]
-
 _BLOCK = 64  # tournaments drawn at once: one call of the generator costs as much as sixty draws
 _CHILDREN = 256  # of one parent, before it counts as having no feasible ones
 

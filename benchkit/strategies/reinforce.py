@@ -48,8 +48,6 @@ from benchkit.strategies.score_function import (
     vectors,
 )
 
-__all__ = ["MovingAverage", "Reinforce"]
-
 
 @dataclass(frozen=True)
 class ReinforceHyperparameters:

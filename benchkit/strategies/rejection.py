@@ -15,8 +15,6 @@ from benchkit.base.errors import InputError
 from benchkit.spaces.base import Batch, Space
 from benchkit.strategies.constraint import Constraint
 
-__all__ = ["AllOf", "draw_feasible", "infeasible", "parts_of", "sample_feasible"]
-
 _ROUND = 256  # draws at once, at most, where none was feasible
 _DRAWS = 20_000  # draws in a row, before nothing counts as feasible
 

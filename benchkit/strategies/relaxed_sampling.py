@@ -34,17 +34,6 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "gumbel_noise",
-    "gumbel_softmax",
-    "hard_bit",
-    "hard_one_hot",
-    "linear_temperature",
-    "logistic_noise",
-    "relaxed_bernoulli",
-    "straight_through",
-]
-
 
 def gumbel_noise(rng: np.random.Generator, like: Tensor) -> Tensor:
     """Return standard Gumbel noise, ``-log(-log U)``, of the shape, type and device of `like`."""

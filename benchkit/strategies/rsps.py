@@ -34,8 +34,6 @@ from benchkit.strategies.hyperparameters import require
 from benchkit.strategies.protocol import Ask
 from benchkit.strategies.single_path import SinglePathStrategy
 
-__all__ = ["RSPS"]
-
 
 @dataclass(frozen=True)
 class RSPSHyperparameters:

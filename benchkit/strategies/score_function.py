@@ -24,19 +24,6 @@ import numpy.typing as npt
 
 from benchkit.spaces.base import Architecture, Batch
 
-__all__ = [
-    "Adam",
-    "Matrix",
-    "elbo_gradient",
-    "importance_weights",
-    "log_probability",
-    "log_probability_gradient",
-    "padded",
-    "signal_gradient",
-    "softmax",
-    "vectors",
-]
-
 Matrix = npt.NDArray[np.float64]
 """float64[d, largest arity]; entries past a choice's arity are padding (logit -inf, probability 0)."""
 

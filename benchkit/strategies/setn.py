@@ -49,8 +49,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SETN", "most_probable"]
-
 
 @dataclass(frozen=True)
 class SETNHyperparameters(AlphaHyperparameters):

@@ -15,8 +15,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch, WeightSharin
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EvolvedPathStrategy", "SinglePathStrategy"]
-
 
 class SinglePathStrategy(WeightSharingStrategy):
     """A method that trains one path on each batch, drawn uniformly unless the method says otherwise.

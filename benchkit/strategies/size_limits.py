@@ -20,8 +20,6 @@ from benchkit.spaces.counts import count
 from benchkit.strategies.constraint import Constraint
 from benchkit.strategies.rejection import AllOf, sample_feasible
 
-__all__ = ["CountConstraint", "SizeLimits"]
-
 
 @dataclass(frozen=True)
 class CountConstraint:

@@ -42,8 +42,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SNAS"]
-
 
 @dataclass(frozen=True)
 class SNASHyperparameters(GumbelHyperparameters):

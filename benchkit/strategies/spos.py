@@ -26,8 +26,6 @@ from __future__ import annotations
 
 from benchkit.strategies.single_path import EvolvedPathStrategy
 
-__all__ = ["SPOS"]
-
 
 class SPOS(EvolvedPathStrategy):
     """One uniform path a batch; evolution over inherited weights."""

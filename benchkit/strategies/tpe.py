@@ -53,8 +53,6 @@ from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["TPE"]
-
 
 @dataclass(frozen=True)
 class TPEHyperparameters:

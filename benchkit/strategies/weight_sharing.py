@@ -43,19 +43,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = [
-    "Closure",
-    "Evaluate",
-    "Gradients",
-    "ImageBatch",
-    "Unrolled",
-    "WeightSharingStrategy",
-    "Weights",
-    "displaced",
-    "optimizer_tensors",
-    "restore_optimizer",
-]
-
 
 class ImageBatch(NamedTuple):
     """Images, float[b, channels, height, width], and their labels, int64[b]."""

@@ -10,8 +10,6 @@ from benchkit.strategies.protocol import make_hyperparameters
 from benchkit.studies.spec import StudySpec
 from benchkit.studies.spec_parts import BestOfKSpec
 
-__all__ = ["check_best_of_k", "phases_of", "wanted_best_of_k"]
-
 _PHASES = ("initial", "samples", "population", "children")
 
 

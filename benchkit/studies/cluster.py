@@ -28,8 +28,6 @@ from typing import Any, TypeVar
 from benchkit.base.environment import versions
 from benchkit.base.errors import InputError
 
-__all__ = ["cancelled", "on_cluster"]
-
 Result = TypeVar("Result")
 
 _SECONDS = 15

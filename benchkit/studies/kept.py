@@ -22,8 +22,6 @@ from benchkit.searching.trace import unpack
 from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 
-__all__ = ["BEST_OF_K", "LEADERBOARD", "MANIFESTS", "META", "TRACES", "TRIALS", "read_part", "unpacked"]
-
 META = b"benchkit"
 
 TRACES: dict[str, Kind] = {

@@ -27,9 +27,6 @@ from benchkit.studies.studied import (
 )
 from benchkit.studies.trial import Trial, build_evaluator, build_strategy
 
-__all__ = ["Plan", "make_plan"]
-
-
 _AMPLE = 100_000
 """Queries that no method finds too few."""
 

@@ -17,8 +17,6 @@ from benchkit.studies.spec import AnyStudySpec
 from benchkit.studies.store import StudyDirectory
 from benchkit.studies.work import work_of
 
-__all__ = ["Draw", "run", "spread"]
-
 Draw = Callable[[StudyDirectory, dict[str, Any]], None]
 """Draws the tables and figures of a study whose trials are all there, given its manifest."""
 

@@ -39,17 +39,6 @@ from benchkit.studies.spec_parts import (
     ranged,
 )
 
-__all__ = [
-    "AnyStudySpec",
-    "StudySpec",
-    "SupernetStudySpec",
-    "load_preset",
-    "load_spec",
-    "load_study",
-    "parse_spec",
-    "preset_names",
-]
-
 
 class AnyStudySpec(Strict):
     """A study, whatever judges its architectures.

@@ -17,25 +17,6 @@ from benchkit.searching.budget import Budget
 from benchkit.searching.constraints import check_limits
 from benchkit.training.settings import SearchSettings
 
-__all__ = [
-    "TEXT_KEYS",
-    "BestOfKSpec",
-    "BudgetSpec",
-    "ConstraintSpec",
-    "Name",
-    "Names",
-    "PublishedSpec",
-    "QueriesSpec",
-    "ReportSpec",
-    "SearchSpec",
-    "SearchesSpec",
-    "Strategies",
-    "StrategySpec",
-    "Strict",
-    "folder_name",
-    "ranged",
-]
-
 TEXT_KEYS = frozenset(
     {"name", "title", "table", "datasets", "label", "note", "notes", "samplers", "random", "evolution",
      "quantity"}

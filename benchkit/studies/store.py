@@ -39,8 +39,6 @@ from benchkit.studies.kept import BEST_OF_K, LEADERBOARD, MANIFESTS, META, TRACE
 from benchkit.studies.spec import AnyStudySpec, StudySpec, load_spec
 from benchkit.studies.trial import Trial, TrialResult
 
-__all__ = ["StudyDirectory"]
-
 _REAL = "real_seconds"
 _MOST_TEXT = 256 * MEGABYTE
 _NUMBERS = ("score", "fidelity", "queries", "seconds", "regret")

@@ -25,17 +25,6 @@ from benchkit.searching.table_evaluator import check_split, score_columns, secon
 from benchkit.strategies.constraint import Constraint
 from benchkit.studies.spec import StudySpec
 
-__all__ = [
-    "Optima",
-    "build_constraint",
-    "constraint_remark",
-    "entries_remark",
-    "report_metrics",
-    "search_column",
-    "studied_entries",
-    "table_measure",
-]
-
 
 def search_column(spec: StudySpec, dataset: str) -> Metric:
     """Return what the searches see on a data set; of a drawn run, the mean over the runs."""

@@ -49,8 +49,6 @@ from benchkit.training.trainer import Progress as TrainingProgress
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["QUERIES", "SEARCHES", "SupernetTrial", "SupernetWork", "found_trials", "searches_of"]
-
 SEARCHES, QUERIES = "weight sharing", "queries"
 """Names of the two blocks of methods."""
 

@@ -27,8 +27,6 @@ from benchkit.studies.work import Again, Calls, StudyWork
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableWork"]
-
 
 class TableWork(StudyWork):
     """Trials that ask a table and leave traces."""

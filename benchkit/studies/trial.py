@@ -24,15 +24,6 @@ from benchkit.studies.spec import StudySpec
 from benchkit.studies.spec_parts import StrategySpec
 from benchkit.studies.studied import Optima, build_constraint, report_metrics, studied_entries
 
-__all__ = [
-    "Report",
-    "Trial",
-    "TrialResult",
-    "build_evaluator",
-    "build_strategy",
-    "run_trial",
-]
-
 
 def _plain(name: str) -> str:
     """Return what a file name can hold of a name: letters, digits, - and _, of at most 100 bytes."""

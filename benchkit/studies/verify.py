@@ -17,8 +17,6 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.studies.trial import Trial
 from benchkit.studies.work import work_of
 
-__all__ = ["Verification", "verify"]
-
 
 @dataclass(frozen=True, slots=True)
 class Verification:

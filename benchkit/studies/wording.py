@@ -9,17 +9,6 @@ from benchkit.base.measure import ACCURACY, Measure
 from benchkit.data.tables.table import Table
 from benchkit.studies.spec import StudySpec
 
-__all__ = [
-    "after_epochs",
-    "budget_text",
-    "describe_table",
-    "numbers_of",
-    "reported",
-    "studied_text",
-    "study_measure",
-    "table_text",
-]
-
 
 def numbers_of(spec: StudySpec, table: Mapping[str, Any], studied: Mapping[str, int] | None = None) -> str:
     """Return in one sentence, without its full stop, whose numbers a table of a study shows.

@@ -15,8 +15,6 @@ from benchkit.studies.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Again", "StudyWork", "work_of"]
-
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]
 """A function that other processes can import, and its arguments for every trial."""
 

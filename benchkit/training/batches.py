@@ -30,9 +30,6 @@ from benchkit.training.distributed import ALONE, Processes
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.streams import Streams
 
-__all__ = ["Batches", "TrainingData", "open_data"]
-
-
 Batches = TrainingBatches | StreamBatches
 """Epoch after epoch of augmented batches."""
 

@@ -29,19 +29,6 @@ from benchkit.base.json_text import read_json
 from benchkit.base.shapes import check_shape
 from benchkit.training.checkpoint_check import FACTS, check_tensors
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Checkpoint",
-    "check_same_network",
-    "in_folder",
-    "keep_last",
-    "latest",
-    "load_weights",
-    "read",
-    "read_facts",
-    "write",
-]
-
 FORMAT_VERSION = 1
 _MOST_FACTS, _MOST_BYTES = 32 * MEGABYTE, 20_000 * MEGABYTE
 _NAME = re.compile(r"epoch-(\d+)\.json")

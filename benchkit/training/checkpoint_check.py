@@ -17,8 +17,6 @@ from torch import Tensor
 from benchkit.base.errors import InputError, blamed_on, clipped, shown
 from benchkit.base.shapes import COUNT, SHA256, Each, Maybe, Number
 
-__all__ = ["FACTS", "check_group", "check_size", "check_tensors", "history_of", "loading"]
-
 _LEAST_BOUND = 1024
 _POSITIVE = Number(1, 2**31 - 1, whole=True)
 _NETWORK = {

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Settings = SearchSettings | FinalSettings
 
-__all__ = ["chosen_split", "opened", "searched_images", "test_images"]
-
 _HALVES = ("cifar10", "cifar100")
 
 

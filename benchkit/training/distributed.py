@@ -36,8 +36,6 @@ from benchkit.searching.supernet_evaluator import SupernetEvaluator
 from benchkit.searching.table_evaluator import Evaluation
 from benchkit.spaces.base import Batch
 
-__all__ = ["ALONE", "Processes", "SharedScoring", "is_first", "joined", "launched"]
-
 
 @dataclass(frozen=True)
 class Processes:

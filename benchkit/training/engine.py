@@ -35,8 +35,6 @@ from benchkit.training.checkpoint_check import history_of, loading
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.weights import SgdWeights
 
-__all__ = ["Engine", "EpochOfBatches", "Progress", "Step", "exact", "train_epoch"]
-
 _LOOK_EVERY = 16
 
 Step = Callable[[Tensor, Tensor], Iterable[Tensor]]

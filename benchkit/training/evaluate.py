@@ -37,8 +37,6 @@ from benchkit.training.streams import Streams
 from benchkit.training.trained import Saved, load_supernet
 from benchkit.training.trainer import Trainer
 
-__all__ = ["evaluate_search", "open_search"]
-
 
 class FixedPath(SinglePathStrategy):
     """Trains one architecture's weights inside the supernet."""

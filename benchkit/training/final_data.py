@@ -37,8 +37,6 @@ from benchkit.training.final_settings import FinalSettings
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.standalone import SCORING_BATCH
 
-__all__ = ["IMAGES", "FinalData", "SeenImages", "open_test", "seen_images"]
-
 IMAGES = ("all", "train")
 """Choices of images: every training image, or the search's own."""
 

@@ -11,8 +11,6 @@ from benchkit.spaces.sizes import network_size
 from benchkit.training.presets import get_preset
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["FinalSettings"]
-
 _OF_RECIPE = (
     *("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "cutout", "schedule"),
     *("auxiliary", "drop_path", "dropout", "mixup", "warmup_epochs", "bfloat16", "accumulate", "threads"),

@@ -34,8 +34,6 @@ from benchkit.training.standalone import accuracy, sequences_of
 from benchkit.training.streams import state_as_text, state_from_text, torch_generator
 from benchkit.training.weights import SgdWeights
 
-__all__ = ["FinalStreams", "FinalTrainer"]
-
 
 @dataclass(frozen=True, slots=True)
 class FinalStreams:

@@ -28,8 +28,6 @@ from benchkit.training.distributed import SharedScoring
 from benchkit.training.settings import ResolvedSearch
 from benchkit.training.trainer import Trainer
 
-__all__ = ["TrainedSearch", "save_found", "save_network"]
-
 
 def save_found(folder: Path, supernet: Any, architecture: Architecture) -> None:
     """Write the architecture's own weights as `save_network` does, with a copy of the supernet's."""

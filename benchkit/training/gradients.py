@@ -12,8 +12,6 @@ from benchkit.strategies.weight_sharing import Gradients, ImageBatch, Weights, W
 from benchkit.training.distributed import Processes
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["LossClosure"]
-
 
 class LossClosure:
     """The closure that the steps of a strategy are given (`benchkit.strategies.weight_sharing.Closure`).

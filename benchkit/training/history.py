@@ -7,8 +7,6 @@ from pathlib import Path
 
 from benchkit.base.files import write_text
 
-__all__ = ["write_history"]
-
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Write a training's epochs; a figure that an epoch has not is an empty cell."""

@@ -15,17 +15,6 @@ from benchkit.base.json_text import read_json
 from benchkit.base.shapes import COUNT, LARGEST, Each, Maybe, Number, check_shape
 from benchkit.training.settings import SearchSettings
 
-__all__ = [
-    "TRACE",
-    "TRAINING",
-    "found_by",
-    "read_final_result",
-    "read_manifest",
-    "read_result",
-    "read_settings",
-    "settings_of",
-]
-
 _SEED = Number(0, LARGEST, whole=True)
 _MANY = Maybe(Number(0, 2**31 - 1, whole=True))
 _RATE = Maybe(Number(0, 1e9))

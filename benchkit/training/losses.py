@@ -25,9 +25,6 @@ from benchkit.training.engine import EpochOfBatches, Step
 from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.weights import SgdWeights
 
-__all__ = ["Loss", "MixedBatches", "has_auxiliary", "loss_of", "mixed", "step_of"]
-
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From images float[b, c, h, w] and labels (int64[b], or float[b, classes]) to their mean loss in nats."""
 

@@ -17,8 +17,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.sizes import network_size
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["Preset", "get_preset", "presets"]
-
 Kind = Literal["search", "train"]
 
 

@@ -46,8 +46,6 @@ from benchkit.base.limits import check_fields
 if TYPE_CHECKING:
     from benchkit.data.images.augment import Augmentation
 
-__all__ = ["STANDALONE", "TrainingRecipe"]
-
 # from the share of the steps that are done to what is left of the way to the last learning rate
 _SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),

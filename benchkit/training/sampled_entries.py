@@ -31,8 +31,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.strategies.weight_sharing import WeightSharingStrategy
 
-__all__ = ["COUNTS", "best_of_first", "sampled_entries"]
-
 COUNTS = (10, 50, 100, 300)
 """K of Table 4."""
 

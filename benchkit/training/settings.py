@@ -18,8 +18,6 @@ from benchkit.training.recipe import TrainingRecipe
 if TYPE_CHECKING:
     from benchkit.strategies.weight_sharing import WeightSharingStrategy
 
-__all__ = ["ResolvedSearch", "SearchSettings"]
-
 _OF_RECIPE = (
     *("epochs", "batch_size", "learning_rate", "label_smoothing", "weight_decay"),
     *("bfloat16", "accumulate", "threads"),

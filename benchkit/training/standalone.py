@@ -41,16 +41,6 @@ from benchkit.training.recipe import TrainingRecipe
 from benchkit.training.streams import torch_generator
 from benchkit.training.weights import SgdWeights
 
-__all__ = [
-    "SCORING_BATCH",
-    "StandaloneRun",
-    "StandaloneTrainer",
-    "accuracy",
-    "cpu_capability",
-    "seeds_of",
-    "sequences_of",
-]
-
 SCORING_BATCH = 512
 """Images a batch of scoring; with running averages it decides no result."""
 

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Streams", "state_as_text", "state_from_text", "torch_generator"]
-
 
 @dataclass(frozen=True, slots=True)
 class Streams:

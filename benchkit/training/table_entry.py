@@ -14,8 +14,6 @@ from benchkit.data.tables.table import Table
 from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture
 
-__all__ = ["table_entry"]
-
 
 def table_entry(space: Space, architecture: Architecture) -> dict[str, Any] | None:
     """Return the entry of an architecture in the table that bears its space's name.

@@ -13,8 +13,6 @@ from typing import Any
 
 from benchkit.base.errors import InputError
 
-__all__ = ["Scalars"]
-
 
 class Scalars:
     """A writer of scalars, one set an epoch.

@@ -22,8 +22,6 @@ from benchkit.spaces import get_space
 from benchkit.training import checkpoint as checkpoints
 from benchkit.training.checkpoint_check import check_size, check_tensors
 
-__all__ = ["Saved", "Trained", "find_trainings", "load_supernet"]
-
 
 @dataclass(frozen=True)
 class Saved:

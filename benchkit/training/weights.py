@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from benchkit.strategies.weight_sharing import Unrolled, optimizer_tensors, restore_optimizer
 from benchkit.training.recipe import TrainingRecipe
 
-__all__ = ["SgdWeights"]
-
 
 class SgdWeights:
     """The parameters of a network under SGD.

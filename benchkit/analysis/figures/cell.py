@@ -14,8 +14,6 @@ from matplotlib.path import Path
 from benchkit.analysis.figures.cell_layout import Box, Layout, Route, lay_out
 from benchkit.analysis.figures.style import venue_style
 
-__all__ = ["CellInfo", "Diagram", "cell_info", "draw_cells"]
-
 _NODE, _LABEL, _TITLE = 8.0, 7.0, 8.0  # points
 _PADDING = (0.06, 0.04)  # inches around a node's text, each side
 _AIR = 0.035  # inches between a label and its line

@@ -26,8 +26,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import lsq_linear
 
-__all__ = ["Box", "Layout", "Route", "crossings", "lay_out", "longest_paths"]
-
 _SWEEPS = 12
 _STARTS = 10  # orders to begin with: the given one, then random ones, until nothing crosses
 _STRAIGHT = 4.0  # of a slope between two points of one edge, over one that ends at a vertex

@@ -38,8 +38,6 @@ from benchkit.analysis.statistics.resolution import (
 )
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
 
-__all__ = ["CurveInfo", "ScatterInfo", "curve_info", "draw_curves", "draw_scatter", "scatter_info"]
-
 _TAU = r"$\tau_b$"
 _CURVE = ("strategy", "training", "epoch", "n", "value", "low", "high")
 _MARKERS = 8

@@ -26,20 +26,6 @@ from benchkit.analysis.figures.style import (
 from benchkit.analysis.figures.text import method_texts, name_text, range_text
 from benchkit.base.measure import Measure
 
-__all__ = [
-    "counted_title",
-    "draw_cost_panels",
-    "first_shown",
-    "from_cost",
-    "logarithmic_axis",
-    "logarithmic_ticks",
-    "marker_places",
-    "method_handles",
-    "plain_number",
-    "regret_scale",
-    "scale_cost",
-]
-
 _LABELS = {"queries": "queries", "seconds": "simulated time (s)", "real_seconds": "real time (s)"}
 _MARKERS = 4
 _PANELS_A_ROW = 3

@@ -25,8 +25,6 @@ from benchkit.analysis.statistics.curves import CostlyTrial, few_trials, regret_
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = ["EfficiencyInfo", "draw_efficiency", "efficiency_info"]
-
 
 class EfficiencyInfo(NamedTuple):
     """What the figure shows.

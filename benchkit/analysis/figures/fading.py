@@ -28,8 +28,6 @@ from benchkit.analysis.figures.text import MEASURES, range_text
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.analysis.statistics.training_mean import values_of
 
-__all__ = ["Line", "Panel", "draw_panel", "draw_study", "palette", "study_info"]
-
 _COLUMNS = 3
 _SIDE = 1.75  # inches, of one panel
 _MANY_DECADES = 50.0

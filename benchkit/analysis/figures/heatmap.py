@@ -23,8 +23,6 @@ from benchkit.analysis.figures.style import luminance, venue_style
 from benchkit.analysis.figures.text import MEASURES, name_text, range_text
 from benchkit.analysis.statistics.resolution import UNDEFINED, UNRESOLVED, figure_text, told_from_zero
 
-__all__ = ["HeatmapInfo", "draw_heatmap", "heatmap_info"]
-
 _INTERVAL_SIDE = 0.46
 """Least width of a cell that has its interval printed, in inches."""
 _FIGURE_SIDE = 0.16

@@ -22,8 +22,6 @@ from benchkit.analysis.figures.text import MEASURES
 from benchkit.analysis.statistics.resolution import CORRELATION, figure_text
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
 
-__all__ = ["IntervalInfo", "Scatter", "draw_intervals", "interval_info"]
-
 _SEEDS_A_ROW = 3
 _CURVE = 1.45  # inches of a row of curves
 _MEASURES = ("kendall_tau", "pearson")

@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter
 
-__all__ = ["tex_texts", "without_preamble"]
-
 _MATH = re.compile(r"((?<!\\)\$.*?(?<!\\)\$)", re.DOTALL)
 _DOLLAR = re.compile(r"(?<!\\)\$")
 _SPECIAL = re.compile(r"\\?\$|\\|[&#_{}~<>|]")

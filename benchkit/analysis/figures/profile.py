@@ -25,8 +25,6 @@ from benchkit.analysis.figures.style import (
 from benchkit.analysis.figures.text import method_texts, name_text, range_text
 from benchkit.analysis.statistics.aggregates import aggregate, performance_profiles, task_scores
 
-__all__ = ["ProfileInfo", "draw_profiles", "profile_info"]
-
 _SHOWN = "interquartile mean"
 
 

@@ -28,8 +28,6 @@ from benchkit.analysis.statistics.ranking import (
     regret_by_seed,
 )
 
-__all__ = ["RankInfo", "RankPanel", "draw_ranks", "rank_frame", "rank_info"]
-
 _LABEL_SIZE = 7.5  # points
 _SHORTEST_AXIS = 1.5  # inches
 _ROW = 0.145  # inches between two labels

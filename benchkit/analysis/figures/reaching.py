@@ -20,8 +20,6 @@ from benchkit.analysis.figures.style import finish_axes, line_handle, line_style
 from benchkit.analysis.statistics.kaplan_meier import reached_share
 from benchkit.analysis.statistics.reaching import follow_up, reaching_costs
 
-__all__ = ["ReachingInfo", "draw_reaching", "reaching_info"]
-
 _MARKERS = 4
 _ORDERS = 1_000
 

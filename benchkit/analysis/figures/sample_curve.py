@@ -39,8 +39,6 @@ from benchkit.analysis.figures.style import (
 from benchkit.analysis.statistics.resolution import PERCENT
 from benchkit.analysis.statistics.training_mean import mean_over_trainings, values_of
 
-__all__ = ["FirstSamples", "SampleInfo", "best_of_first", "draw_samples", "expected_best", "sample_curves"]
-
 Figures = npt.NDArray[np.float64]
 _POINTS = 60  # of a curve
 

@@ -26,8 +26,6 @@ from scipy import stats
 from benchkit.analysis.figures.style import method_look, panel_grid, venue_style
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = ["DensityCurve", "DensityInfo", "density_frame", "density_info", "draw_density"]
-
 _POINTS = 400
 _TAIL = 0.05  # share of the baseline's samples that may lie left of the figure
 _PALE = 0.25

@@ -19,8 +19,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchkit.analysis.figures.cost_axis import logarithmic_axis, logarithmic_ticks
 
-__all__ = ["ScoreScale", "score_scale"]
-
 Floats = npt.NDArray[np.float64]
 
 _FAR_ERRORS, _FAR_VALUES = 4.0, 5.0

@@ -40,8 +40,6 @@ from benchkit.analysis.figures.style import (
 from benchkit.analysis.figures.text import method_texts
 from benchkit.analysis.statistics.pareto import pareto_front
 
-__all__ = ["Density", "SpaceInfo", "draw_space", "space_info"]
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

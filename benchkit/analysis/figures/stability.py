@@ -44,18 +44,6 @@ from benchkit.analysis.figures.text import method_texts
 from benchkit.analysis.statistics.resolution import FEWEST, PERCENT, SHARE, UNBOUNDED, Bounds
 from benchkit.analysis.statistics.training_mean import mean_over_trainings
 
-__all__ = [
-    "BAND_SEEDS",
-    "LONG_SEARCH",
-    "Axis",
-    "EpochPanel",
-    "SearchesInfo",
-    "collapse_info",
-    "draw_searches",
-    "means_over_seeds",
-    "stability_info",
-]
-
 Axis = Literal["epochs", "updates"]
 """What x is: epochs of the search, or weight updates."""
 

@@ -49,24 +49,6 @@ from benchkit.analysis.figures.text import FONT
 from benchkit.base.errors import shown
 from benchkit.base.files import replacing
 
-__all__ = [
-    "FORMATS",
-    "VENUES",
-    "Look",
-    "Venue",
-    "band_handle",
-    "finish_axes",
-    "legend_below",
-    "line_handle",
-    "line_style",
-    "luminance",
-    "method_look",
-    "method_looks",
-    "panel_grid",
-    "save_figure",
-    "venue_style",
-]
-
 
 class Venue(NamedTuple):
     """A venue's page: `column` and `text` widths in inches (equal where it has one column)."""

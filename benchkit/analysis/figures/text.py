@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["FONT", "LONGEST_TEXT", "MEASURES", "method_texts", "name_text", "range_text", "share_text"]
-
 FONT = "STIXGeneral"
 """Font of all figures, a Times that comes with matplotlib."""
 

@@ -19,8 +19,6 @@ from matplotlib.figure import Figure
 from benchkit.analysis.figures.style import luminance, venue_style
 from benchkit.analysis.figures.text import method_texts, name_text, range_text
 
-__all__ = ["WinInfo", "draw_wins", "win_info"]
-
 _DARK = "#1f4e79"
 _SIDE, _LARGEST, _PANEL = 0.175, 0.35, 1.2
 """Least width of a cell, for its digits, its largest, and the least of a panel, for its title; inches."""

@@ -40,8 +40,6 @@ from scipy import stats
 from benchkit.analysis.statistics.bootstrap import check_bootstrap, key_of, resolved_interval
 from benchkit.analysis.statistics.frames import check_trials
 
-__all__ = ["AGGREGATES", "aggregate", "performance_profiles", "probability_of_improvement", "task_scores"]
-
 Runs = Sequence[npt.NDArray[np.float64]]
 """The scores of one strategy: for every task float64[runs], which may differ in length."""
 

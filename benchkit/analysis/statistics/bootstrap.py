@@ -17,9 +17,6 @@ import numpy.typing as npt
 
 from benchkit.analysis.statistics.resolution import resolved_ends
 
-__all__ = ["RESAMPLES", "check_bootstrap", "key_of", "percentile_interval", "resample_counts",
-           "resolved_interval", "shared_draws"]  # fmt: skip
-
 RESAMPLES = 10_000
 """Number of resamples that an interval of a mean is made of."""
 

@@ -23,16 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Distance",
-    "change_share",
-    "effective_sample_size",
-    "histogram",
-    "independent_distance",
-    "tempered_posterior",
-    "total_variation",
-]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -31,8 +31,6 @@ from benchkit.analysis.statistics.rank_correlation import MEASURES, check_choice
 from benchkit.analysis.statistics.top_k import top_k_figures
 from benchkit.analysis.statistics.top_k_ceiling import top_k_ceiling
 
-__all__ = ["MATRIX_COLUMNS", "correlation_matrix"]
-
 MATRIX_COLUMNS = ("row", "column", "fraction", "k", "measure", "n", "value", "low", "high", "ceiling")
 
 Column = npt.NDArray[np.float64]

@@ -20,9 +20,6 @@ from benchkit.analysis.statistics.intervals import mean_intervals
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.errors import shown
 
-__all__ = ["Axis", "CostlyTrial", "cost_columns", "few_trials", "regret_curve", "step_values",
-           "trials_by_group"]  # fmt: skip
-
 Axis = Literal["queries", "seconds"]
 """The costs that every trace of a study has."""
 

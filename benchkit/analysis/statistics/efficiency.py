@@ -29,15 +29,6 @@ import pandas as pd
 from benchkit.analysis.statistics.curves import CostlyTrial, step_values, trials_by_group
 from benchkit.analysis.statistics.intervals import stratified_mean_intervals
 
-__all__ = [
-    "ALL_DATASETS",
-    "EFFICIENCY_COLUMNS",
-    "common_ends",
-    "common_starts",
-    "curve_area",
-    "sample_efficiency",
-]
-
 EFFICIENCY_COLUMNS = (
     *("dataset", "strategy", "n", "budget"),
     *("area", "area_low", "area_high", "regret", "regret_low", "regret_high"),

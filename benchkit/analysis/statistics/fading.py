@@ -60,22 +60,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "LAWS",
-    "Divergences",
-    "Gaussians",
-    "cross_entropies",
-    "cross_entropies_to_prior",
-    "exact_divergences",
-    "laplace",
-    "log_normaliser",
-    "over_seeds",
-    "paper_divergences",
-    "prediction_divergence",
-    "relative_distance",
-    "share",
-]
-
 LAWS = ("product", "prior-once", "mean")
 """How p_share is made of the p_alone, see above."""
 

@@ -24,8 +24,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Counts", "PairedRanks"]
-
 Counts = npt.NDArray[np.float64]
 """``float64[samples, n]``: how often each sample holds each pair; whole numbers."""
 

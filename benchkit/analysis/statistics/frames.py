@@ -15,8 +15,6 @@ import pandas as pd
 
 from benchkit.base.errors import InputError
 
-__all__ = ["TRACE_COLUMNS", "TRIAL_COLUMNS", "check_traces", "check_trials"]
-
 TRIAL_COLUMNS = (
     "strategy",
     "dataset",

@@ -22,8 +22,6 @@ from benchkit.analysis.statistics.bootstrap import (
 )
 from benchkit.analysis.statistics.resolution import FEWEST
 
-__all__ = ["MeanInterval", "MeanIntervals", "mean_interval", "mean_intervals", "stratified_mean_intervals"]
-
 _COLUMNS_AT_ONCE = 256
 
 

@@ -26,8 +26,6 @@ import numpy.typing as npt
 from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.proportion import proportion_confint
 
-__all__ = ["Median", "ReachedShare", "median_cost", "reached_share", "resampled_medians", "restricted_means"]
-
 Floats = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-9

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from benchkit.analysis.statistics.intervals import mean_interval
 from benchkit.analysis.statistics.rank_correlation import correlate
 
-__all__ = ["check_sums"]
-
 
 def check_sums(predicted: npt.NDArray[np.float64], measured: npt.NDArray[np.float64]) -> dict[str, Any]:
     """Return how well sums of parts give the latencies of whole networks.

@@ -25,8 +25,6 @@ from benchkit.analysis.statistics.frames import check_trials
 from benchkit.analysis.statistics.ranking import holm, signed_rank_p
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = ["NEAR_BEST_COLUMNS", "near_best"]
-
 NEAR_BEST_COLUMNS = ("dataset", "strategy", "measure", "n", "best", "p_value", "not_worse")
 _MEASURES = ("valid", "test", "regret")
 _DECIMALS = 9  # as in `benchkit.analysis.statistics.ranking`

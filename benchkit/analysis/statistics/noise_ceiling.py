@@ -39,8 +39,6 @@ from benchkit.analysis.statistics.rank_correlation import (
 )
 from benchkit.analysis.statistics.resolution import told_from_zero
 
-__all__ = ["checked_runs", "noise_ceiling"]
-
 
 def noise_ceiling(
     runs: npt.ArrayLike,

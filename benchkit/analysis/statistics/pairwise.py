@@ -30,8 +30,6 @@ from benchkit.analysis.statistics.frames import check_trials
 from benchkit.analysis.statistics.ranking import holm, regret_by_seed, share_of_wins, signed_rank_p
 from benchkit.analysis.statistics.signed_rank_posterior import signed_rank_posterior, signed_rank_weights
 
-__all__ = ["PAIR_COLUMNS", "pairwise"]
-
 PAIR_COLUMNS = (
     *("dataset", "row", "column", "n", "difference"),
     *("wins", "wins_low", "wins_high", "p_value", "p_holm"),

@@ -16,8 +16,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["pareto_front"]
-
 
 def pareto_front(
     cost: npt.ArrayLike, value: npt.ArrayLike, *, lower_cost: bool = True, higher_value: bool = True

@@ -35,17 +35,6 @@ from benchkit.analysis.statistics.fast_tau import Counts, PairedRanks
 from benchkit.analysis.statistics.resolution import FEWEST
 from benchkit.base.errors import shown
 
-__all__ = [
-    "FRACTIONS",
-    "MEASURES",
-    "best_share",
-    "bootstrap",
-    "check_choice",
-    "correlate",
-    "correlation_curve",
-    "measure_samples",
-]
-
 FRACTIONS = (1.0, 0.5, 0.25, 0.1)
 """The shares of the truth's best within which correlations are given by default; 1 is overall."""
 

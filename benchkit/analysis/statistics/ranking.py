@@ -26,18 +26,6 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-__all__ = [
-    "Friedman",
-    "average_ranks",
-    "critical_difference",
-    "friedman_test",
-    "holm",
-    "indistinct_groups",
-    "regret_by_seed",
-    "share_of_wins",
-    "signed_rank_p",
-]
-
 _DECIMALS = 9  # regrets that differ by less (percent points) are equal: a subtraction's rounding is no rank
 
 

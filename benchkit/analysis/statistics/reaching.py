@@ -41,8 +41,6 @@ from benchkit.analysis.statistics.kaplan_meier import (
 )
 from benchkit.analysis.statistics.resolution import FEWEST, resolved_ends
 
-__all__ = ["REACHING_COLUMNS", "follow_up", "reaching", "reaching_costs"]
-
 REACHING_COLUMNS = (
     *("dataset", "target", "strategy", "n", "reached", "held", "censored_early", "horizon"),
     *("share", "share_low", "share_high", "median", "median_low", "median_high"),

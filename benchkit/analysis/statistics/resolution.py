@@ -54,25 +54,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CORRELATION",
-    "FEWEST",
-    "PERCENT",
-    "POSITIVE",
-    "SHARE",
-    "UNBOUNDED",
-    "UNDEFINED",
-    "UNRESOLVED",
-    "Bounds",
-    "ceiling_text",
-    "figure_text",
-    "lacks_intervals",
-    "plain_text",
-    "resolved_ends",
-    "student_interval",
-    "told_from_zero",
-]
-
 FEWEST = 5
 """Independent values that an interval needs, at least."""
 

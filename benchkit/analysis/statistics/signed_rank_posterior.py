@@ -24,8 +24,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Posterior", "signed_rank_posterior", "signed_rank_weights"]
-
 _PRIOR = 0.5
 _DECIMALS = 9  # as in `benchkit.analysis.statistics.ranking`: rounding neither makes nor breaks a tie
 

@@ -22,8 +22,6 @@ import pandas as pd
 from benchkit.analysis.statistics.bootstrap import key_of
 from benchkit.analysis.statistics.rank_correlation import bootstrap, check_choice
 
-__all__ = ["TopK", "top_k", "top_k_figures", "top_k_samples"]
-
 
 class TopK(NamedTuple):
     """How good the predicted top k are.

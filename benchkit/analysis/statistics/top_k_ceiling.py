@@ -20,8 +20,6 @@ from benchkit.analysis.statistics.noise_ceiling import checked_runs
 from benchkit.analysis.statistics.rank_correlation import bootstrap, check_choice
 from benchkit.analysis.statistics.top_k import TopK, top_k_samples
 
-__all__ = ["top_k_ceiling"]
-
 Figures = npt.NDArray[np.float64]
 
 

@@ -22,8 +22,6 @@ import pandas as pd
 
 from benchkit.analysis.statistics.resolution import FEWEST, Bounds, student_interval
 
-__all__ = ["mean_over_trainings", "values_of"]
-
 
 def mean_over_trainings(
     frame: pd.DataFrame,

@@ -23,15 +23,6 @@ from benchkit.analysis.statistics.resolution import lacks_intervals
 from benchkit.analysis.tables.latex import bold_best, escape, latex_table, seeds_text
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = [
-    "SUMMARY_COLUMNS",
-    "Window",
-    "best_of_k_latex",
-    "best_of_k_layout",
-    "best_of_k_summary",
-    "best_steps",
-]
-
 SUMMARY_COLUMNS = (
     *("dataset", "row", "column", "n", "valid", "valid_low", "valid_high", "test", "test_low", "test_high"),
     *("gain", "gain_low", "gain_high", "p_value"),

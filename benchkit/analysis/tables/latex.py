@@ -18,8 +18,6 @@ from benchkit.analysis.statistics.resolution import FEWEST, lacks_intervals
 from benchkit.analysis.tables.leaderboard import BOARD, BoardColumn
 from benchkit.base.measure import ACCURACY, Measure
 
-__all__ = ["bold_best", "escape", "latex_table", "leaderboard_latex", "seeds_text"]
-
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",

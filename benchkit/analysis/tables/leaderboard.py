@@ -17,8 +17,6 @@ from benchkit.analysis.statistics.frames import check_trials
 from benchkit.analysis.statistics.intervals import mean_intervals
 from benchkit.analysis.statistics.resolution import plain_text
 
-__all__ = ["BOARD", "LEADERBOARD_COLUMNS", "BoardColumn", "leaderboard"]
-
 
 @dataclass(frozen=True)
 class BoardColumn:

@@ -19,8 +19,6 @@ import pandas as pd
 
 from benchkit.analysis.tables.latex import bold_best, escape, latex_table
 
-__all__ = ["PUBLISHED", "layout", "markdown_row", "published_table", "to_latex", "to_markdown"]
-
 PUBLISHED = "published alone"
 """Block of the methods that the frame of trials does not have."""
 _SPLITS = ("valid", "test")

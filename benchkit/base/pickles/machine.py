@@ -25,8 +25,6 @@ from typing import Any
 from benchkit.base.errors import InputError
 from benchkit.base.pickles.stack import Stack
 
-__all__ = ["Machine"]
-
 _double = struct.Struct(">d").unpack_from
 
 

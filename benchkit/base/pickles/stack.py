@@ -17,8 +17,6 @@ from benchkit.base.errors import InputError
 from benchkit.base.pickles.tape import Limits, Tape
 from benchkit.base.pickles.values import Blank, Dtype, call, check_keys, find, set_state
 
-__all__ = ["Stack"]
-
 _LONGEST_NUMBER = 255  # bytes, or digits
 _LATIN = 1 << 16  # longer texts are bytes in disguise: Latin-1
 _LAST_OF_LATIN = 0xC3  # first byte of the last of its characters in UTF-8

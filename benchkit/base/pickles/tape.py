@@ -11,8 +11,6 @@ from typing import IO
 
 from benchkit.base.errors import InputError
 
-__all__ = ["Limits", "Tape"]
-
 _CHUNK = 1 << 16
 _MARGIN = 300  # bytes of the longest short instruction with what is done at once after it, and some
 _LONGEST_LINE = 1000  # of a text instruction

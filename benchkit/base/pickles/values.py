@@ -25,8 +25,6 @@ import numpy.typing as npt
 from benchkit.base.errors import InputError, shown
 from benchkit.base.npz_file import check_items, item_bytes
 
-__all__ = ["ALLOWED", "Blank", "Dtype", "StandIn", "call", "check_keys", "find", "set_state"]
-
 _DTYPE = re.compile(r"([<>|=]?)([a-zA-Z])(\d{1,6})")
 _ORDERS = ("<", ">", "|", "=")
 _FLAGS = (0, 8)  # of numbers and bytes, and of unicode texts

@@ -21,8 +21,6 @@ from torch import Tensor
 
 from benchkit.base.errors import InputError
 
-__all__ = ["NO_AUGMENTATION", "Augmentation", "Plan", "crop_and_flip", "cutout_mask", "draw_plan"]
-
 
 @dataclass(frozen=True)
 class Augmentation:

@@ -13,15 +13,6 @@ from benchkit.data.images.reduce import limit_training, resize
 from benchkit.data.images.storage import read_about, read_image_set
 from benchkit.data.images.streamed import StreamedSet, read_streamed, read_streamed_about
 
-__all__ = [
-    "EMBEDDED",
-    "about_image_set",
-    "image_set_names",
-    "imported_place",
-    "open_image_set",
-    "open_streamed",
-]
-
 EMBEDDED = "digits"
 ARRAYS_SUFFIX, STREAM_SUFFIX = ".npz", ".stream.json"
 

@@ -23,8 +23,6 @@ from benchkit.data.images.epochs import EpochBatches
 from benchkit.data.images.image_set import LabelledImages
 from benchkit.data.images.splits import Normalisation
 
-__all__ = ["DeviceImages", "TrainingBatches"]
-
 
 class DeviceImages:
     """Labelled images on a device.

@@ -15,8 +15,6 @@ import numpy as np
 from benchkit.data.images.image_set import ImageSet, LabelledImages, Loaded, image_set
 from benchkit.data.images.published import PUBLISHED, check_published
 
-__all__ = ["load_digits"]
-
 _FILE = Path(__file__).with_name("digits.csv.gz")
 
 

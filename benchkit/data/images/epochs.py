@@ -8,8 +8,6 @@ import torch
 
 from benchkit.base.errors import InputError
 
-__all__ = ["EpochBatches"]
-
 
 class EpochBatches:
     """Epoch after epoch of batches, which `begin` and `hand_out` keep count of.

@@ -15,8 +15,6 @@ from benchkit.base.errors import InputError, unknown
 from benchkit.base.files import MEGABYTE
 from benchkit.base.home import home
 
-__all__ = ["DIRECT", "ELSEWHERE", "Download", "fetch_images"]
-
 _LARGEST = 400 * MEGABYTE  # CIFAR-10 has 170 MB
 
 

@@ -20,17 +20,6 @@ from benchkit.base.files import MEGABYTE, check_name, check_regular, read_bytes
 from benchkit.data.images.image_set import Images, LabelledImages, Loaded
 from benchkit.data.images.readers.picture import decode, open_picture
 
-__all__ = [
-    "SUFFIXES",
-    "FileList",
-    "FolderListing",
-    "list_folder",
-    "picture_bytes",
-    "read_folder",
-    "read_picture",
-    "squared",
-]
-
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _TEST = ("test", "val")
 _LARGEST_PICTURE = 128 * MEGABYTE  # ImageNet's largest file has 16 MB

@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 from benchkit.base.errors import InputError
 
-__all__ = ["ARRAYS", "ImageSet", "Images", "LabelledImages", "Labels", "Loaded", "image_set", "label_type"]
-
 Images = npt.NDArray[np.uint8]
 """``uint8[n, height, width, channels]``."""
 Labels = npt.NDArray[Any]

@@ -16,8 +16,6 @@ from benchkit.data.images.readers import read_images
 from benchkit.data.images.storage import write_image_set
 from benchkit.data.images.streamed import write_streamed
 
-__all__ = ["STREAM_BYTES", "import_images"]
-
 STREAM_BYTES = 2**31
 """Number of bytes (2 GiB) of arrays above which a folder of pictures is streamed from disk."""
 

@@ -12,17 +12,6 @@ from dataclasses import dataclass
 from benchkit.base.errors import InputError
 from benchkit.data.images.image_set import ImageSet
 
-__all__ = [
-    "CIFAR10_CLASSES",
-    "CIFAR10_SHA256",
-    "FASHION_CLASSES",
-    "PUBLISHED",
-    "Published",
-    "check_counts",
-    "check_published",
-    "licence_of",
-]
-
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

@@ -14,8 +14,6 @@ import numpy.typing as npt
 from benchkit.base.errors import InputError
 from benchkit.data.images.image_set import Images, ImageSet, Labels
 
-__all__ = ["average_pool", "limit_training", "resize", "stratified"]
-
 _ROWS = 4096  # images pooled at a time, so that the sums stay in a small block of memory
 
 

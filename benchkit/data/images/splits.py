@@ -28,18 +28,6 @@ from benchkit.data.images.halves import HALVES, in_first_half
 from benchkit.data.images.image_set import ImageSet, LabelledImages
 from benchkit.data.images.published import CIFAR10_SHA256, PUBLISHED
 
-__all__ = [
-    "NASBench201Split",
-    "Normalisation",
-    "SearchImages",
-    "SeededSplit",
-    "Split",
-    "divide",
-    "normalisation",
-    "parse_split",
-    "split",
-]
-
 Indices = npt.NDArray[np.int64]
 
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")

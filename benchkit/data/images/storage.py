@@ -17,8 +17,6 @@ from benchkit.base.shapes import Number, check_shape
 from benchkit.base.zip_file import opened_zip
 from benchkit.data.images.image_set import ARRAYS, ImageSet, digest, label_type
 
-__all__ = ["read_about", "read_image_set", "write_image_set"]
-
 _ABOUT = "about.json"
 _FORMAT = "benchkit images 1"
 _REMEDY = "import its source again with benchkit data import"

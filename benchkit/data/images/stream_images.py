@@ -17,8 +17,6 @@ from benchkit.data.images.folder import FileList
 from benchkit.data.images.splits import Normalisation
 from benchkit.data.images.stream_loader import IMAGENET_NORMALISATION, Pictures, normalise
 
-__all__ = ["KEPT_BYTES", "StreamImages"]
-
 KEPT_BYTES = 2**31
 """Number of bytes of decoded pictures kept in memory (2 GiB: about 14,000 of 224 x 224 pixels)."""
 

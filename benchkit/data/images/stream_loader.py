@@ -28,8 +28,6 @@ from benchkit.data.images.folder import FileList, picture_bytes
 from benchkit.data.images.readers.picture import open_picture
 from benchkit.data.images.splits import Normalisation
 
-__all__ = ["IMAGENET_NORMALISATION", "Pictures", "StreamBatches", "middle_box", "normalise", "random_box"]
-
 IMAGENET_NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Means and standard deviations of ImageNet's training images, as used throughout the literature."""
 

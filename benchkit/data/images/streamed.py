@@ -20,15 +20,6 @@ from benchkit.data.images.folder import FileList, FolderListing, list_folder
 from benchkit.data.images.reduce import stratified
 from benchkit.data.images.splits import split
 
-__all__ = [
-    "USUAL_SIZE",
-    "SearchStream",
-    "StreamedSet",
-    "read_streamed",
-    "read_streamed_about",
-    "write_streamed",
-]
-
 USUAL_SIZE = 224
 """Height and width of the crops of ImageNet, where nothing else is asked for."""
 

@@ -27,8 +27,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Batch
 from benchkit.spaces.restricted import whole_space
 
-__all__ = ["Check", "Conditions", "FixedPart", "LatencyLookup", "Layer", "Measure", "read_latency"]
-
 FORMAT = "benchkit latency 1"
 
 _MOST_BYTES = 16 * MEGABYTE

@@ -49,8 +49,6 @@ from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.network import CandidateNetwork
 from benchkit.spaces.sizes import network_size
 
-__all__ = ["CUDA_CALLS", "LatencySettings", "measure_latency"]
-
 CUDA_CALLS = 10
 """Calls of a part in one repetition on CUDA."""
 

@@ -20,8 +20,6 @@ from benchkit.spaces.engine.chain import ChoiceLayer
 from benchkit.spaces.engine.layers import Candidate, Source
 from benchkit.spaces.engine.network import CandidateNetwork
 
-__all__ = ["Part", "no_parts", "parts_of"]
-
 
 @dataclass(frozen=True)
 class Part:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Stopwatch", "Timing", "Work"]
-
 
 @dataclass(frozen=True, slots=True)
 class Timing:

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["filled", "fixed_bytes", "to_keys", "to_numpy", "to_percent"]
-
 Values = npt.NDArray[np.float64]
 
 _NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}

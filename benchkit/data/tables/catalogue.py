@@ -9,8 +9,6 @@ from benchkit.base.home import check_entry, home, is_entry
 from benchkit.data.tables.sources import DIRECT, ELSEWHERE
 from benchkit.data.tables.table import Table
 
-__all__ = ["embedded_names", "imported_path", "open_table", "table_names", "table_path"]
-
 _EMBEDDED = Path(__file__).resolve().parent / "embedded"
 _SUFFIX = ".arrow"
 

@@ -38,8 +38,6 @@ from benchkit.base.errors import InputError, clipped, shown, unknown
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.table import Table
 
-__all__ = ["COST_NAMES", "Cost", "CostColumn", "costs_of", "find_cost"]
-
 _TIMES: Mapping[str, float] = {
     **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("us", "µs", "μs", "microsecond", "microseconds"), 1e-6),

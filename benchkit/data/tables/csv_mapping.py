@@ -15,8 +15,6 @@ from benchkit.base.errors import InputError, clipped, shown, unknown
 from benchkit.base.yaml_text import read_yaml
 from benchkit.data.tables.metric import QUANTITIES, Metric, Quantity
 
-__all__ = ["ColumnMapping", "Mapping", "load_mapping"]
-
 _TEXTS = (
     "architecture", "better", "column", "dataset", "licence", "note", "quantity", "repeats", "source",
     "split", "title", "unit", "variant", "warnings",

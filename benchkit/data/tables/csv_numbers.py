@@ -18,8 +18,6 @@ from benchkit.data.tables.csv_mapping import ColumnMapping
 from benchkit.data.tables.csv_sheet import Sheet
 from benchkit.data.tables.metric import Quantity
 
-__all__ = ["read_numbers"]
-
 Values = npt.NDArray[np.float64]
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")

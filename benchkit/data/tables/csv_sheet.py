@@ -20,8 +20,6 @@ from typing import Any
 from benchkit.base.errors import InputError, shown, unknown
 from benchkit.base.files import MEGABYTE, read_bytes
 
-__all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "Sheet", "read_sheet"]
-
 MOST_BYTES = 256 * MEGABYTE
 """Largest CSV file that is read: twice the size of NAS-Bench-101, 423,624 architectures with three runs."""
 

@@ -12,8 +12,6 @@ from dataclasses import replace
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.table import Table
 
-__all__ = ["end_columns", "longest", "scored_by"]
-
 
 def end_columns(table: Table, dataset: str | None = None, quantity: str = "accuracy") -> list[Metric]:
     """Return a table's columns of a quantity at the ends of schedules, in its order; no dataset is any."""

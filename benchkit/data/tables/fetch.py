@@ -11,8 +11,6 @@ from benchkit.base.home import home
 from benchkit.data.tables.catalogue import embedded_names
 from benchkit.data.tables.sources import DIRECT, ELSEWHERE
 
-__all__ = ["fetch"]
-
 _LARGEST = 4_000 * MEGABYTE  # the full file of NAS-Bench-101 has 1.95 GB
 
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from benchkit.data.tables.table import METADATA_KEY, Table
 
-__all__ = ["table_info"]
-
 
 def table_info(table: Table) -> dict[str, Any]:
     """Return JSON-ready facts about a table.

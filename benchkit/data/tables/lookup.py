@@ -11,8 +11,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Keys
 from benchkit.spaces.row_index import RowIndex
 
-__all__ = ["Lookup"]
-
 
 @dataclass(frozen=True, slots=True)
 class Lookup:

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from benchkit.base.errors import InputError, unknown
 
-__all__ = ["QUANTITIES", "SPLITS", "Metric", "Quantity"]
-
 SPLITS = ("train", "valid", "test")
 
 

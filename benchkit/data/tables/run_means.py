@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from benchkit.data.tables.metric import Metric
 
-__all__ = ["group_runs", "mean_of_runs", "with_means"]
-
 Values = npt.NDArray[np.float64]
 
 

@@ -21,17 +21,6 @@ from benchkit.base.json_text import parse_json
 from benchkit.base.shapes import Each, Maybe, Number, check_shape
 from benchkit.spaces.base import Batch, Keys, Space
 
-__all__ = [
-    "check_finite",
-    "check_keys",
-    "check_metadata",
-    "check_order",
-    "check_rows",
-    "check_width",
-    "column_facts",
-    "metadata_of",
-]
-
 _KEY = b"benchkit"
 _EMBEDDED = Path(__file__).resolve().parent / "embedded"
 _CURVE = Number(0, 2**31 - 1, whole=True)

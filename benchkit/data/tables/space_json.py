@@ -13,8 +13,6 @@ from benchkit.base.errors import InputError, shown
 from benchkit.spaces import Space, get_space
 from benchkit.spaces.categorical import CategoricalSpace
 
-__all__ = ["FORMAT_VERSIONS", "space_from_json", "space_to_json"]
-
 FORMAT_VERSIONS = (1, 2)
 """Format versions that are read: 1 of built-in spaces, 2 of a user's own choices."""
 

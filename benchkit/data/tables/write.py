@@ -21,8 +21,6 @@ from benchkit.data.tables.written import check_written
 from benchkit.spaces.base import Batch
 from benchkit.spaces.categorical import CategoricalSpace
 
-__all__ = ["Column", "TableSource", "write_table"]
-
 _SLICE = 1 << 15  # architectures at a time: what is computed on the way takes memory
 
 

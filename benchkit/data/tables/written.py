@@ -18,8 +18,6 @@ from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.table import Table
 from benchkit.spaces.base import Batch
 
-__all__ = ["check_written", "differing"]
-
 _SLICE = 1 << 15  # architectures at a time: locating them takes memory
 
 Points = Sequence[tuple[int | None, npt.NDArray[Any]]]

@@ -10,8 +10,6 @@ import typer
 from benchkit.base.errors import InputError
 from benchkit.reports.figures.plot import Plot, Venue, refusing
 
-__all__ = ["cell"]
-
 
 def cell(
     architecture: Annotated[

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from benchkit.analysis.figures.correlation import ScatterInfo
 
-__all__ = ["FoundCorrelations", "correlation", "curves_of", "read_correlations", "scatter_of"]
-
 
 def correlation(
     folders: Annotated[

@@ -13,8 +13,6 @@ from benchkit.reports.figures.plot import Plot, Venue, refusing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fading", "read_frames"]
-
 _KINDS = {
     "fading.json": ("divergence-mean", "function_space-mean", "correlation-mean", "floor"),
     "intervals.json": ("correlations", "scatter"),

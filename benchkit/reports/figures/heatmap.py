@@ -11,8 +11,6 @@ import typer
 from benchkit.base.errors import InputError
 from benchkit.reports.figures.plot import Plot, Venue, refusing
 
-__all__ = ["heatmap"]
-
 
 def heatmap(
     sources: Annotated[

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Axis", "Datasets", "Plot", "Split", "StudyFolders", "Venue", "refusing"]
-
 StudyFolders = Annotated[list[Path], typer.Argument(help="Folders of finished leaderboard studies.")]
 Axis = Annotated[
     str | None,

@@ -33,8 +33,6 @@ from benchkit.studies.store import StudyDirectory
 from benchkit.training.kept_search import TRAINING, read_manifest, read_result, settings_of
 from benchkit.training.settings import SearchSettings
 
-__all__ = ["Story", "read_stories"]
-
 _FINDINGS = {"architectures?": [str], "most_probable?": [str], "entropies?": [float]}
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from benchkit.spaces import Space
     from benchkit.studies.correlation.truth import Truth
 
-__all__ = ["collapse", "stability"]
-
 Folders = Annotated[
     list[Path], typer.Argument(help="Folders of finished searches, or of studies of supernet searches.")
 ]

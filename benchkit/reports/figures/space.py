@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from benchkit.studies.spec import StudySpec
     from benchkit.studies.store import StudyDirectory
 
-__all__ = ["space"]
-
 
 def space(
     table: Annotated[str, typer.Argument(help="Table, by name or path.")],

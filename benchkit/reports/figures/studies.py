@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from benchkit.reports.efficiency import StudyTraces
     from benchkit.studies.store import StudyDirectory
 
-__all__ = ["efficiency", "efficiency_of", "ranks", "ranks_of", "reaching"]
-
 Panels = Mapping[str, tuple[str, str]]
 """Title of a panel, and the folder and the data set that it shows."""
 

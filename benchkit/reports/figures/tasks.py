@@ -9,8 +9,6 @@ import typer
 
 from benchkit.reports.figures.plot import Datasets, Plot, Venue, refusing
 
-__all__ = ["profile", "winrate"]
-
 Folders = Annotated[list[Path], typer.Argument(help="Folders of finished studies; several are more tasks.")]
 
 

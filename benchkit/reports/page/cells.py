@@ -17,8 +17,6 @@ from benchkit.reports.page.charts import plain
 from benchkit.spaces import get_space
 from benchkit.spaces.base import CellDiagram
 
-__all__ = ["cells_of"]
-
 _LETTER = 6.4  # pixels a character of a label, wide enough for the usual sans-serif fonts at 11 px
 _NODE, _LABEL = 20.0, 14.0  # pixels high
 _PADDING, _AIR = 12.0, 6.0

@@ -23,17 +23,6 @@ from matplotlib.colors import to_hex, to_rgb
 from benchkit.analysis.figures.style import Look, luminance
 from benchkit.reports.page.parts import Cell, Column, DataTable, Filter, Row, text_cell
 
-__all__ = [
-    "DARK",
-    "Axis",
-    "Series",
-    "dark_color",
-    "lines_table",
-    "plain",
-    "rounded",
-    "view_data",
-]
-
 DARK = "#14171c"
 """The page's ground in the dark, as in its style sheet."""
 _CONTRAST = 4.5

@@ -34,8 +34,6 @@ from benchkit.reports.page.scatters import scatter_data
 from benchkit.studies.correlation.kept import CEILING, CORRELATIONS, SCATTER, read_settings
 from benchkit.studies.correlation.truth import ANY_SPLIT, truth_label
 
-__all__ = ["correlation_section"]
-
 _MEASURES = {measure: plain(words) for measure, words in MEASURES.items()}
 _TICKS = 10
 _SPLITS = {"valid": "validation", "test": "test"}

@@ -19,8 +19,6 @@ from benchkit.reports.page.parts import Figure, Section, choice
 from benchkit.reports.page.scatters import scatter_data
 from benchkit.studies.fading.kept import read_fading, read_intervals
 
-__all__ = ["fading_section"]
-
 _DECADES = 50.0
 _STARTS = {"shared": "with the supernet's first weights", "independent": "with first weights of their own"}
 

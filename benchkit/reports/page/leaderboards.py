@@ -41,8 +41,6 @@ from benchkit.studies.wording import numbers_of, reported, study_measure
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["leaderboard_section"]
-
 _POINTS = 160
 _SHOWN = (BOARD[1], BOARD[0], *BOARD[2:])
 """Columns of the page, the strategy first."""

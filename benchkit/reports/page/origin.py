@@ -13,8 +13,6 @@ from benchkit.base.files import MEGABYTE, read_text
 from benchkit.base.json_text import read_json as read_document
 from benchkit.base.shapes import check_shape
 
-__all__ = ["command", "facts_of", "kept_files", "leaderboard_commands", "read_json", "short_names"]
-
 _MOST_TEXT = 16 * MEGABYTE
 
 

@@ -31,8 +31,6 @@ from benchkit.base.version import __version__
 from benchkit.reports.page.origin import command, short_names
 from benchkit.reports.page.parts import Section
 
-__all__ = ["report_page", "sections_of", "write_report_page"]
-
 _SCRIPTS = ("tables.js", "lines.js", "scatter.js")
 
 

@@ -10,21 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = [
-    "ALL",
-    "Cell",
-    "Column",
-    "DataTable",
-    "Figure",
-    "Filter",
-    "Row",
-    "Section",
-    "choice",
-    "number_cell",
-    "text_cell",
-    "worded_cell",
-]
-
 ALL = ""
 """Value of a filter's option that leaves every row in."""
 

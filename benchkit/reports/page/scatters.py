@@ -18,8 +18,6 @@ from benchkit.analysis.statistics.rank_correlation import best_share
 from benchkit.reports.page.cells import cells_of
 from benchkit.reports.page.charts import Axis, rounded
 
-__all__ = ["Points", "scatter_data", "shown_of"]
-
 _MOST, _BEST = 1_500, 500
 _SHARES = (0.5, 0.1)
 

@@ -33,8 +33,6 @@ from benchkit.studies.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["study_table", "trials_at"]
-
 
 def study_table(spec: StudySpec, sha256: str) -> Table | None:
     """Return the table of a study; None where it is not here, or is another one by its SHA-256."""

@@ -14,8 +14,6 @@ from benchkit.reports.supernet_report import read_table, supernet_spec
 from benchkit.studies.spec import SupernetStudySpec
 from benchkit.studies.store import StudyDirectory
 
-__all__ = ["supernet_sections"]
-
 _FIGURES = ("valid", "test", "published_valid", "published_test")
 
 

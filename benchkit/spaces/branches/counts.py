@@ -10,8 +10,6 @@ from benchkit.spaces.branches.layout import Convolution, Node, Normalisation, Tw
 from benchkit.spaces.counts_layers import Counts, Integers, classifier, conv_bn, normalisation
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["count_branches"]
-
 
 def count_branches(
     space: Branches, rows: Batch, size: NetworkSize, classes: int, side: int, image_channels: int

@@ -56,8 +56,6 @@ from functools import lru_cache, partial
 
 from benchkit.spaces.branches.layout import Draft, Layout
 
-__all__ = ["DESIGNS", "Design", "layout_of"]
-
 _M = ((3, 3), (3, 3))
 _MI = ((3, 3), (3, 3), (3, 3), (5, 3), (1, 3), (1, 1))
 

@@ -22,8 +22,6 @@ from benchkit.base.errors import ArchitectureError, InputError, shown, unknown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.branches.designs import DESIGNS, layout_of
 
-__all__ = ["LISTED_NEIGHBORS", "Branches", "branches_space", "full_names"]
-
 LISTED_NEIGHBORS = 4_096
 """The most gates with which `Branches.neighbors` lists."""
 _LEAST_WIDTH = 2

@@ -46,8 +46,6 @@ from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.layers import Source, normalise
 from benchkit.spaces.engine.pooling import average_pool
 
-__all__ = ["ConvolutionLayer", "Gating", "Layer", "Masked", "Scaled", "kept", "layer_of", "whole"]
-
 
 class Layer(nn.Module, ABC):
     """Computes one node of a layout."""

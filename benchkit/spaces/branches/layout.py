@@ -14,20 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = [
-    "Concatenation",
-    "Convolution",
-    "Draft",
-    "Group",
-    "Layout",
-    "Node",
-    "Normalisation",
-    "Pool",
-    "Rectifier",
-    "Sum",
-    "TwoPath",
-]
-
 
 @dataclass(frozen=True)
 class Node:

@@ -45,8 +45,6 @@ from benchkit.spaces.engine.network import Network, Recipe, Supernet, check_imag
 from benchkit.spaces.engine.networks import Networks
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["NETWORKS", "BranchNetwork", "BranchSubnet"]
-
 
 class _LayoutNetwork(Network):
     """The layers of a layout, and its classifier.

@@ -40,8 +40,6 @@ from benchkit.spaces.base import Architecture, Batch, Keys
 from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet.encoding import CELLS, EDGES, INPUTS, NODES, NONE, TwoCells
 
-__all__ = ["DARTS", "OPERATIONS"]
-
 OPERATIONS = (
     NONE,
     "max_pool_3x3",

@@ -35,8 +35,6 @@ from benchkit.spaces.darts.encoding import DARTS, OPERATIONS
 from benchkit.spaces.genotype import CellRules, read_genotype, write_genotype
 from benchkit.spaces.nasnet.encoding import CELLS, EDGES, INPUTS, NODES, TwoCells, least_order
 
-__all__ = ["DARTSMulti"]
-
 _CHOICES = len(OPERATIONS) - 1
 _EDGES = len(EDGES)
 _CELL = _EDGES * (1 + _CHOICES)  # bits

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
 
-__all__ = ["BatchNormPolicy", "recalibrate"]
-
 
 @dataclass(frozen=True)
 class BatchNormPolicy:

@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-__all__ = ["Block", "Fixed", "Gates", "Key", "Mask"]
-
 Key = tuple[Any, ...]
 """Operations that run at each position of a block, hashable and in the order of the positions."""
 

@@ -10,8 +10,6 @@ from benchkit.spaces.counts_layers import squeezed
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.layers import conv_bn
 
-__all__ = ["Bottleneck", "SqueezeExcitation"]
-
 
 class Bottleneck(nn.Module):
     """1 x 1 convolution, others, linear 1 x 1 projection; a shortcut where the shape stays.

@@ -20,16 +20,6 @@ from benchkit.spaces.engine.networks import Networks
 from benchkit.spaces.restricted import whole_space
 from benchkit.spaces.sizes import network_size
 
-__all__ = [
-    "SHARED",
-    "build_network",
-    "build_supernet",
-    "compile_cells",
-    "describe_supernet",
-    "gated",
-    "inherit",
-]
-
 SHARED = BatchNormPolicy(affine=False, running=False)
 """The usual policy of supernets: batch statistics, no scale and shift (Dong and Yang, 2020)."""
 

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from benchkit.spaces.engine.blocks import Block, Gates, Key
 from benchkit.spaces.engine.layers import Candidate, Source, Term, total
 
-__all__ = ["Cell", "CellGraph"]
-
 
 @dataclass(frozen=True)
 class CellGraph:

@@ -15,8 +15,6 @@ from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.blocks import Block, Gates, Key
 from benchkit.spaces.engine.layers import Candidate, Source, conv_bn, total
 
-__all__ = ["ChoiceLayer", "chain_head"]
-
 
 class ChoiceLayer(Block):
     """One layer of a chain.

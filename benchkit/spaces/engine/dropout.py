@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from benchkit.base.errors import InputError
 
-__all__ = ["DropPath", "Dropout", "set_dropout"]
-
 
 class Dropout(nn.Module):
     """Sets each entry to zero with probability `rate`, and divides the others by 1 - `rate`.

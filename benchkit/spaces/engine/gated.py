@@ -37,8 +37,6 @@ from benchkit.spaces.engine.cell import Cell
 from benchkit.spaces.engine.chain import ChoiceLayer
 from benchkit.spaces.engine.network import CandidateNetwork
 
-__all__ = ["Draw", "Figures", "GatedCandidates", "GatedNetwork", "odds_of", "square_norms"]
-
 Figures = npt.NDArray[np.float64]
 Draw = Callable[[], Tensor]
 """One draw of all relaxed gates, float[1, d]."""

@@ -22,9 +22,6 @@ from torch import nn
 
 from benchkit.base.errors import InputError
 
-__all__ = ["allocate", "build", "initialise"]
-
-
 Network = TypeVar("Network", bound=nn.Module)
 
 

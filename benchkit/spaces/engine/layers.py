@@ -31,19 +31,6 @@ from torch.nn import functional as F  # noqa: N812
 from benchkit.spaces.engine.batchnorm import BatchNormPolicy
 from benchkit.spaces.engine.pooling import average_pool
 
-__all__ = [
-    "AveragePool",
-    "Candidate",
-    "ReluConvBN",
-    "Skip",
-    "Source",
-    "Term",
-    "Whole",
-    "conv_bn",
-    "normalise",
-    "total",
-]
-
 Function = Callable[[Tensor], Tensor]
 Term = tuple[Tensor, Tensor | None]
 """A value and the scalar that it is to be multiplied with; None is 1."""

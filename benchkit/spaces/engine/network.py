@@ -31,9 +31,6 @@ from benchkit.spaces.engine.blocks import Block, Fixed, Gates, Mask
 from benchkit.spaces.engine.prefixes import run_with_prefixes
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["CandidateNetwork", "Network", "Recipe", "Supernet", "check_images", "single_row"]
-
-
 SpaceT = TypeVar("SpaceT", bound=Space)
 SizeT = TypeVar("SizeT", bound=NetworkSize)
 

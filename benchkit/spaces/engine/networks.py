@@ -14,8 +14,6 @@ from benchkit.spaces.engine.blocks import Mask
 from benchkit.spaces.engine.gated import GatedCandidates, GatedNetwork
 from benchkit.spaces.engine.network import CandidateNetwork, Recipe
 
-__all__ = ["Networks", "candidate_networks"]
-
 
 @dataclass(frozen=True)
 class Networks:

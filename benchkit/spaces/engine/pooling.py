@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-__all__ = ["average_pool"]
-
 
 def average_pool(value: Tensor) -> Tensor:
     """Return the mean over each pixel's 3 x 3 window, without the padding; the shape stays.

@@ -24,8 +24,6 @@ from torch import Tensor
 if TYPE_CHECKING:
     from benchkit.spaces.engine.blocks import Block, Gates, Key
 
-__all__ = ["run_with_prefixes"]
-
 
 def run_with_prefixes(
     body: Sequence[Block], entered: Tensor, gates: Sequence[Gates]

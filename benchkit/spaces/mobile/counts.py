@@ -24,18 +24,6 @@ from benchkit.spaces.counts_layers import Counts, bottleneck, classifier, conv_b
 from benchkit.spaces.mobile.encoding import Mobile, Operator, mb_conv
 from benchkit.spaces.sizes import StagesSize, check_choice
 
-__all__ = [
-    "BETWEEN",
-    "FEATURES",
-    "FIRST",
-    "FIRST_BLOCK",
-    "STEM",
-    "MobileSize",
-    "PlannedStage",
-    "count_mobile_chain",
-    "planned_stages",
-]
-
 STEM, FIRST, FEATURES = 32, 16, 1280
 """Channels of the stem's convolution, of the block after it, and before the classifier."""
 FIRST_BLOCK, BETWEEN = mb_conv(1, 3), mb_conv(3, 3)

@@ -28,8 +28,6 @@ import numpy.typing as npt
 from benchkit.base.errors import ArchitectureError, InputError, shown
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 
-__all__ = ["IDENTITY", "LARGE", "OPERATORS", "SMALL", "Mobile", "Operator", "mb_conv", "mobile_space"]
-
 
 @dataclass(frozen=True)
 class Operator:

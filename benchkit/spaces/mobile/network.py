@@ -47,8 +47,6 @@ from benchkit.spaces.mobile.counts import (
 )
 from benchkit.spaces.mobile.encoding import Mobile, Operator
 
-__all__ = ["NETWORKS", "describe"]
-
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     """Return the network that holds these candidates, bool[depth, operators]."""

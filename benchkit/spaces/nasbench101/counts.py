@@ -12,8 +12,6 @@ from benchkit.spaces.counts_layers import Counts, Integers, classifier, conv_bn
 from benchkit.spaces.nasbench101.hash import VERTICES, prune
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["NASBench101Size", "count_nasbench101", "vertex_channels"]
-
 _EDGES = VERTICES * (VERTICES - 1) // 2
 
 

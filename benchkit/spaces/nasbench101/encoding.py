@@ -50,8 +50,6 @@ from benchkit.base.errors import ArchitectureError, InputError, shown
 from benchkit.spaces.base import Architecture, Batch, CellDiagram, Keys, Mutation, Space
 from benchkit.spaces.nasbench101 import hash as graph
 
-__all__ = ["OPERATIONS", "NASBench101", "is_connected", "top_nine"]
-
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """Official operation names; the position is the value in a row and the label in the hash."""
 

@@ -33,18 +33,6 @@ import numpy.typing as npt
 from benchkit.base.errors import ArchitectureError
 from benchkit.spaces.base import Batch
 
-__all__ = [
-    "MAX_EDGES",
-    "SOURCES",
-    "TARGETS",
-    "VERTICES",
-    "adjacency",
-    "module_hash",
-    "pack",
-    "prune",
-    "signature",
-]
-
 VERTICES = 7
 MAX_EDGES = 9
 SOURCES, TARGETS = (index.astype(np.int64) for index in np.triu_indices(VERTICES, 1))

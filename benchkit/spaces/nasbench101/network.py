@@ -44,8 +44,6 @@ from benchkit.spaces.nasbench101.counts import NASBench101Size, vertex_channels
 from benchkit.spaces.nasbench101.encoding import NASBench101
 from benchkit.spaces.nasbench101.hash import SOURCES, TARGETS, VERTICES, prune
 
-__all__ = ["NETWORKS", "NASBench101Network", "NASBench101Supernet", "SharedCell", "SlicedConvBN"]
-
 _CONV3X3, _CONV1X1, _MAXPOOL = range(3)
 _KERNEL = {_CONV3X3: 3, _CONV1X1: 1}
 _EDGES = len(TARGETS)

@@ -8,8 +8,6 @@ from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.counts_layers import Counts, classifier, conv_bn, convolution, halved, normalisation
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["DenseCellsSize", "count_dense_cells"]
-
 
 @dataclass(frozen=True)
 class DenseCellsSize(NetworkSize):

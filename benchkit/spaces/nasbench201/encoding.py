@@ -26,8 +26,6 @@ import numpy.typing as npt
 from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, Batch, CellDiagram, ProductSpace
 
-__all__ = ["EDGES", "OPERATIONS", "DenseCells", "NASBench201", "NASBench201Three", "dense_edges"]
-
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 

@@ -26,8 +26,6 @@ from benchkit.spaces.engine.networks import candidate_networks
 from benchkit.spaces.nasbench201.counts import DenseCellsSize
 from benchkit.spaces.nasbench201.encoding import OPERATIONS, DenseCells
 
-__all__ = ["NETWORKS", "ResidualBlock", "describe"]
-
 _STAGES = 3
 
 

@@ -9,8 +9,6 @@ from benchkit.spaces.base import Batch, Space
 from benchkit.spaces.counts_layers import Counts, bottleneck, classifier, conv_bn, halved
 from benchkit.spaces.sizes import NetworkSize
 
-__all__ = ["BLOCKS", "NASBenchMacroSize", "count_macro_chain", "planned_layers"]
-
 STAGES = (2, 3, 3)
 """Layers of the three stages of NAS-Bench-Macro; the first of each doubles channels and has stride 2."""
 BLOCKS = (None, (3, 3), (6, 5))

@@ -15,8 +15,6 @@ import numpy as np
 from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, ProductSpace
 
-__all__ = ["OPERATIONS", "NASBenchMacro"]
-
 OPERATIONS = ("identity", "MB3_K3", "MB6_K5")
 _LAYERS = 8
 

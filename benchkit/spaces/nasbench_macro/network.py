@@ -23,8 +23,6 @@ from benchkit.spaces.engine.networks import candidate_networks
 from benchkit.spaces.nasbench_macro.counts import BLOCKS, NASBenchMacroSize, planned_layers
 from benchkit.spaces.nasbench_macro.encoding import NASBenchMacro
 
-__all__ = ["NETWORKS", "describe"]
-
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     """Return the network that holds these candidates, bool[8, 3]."""

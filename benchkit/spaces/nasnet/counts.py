@@ -22,8 +22,6 @@ from benchkit.spaces.counts_layers import normalisation as norm
 from benchkit.spaces.nasnet.encoding import CELLS, CONVOLUTIONS, EDGES, INPUTS, NODES, TwoCells
 from benchkit.spaces.sizes import NetworkSize, check_choice
 
-__all__ = ["STEM_CHANNELS", "PlannedCell", "TwoCellsSize", "count_two_cells", "planned_cells"]
-
 STEM_CHANNELS = 3
 """Channels of the stem of stride 1, in multiples of C."""
 

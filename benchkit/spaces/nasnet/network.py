@@ -37,8 +37,6 @@ from benchkit.spaces.nasnet.counts import STEM_CHANNELS, PlannedCell, TwoCellsSi
 from benchkit.spaces.nasnet.encoding import EDGES, INPUTS, NODES, TwoCells
 from benchkit.spaces.nasnet.operations import cell_operation, preprocessing
 
-__all__ = ["NETWORKS", "AuxiliaryHead", "TwoCellsNetwork", "describe"]
-
 _WINDOW = 5
 
 

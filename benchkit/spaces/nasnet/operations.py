@@ -30,8 +30,6 @@ from benchkit.spaces.engine.layers import Candidate, Skip, Source, Term, conv_bn
 from benchkit.spaces.engine.pooling import average_pool
 from benchkit.spaces.nasnet.encoding import CONVOLUTIONS, NONE
 
-__all__ = ["FactorizedReduce", "Pool", "SeparableConv", "StridedSkip", "cell_operation", "preprocessing"]
-
 
 def strided_average_pool(value: Tensor) -> Tensor:
     """Return the mean over every second pixel's 3 x 3 window, without the padding."""

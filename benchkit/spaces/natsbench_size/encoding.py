@@ -15,8 +15,6 @@ import numpy as np
 from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, ProductSpace
 
-__all__ = ["CHANNELS", "NATSBenchSize"]
-
 CHANNELS = (8, 16, 24, 32, 40, 48, 56, 64)
 """Output channels that a layer may have."""
 

@@ -23,8 +23,6 @@ from benchkit.spaces.counts_layers import (
 from benchkit.spaces.shufflenet.encoding import BLOCKS, STAGES, ShuffleBlock
 from benchkit.spaces.sizes import StagesSize
 
-__all__ = ["FEATURES", "STEM", "PlannedLayer", "ShuffleNetSize", "count_shuffle_chain", "planned_layers"]
-
 STEM, WIDTHS, FEATURES = 16, (64, 160, 320, 640), 1024
 """Channels of the stem, of the four stages, and before the classifier."""
 

@@ -19,8 +19,6 @@ import numpy as np
 from benchkit.base.errors import ArchitectureError, shown
 from benchkit.spaces.base import Architecture, ProductSpace
 
-__all__ = ["BLOCKS", "OPERATIONS", "STAGES", "ShuffleBlock", "ShuffleNet"]
-
 OPERATIONS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception_3x3")
 
 

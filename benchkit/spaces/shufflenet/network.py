@@ -34,8 +34,6 @@ from benchkit.spaces.engine.networks import candidate_networks
 from benchkit.spaces.shufflenet.counts import FEATURES, STEM, PlannedLayer, ShuffleNetSize, planned_layers
 from benchkit.spaces.shufflenet.encoding import BLOCKS, ShuffleBlock, ShuffleNet
 
-__all__ = ["NETWORKS", "ShuffleUnit", "describe"]
-
 
 def describe(recipe: Recipe, present: Mask) -> CandidateNetwork:
     """Return the network that holds these candidates, bool[20, 4]."""

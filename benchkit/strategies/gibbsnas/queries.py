@@ -57,8 +57,6 @@ from benchkit.strategies.novelty import new_places
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 from benchkit.strategies.rejection import sample_feasible
 
-__all__ = ["GibbsChain", "GibbsNASQueries", "conditional", "inverse_temperature"]
-
 _STARTS = 1_000  # in a row without anything to ask, before the space counts as used up
 
 

@@ -93,8 +93,6 @@ from benchkit.strategies.weight_sharing import Closure, ImageBatch, Weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["GibbsNAS", "clipped", "cosine_rate", "draw_conditional", "prior_gradient"]
-
 
 @dataclass(frozen=True)
 class GibbsNASHyperparameters:

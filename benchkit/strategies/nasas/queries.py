@@ -33,8 +33,6 @@ from benchkit.strategies.posterior_queries import PosteriorHyperparameters, Post
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.score_function import Adam, Matrix, elbo_gradient, padded, softmax
 
-__all__ = ["NASASQueries"]
-
 
 class NASASQueries(PosteriorQueries):
     """A softmax for each choice under a uniform prior."""

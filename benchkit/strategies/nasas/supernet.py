@@ -77,8 +77,6 @@ if TYPE_CHECKING:
 
     from benchkit.spaces.engine.gated import GatedNetwork
 
-__all__ = ["NASAS", "entropy_term", "ramp", "relaxed_gates", "weight_term"]
-
 _ROUND = 50  # samples asked at once
 _INSIDE = 1e-6  # p stays this far from 0 and 1 where a logarithm is taken
 

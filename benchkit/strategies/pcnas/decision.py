@@ -27,8 +27,6 @@ from benchkit.strategies.weight_sharing import Evaluate
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Decision", "accuracies"]
-
 
 def accuracies(drawn: Drawn, evaluate: Evaluate, batches: int, images: int) -> Scores:
     """Return float64[m], percent: each completion's accuracy on one of a few fixed mini-batches.

@@ -51,23 +51,6 @@ from benchkit.strategies.evolution import top_k
 from benchkit.strategies.protocol import Scores
 from benchkit.strategies.rejection import infeasible, parts_of
 
-__all__ = [
-    "Drawn",
-    "Partial",
-    "all_completions",
-    "architectures_left",
-    "best_partial_models",
-    "candidate_counts",
-    "complete",
-    "complete_feasible",
-    "completing",
-    "decision_order",
-    "extend",
-    "none_left",
-    "potentials",
-    "whole_rows",
-]
-
 Partial = npt.NDArray[np.int8]
 """One partial model, int8[l]: the choices made so far, in the order of decision."""
 

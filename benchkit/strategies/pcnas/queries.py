@@ -66,8 +66,6 @@ from benchkit.strategies.pcnas.partial_models import (
 )
 from benchkit.strategies.protocol import Ask, Scores, SearchStrategy
 
-__all__ = ["PCNASQueries", "Plan", "plan"]
-
 _ROUNDS = 20  # rounds of draws for completions that are new
 _BATCH = 50  # rows asked at once where no decision waits for them
 

@@ -79,8 +79,6 @@ from benchkit.strategies.weight_sharing import Evaluate
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PCNAS", "schedule"]
-
 
 @dataclass(frozen=True)
 class PCNASHyperparameters:

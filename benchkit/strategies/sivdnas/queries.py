@@ -55,8 +55,6 @@ from benchkit.strategies.protocol import Scores
 from benchkit.strategies.score_function import Adam, Matrix, padded, signal_gradient, softmax
 from benchkit.strategies.sivdnas.variational_dropout import annealed_gap, annealed_kl
 
-__all__ = ["SIVDNASQueries", "dropping_choices", "expected_kl", "row_logits", "unit_probabilities"]
-
 Figures = npt.NDArray[np.float64]
 _INSIDE = 1e-9  # a probability stays this far from 1 where its odds are taken
 

@@ -81,8 +81,6 @@ from benchkit.strategies.weight_sharing import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SIVDNAS", "frozen_epochs"]
-
 Flags = npt.NDArray[np.bool_]
 _FINAL = ("final_operations", "final_edges")
 _UNLIKELY = 1e-6  # weight of a dropped edge where a node must have two

@@ -27,8 +27,6 @@ from benchkit.strategies.sivdnas.variational_dropout import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Draw", "UnitPosterior", "Units"]
-
 _TRIES = 100  # draws until something reaches the output
 
 

@@ -47,17 +47,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "annealed_gap",
-    "annealed_kl",
-    "keep_probability",
-    "kept",
-    "log_delta_score",
-    "mixture_weights",
-    "noisy_weights",
-]
-
-
 Array = TypeVar("Array", "Tensor", npt.NDArray[np.float64])
 
 

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["EncoderDecoder"]
-
 
 class EncoderDecoder(nn.Module):
     """Both LSTMs; the owner fills their weights, which are not initialised here.

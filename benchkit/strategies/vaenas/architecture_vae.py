@@ -62,8 +62,6 @@ from benchkit.spaces.nasbench101.encoding import NASBench101, top_nine
 from benchkit.spaces.restricted import whole_space
 from benchkit.strategies.vaenas.architecture_lstms import EncoderDecoder
 
-__all__ = ["ArchitectureVAE", "edge_values", "kl_to_standard_normal", "log_likelihood"]
-
 _EDGES = 21  # the first positions of a row of NAS-Bench-101, before the five operations
 _ROUNDS = 50  # rounds of draws, before the space draws what is missing
 _PER_ROW = 8  # draws in a round for each row that is missing

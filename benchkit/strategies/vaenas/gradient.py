@@ -62,8 +62,6 @@ from benchkit.strategies.weight_sharing import Closure, Evaluate, ImageBatch, We
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["VAENASGradient", "draw_others", "draw_rows", "gates", "rescaled"]
-
 
 @dataclass(frozen=True)
 class VAENASGradientHyperparameters(SamplerHyperparameters, AlphaHyperparameters):

@@ -58,8 +58,6 @@ from benchkit.strategies.weight_sharing import Closure, Evaluate, ImageBatch, We
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["VAENAS"]
-
 
 @dataclass(frozen=True)
 class VAENASHyperparameters(SamplerHyperparameters, EvolutionHyperparameters):

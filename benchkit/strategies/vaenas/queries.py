@@ -57,8 +57,6 @@ from benchkit.strategies.vaenas.sampling import exploitation, mixture, top_share
 if TYPE_CHECKING:
     from benchkit.strategies.vaenas.architecture_vae import ArchitectureVAE
 
-__all__ = ["VAENASQueries"]
-
 _BATCH = 50  # rows asked at once where no training waits for them
 _TOURNAMENT = 10  # members of a tournament, as in the NAS-Bench-101 notebook
 

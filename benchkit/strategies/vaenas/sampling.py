@@ -27,8 +27,6 @@ import numpy as np
 from benchkit.spaces.base import Batch
 from benchkit.strategies.protocol import Scores
 
-__all__ = ["exploitation", "mixture", "top_share"]
-
 
 def top_share(rows: Batch, scores: Scores, percent: float) -> Batch:
     """Return the best K percent of int8[n, d] rows, best first (Algorithm 1, lines 1 and 2).

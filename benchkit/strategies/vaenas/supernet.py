@@ -46,8 +46,6 @@ from benchkit.strategies.weight_sharing import Evaluate, WeightSharingStrategy
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LearnedPathStrategy", "SamplerHyperparameters", "SupernetSampler"]
-
 _AHEAD = 64  # single rows drawn at once
 _ROUNDS = 20  # rounds of draws for rows that are wanted, before others stand in
 _LARGEST = 4096  # draws in a round

@@ -18,8 +18,6 @@ from benchkit.spaces.base import Batch
 from benchkit.spaces.counts import count
 from benchkit.training.standalone import StandaloneRun
 
-__all__ = ["BuiltTable", "build_command", "write_built"]
-
 _DECIMALS = 5
 
 

@@ -19,8 +19,6 @@ from benchkit.base.json_text import parse_json
 from benchkit.base.shapes import LARGEST, Maybe, Number, check_shape
 from benchkit.training.standalone import StandaloneRun
 
-__all__ = ["RunJournal"]
-
 _MOST_BYTES = 1_000 * MEGABYTE
 _RUN = {
     **{"architecture": str, "seed": Number(0, LARGEST, whole=True), "loss": [float], "valid": [float]},

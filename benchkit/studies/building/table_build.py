@@ -45,8 +45,6 @@ from benchkit.training.presets import get_preset
 from benchkit.training.recipe import STANDALONE, TrainingRecipe
 from benchkit.training.standalone import StandaloneRun, StandaloneTrainer, cpu_capability
 
-__all__ = ["BuildSettings", "build_table", "chosen_rows", "train_one"]
-
 
 @dataclass(frozen=True)
 class BuildSettings:

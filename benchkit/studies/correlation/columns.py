@@ -19,8 +19,6 @@ from benchkit.studies.correlation.table_columns import Columns, Values, columns_
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["columns_of", "matrix_of"]
-
 _SEED = 0
 
 

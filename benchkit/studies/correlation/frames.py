@@ -28,8 +28,6 @@ from benchkit.studies.correlation.scores import ScoreStore, digest
 from benchkit.studies.correlation.truth import Truth
 from benchkit.training.trained import Saved, Trained
 
-__all__ = ["Scored", "Study", "write_report"]
-
 TOP_KS = (1, 5, 10, 50)
 _WHAT = ("epoch", "images", "truth", "fraction", "measure")
 

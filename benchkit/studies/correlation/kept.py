@@ -15,21 +15,6 @@ from benchkit.base.shapes import COUNT, Each, Maybe, check_shape
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CEILING",
-    "CORRELATIONS",
-    "CORRELATIONS_MEAN",
-    "SCATTER",
-    "SCORES",
-    "checkpoint_figures",
-    "holds_matrix",
-    "read_about",
-    "read_finished",
-    "read_matrix",
-    "read_settings",
-    "write_matrix",
-]
-
 SCORES: dict[str, Kind] = {
     **{"training": TEXT, "epoch": WHOLE, "images": WHOLE, "checkpoint": TEXT},
     **{"architecture": TEXT, "supernet_accuracy": NUMBER_OR_MISSING},

@@ -34,8 +34,6 @@ from benchkit.training.evaluate import open_search
 from benchkit.training.kept_search import TRACE, read_manifest, settings_of
 from benchkit.training.settings import SearchSettings
 
-__all__ = ["compare_samples"]
-
 _BOUNDS: dict[str, Bounds] = {**dict.fromkeys(("best", "mean", "test"), PERCENT), "parameters": POSITIVE}
 
 

@@ -21,8 +21,6 @@ from benchkit.base.npz_file import read_npy
 from benchkit.base.parts import Parts
 from benchkit.studies.correlation.kept import SCORES
 
-__all__ = ["ScoreStore", "digest"]
-
 _MOST_BYTES = 100 * MEGABYTE
 Scores = npt.NDArray[np.float64]
 COLUMNS = ("training", "seed", "epoch", "images", "checkpoint", "architecture", "supernet_accuracy")

@@ -49,8 +49,6 @@ from benchkit.studies.correlation.scores import ScoreStore
 from benchkit.studies.correlation.truth import Truth, quantity_of, read_truths, table_of
 from benchkit.training.trained import Saved, Trained, find_trainings, load_supernet
 
-__all__ = ["CheckpointScorer", "CorrelationSettings", "images_of", "run_correlation"]
-
 _SAMPLE, _IMAGES, _FINAL_IMAGES = 1_000, 1_000, 5_000
 _ROWS_AT_ONCE = 50  # between two signs of progress
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     Column = pd.Series[float]
 
-__all__ = ["columns_of_studies", "distinct_names"]
-
 
 @dataclass(frozen=True, eq=False)
 class _Study:

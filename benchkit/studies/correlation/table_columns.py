@@ -27,8 +27,6 @@ from benchkit.data.tables.catalogue import open_table
 from benchkit.data.tables.metric import Metric, Quantity
 from benchkit.data.tables.table import Table
 
-__all__ = ["ColumnSource", "Columns", "TableColumns", "Values", "columns_of_table", "label_of"]
-
 Values = npt.NDArray[np.float64]
 
 

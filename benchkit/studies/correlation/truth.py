@@ -20,18 +20,6 @@ from benchkit.data.tables.metric import QUANTITIES, Metric, Quantity
 from benchkit.data.tables.table import Table
 from benchkit.spaces import Space
 
-__all__ = [
-    "ANY_SPLIT",
-    "Truth",
-    "named",
-    "quantity_of",
-    "read_truth",
-    "read_truths",
-    "table_of",
-    "truth_label",
-    "with_unit",
-]
-
 Values = npt.NDArray[np.float64]
 
 ANY_SPLIT = "all"

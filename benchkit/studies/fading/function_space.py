@@ -24,8 +24,6 @@ from benchkit.studies.fading.posterior import group_labels
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.trainings import Alone, Laboratory, Shared
 
-__all__ = ["FEWEST", "correlation_frame", "distance_frame", "floor_frame", "function_frame"]
-
 FEWEST = 8
 """Architectures that a rank correlation is given for, at least."""
 

@@ -58,8 +58,6 @@ from benchkit.studies.fading.kept import read_interval_result
 from benchkit.studies.fading.searches import ONE_SHOT, PCNAS, PCNASSearch, read_searches
 from benchkit.training.trained import Saved, Trained, find_trainings
 
-__all__ = ["IntervalSettings", "run_intervals"]
-
 MEASURES = ("kendall_tau", "pearson")
 _WHERE = ("seed", "training", "interval", "epoch")
 _KEYS = ("training", "interval", "epoch", "sample", "measure")

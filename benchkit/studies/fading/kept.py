@@ -8,8 +8,6 @@ from typing import Any
 from benchkit.base.json_text import read_json
 from benchkit.base.shapes import COUNT, Each, Maybe, check_shape
 
-__all__ = ["COLUMNS", "read_fading", "read_interval_result", "read_intervals", "read_result"]
-
 _MEAN: dict[str, type] = {"mean": float, "low": float, "high": float, "values?": object}
 _PLACE: dict[str, type] = {"layer": object, "operator": object}
 COLUMNS: dict[str, dict[str, type]] = {

@@ -27,8 +27,6 @@ from benchkit.spaces import Space
 from benchkit.spaces.base import Architecture, Batch, ProductSpace
 from benchkit.spaces.engine import SHARED, CandidateNetwork, build_network, inherit, recalibrate
 
-__all__ = ["SubspacePaths", "fisher_diagonal", "log_predictions", "owners"]
-
 _AT_ONCE = 128  # images whose gradients are held together
 _BATCH = 512
 

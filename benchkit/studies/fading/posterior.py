@@ -47,8 +47,6 @@ from benchkit.base.parts import ArrayParts, Arrays
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.trainings import Alone, Group, holds
 
-__all__ = ["divergence_frame", "group_labels"]
-
 Values = npt.NDArray[np.float64]
 _EXACT = ("exact", "concentration", "displacement")
 _MEASURES = {"product": (*_EXACT, "paper"), "prior-once": (*_EXACT, "paper"), "mean": _EXACT}

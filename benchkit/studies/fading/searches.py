@@ -18,8 +18,6 @@ from benchkit.spaces import Space, get_space
 from benchkit.spaces.base import Batch
 from benchkit.training.kept_search import read_result, settings_of
 
-__all__ = ["ONE_SHOT", "PCNAS", "Interval", "PCNASSearch", "read_searches"]
-
 _CHOICES = [Number(0, 127, whole=True)]
 _INTERVAL = {"epoch": COUNT, "pool": [_CHOICES], "potentials": [float], "left": float}
 _FINDINGS = {"intervals": [_INTERVAL], "order?": [Number(0, 10_000, whole=True)]}

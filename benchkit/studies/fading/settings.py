@@ -16,8 +16,6 @@ from benchkit.spaces.base import Batch
 from benchkit.studies.building.table_build import BuildSettings, chosen_rows
 from benchkit.training.streams import torch_generator
 
-__all__ = ["STARTS", "FadingSettings"]
-
 STARTS = ("shared", "independent")
 """Where stand-alone trainings start: from the supernet's first weights, or (the control) each by itself."""
 

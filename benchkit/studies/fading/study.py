@@ -55,8 +55,6 @@ from benchkit.studies.fading.settings import FadingSettings
 from benchkit.studies.fading.trainings import Laboratory, opened, run_task, tasks_of
 from benchkit.training.standalone import cpu_capability
 
-__all__ = ["run_fading"]
-
 _POSTERIOR = ("approximation", "start", "law", "measure", "layer", "operator", "models")
 _BOUNDS: dict[str, Bounds] = {
     "paper": UNBOUNDED,

@@ -30,8 +30,6 @@ from benchkit.studies.fading.networks import SubspacePaths, fisher_diagonal, log
 from benchkit.studies.fading.settings import FadingSettings
 from benchkit.training.standalone import StandaloneTrainer, seeds_of
 
-__all__ = ["Alone", "Group", "Shared", "Task", "groups_of", "opened", "run_task", "tasks_of"]
-
 
 class Alone(NamedTuple):
     """A stand-alone training: the number of its architecture, which seed, and where it starts."""

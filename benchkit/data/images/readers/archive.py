@@ -18,8 +18,6 @@ from benchkit.base.compressed import UNPACKING, opened
 from benchkit.base.errors import InputError, shown
 from benchkit.base.files import MEGABYTE
 
-__all__ = ["DAMAGED", "LARGEST_FILE", "RATIO", "members"]
-
 DAMAGED = (tarfile.TarError, struct.error, LookupError, OverflowError, RecursionError, *UNPACKING)
 """Errors that the libraries raise on damaged archives."""
 

@@ -11,8 +11,6 @@ from benchkit.base.errors import InputError
 from benchkit.data.images.image_set import LabelledImages, Loaded
 from benchkit.data.images.readers.source import Source
 
-__all__ = ["Batches", "ImageReader", "NamedFiles"]
-
 Images = tuple[LabelledImages, LabelledImages, tuple[str, ...]]
 """Training images, test images, and the names of the classes."""
 

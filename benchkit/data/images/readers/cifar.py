@@ -16,8 +16,6 @@ from benchkit.data.images.readers.base import Batches, Images, NamedFiles
 from benchkit.data.images.readers.pickled_batch import pickled_batch, pickled_dictionary
 from benchkit.data.images.readers.source import Source
 
-__all__ = ["Cifar10Binary", "Cifar10Pickles", "Cifar100Binary", "Cifar100Pickles"]
-
 _PIXELS = 3 * 32 * 32
 _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 

@@ -18,8 +18,6 @@ from benchkit.data.images.image_set import LabelledImages, Loaded
 from benchkit.data.images.published import FASHION_CLASSES
 from benchkit.data.images.readers.source import Source
 
-__all__ = ["IdxFiles", "read_idx"]
-
 _UNSIGNED_BYTES = 8
 _MOST_DIMENSIONS = 3
 _FILE = re.compile(r"(train|t10k)-(images|labels)[-.]idx([13])-ubyte(\.gz)?")

@@ -15,8 +15,6 @@ from benchkit.data.images.image_set import LabelledImages
 from benchkit.data.images.readers.base import Batches
 from benchkit.data.images.readers.pickled_batch import pickled_batch
 
-__all__ = ["CLASSES", "ImageNet16Pickles"]
-
 CLASSES = 120
 _ALL_CLASSES = 1000
 

@@ -15,8 +15,6 @@ from benchkit.base.pickles.reader import Limits, load_pickle
 from benchkit.data.images.image_set import LabelledImages
 from benchkit.data.images.readers.archive import LARGEST_FILE
 
-__all__ = ["pickled_batch", "pickled_dictionary"]
-
 # pixels are long bytes; labels, and names of files, are a few bytes each of 130,000 images
 _LIMITS = Limits(program=16_000_000, payload=LARGEST_FILE, made=10_000, kept=1_000_000)
 _LABELS = 2**31

@@ -16,8 +16,6 @@ from benchkit.data.images.image_set import Images
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MOST_PIXELS", "decode", "open_picture"]
-
 MOST_PIXELS = 64_000_000
 """Pixels of the largest picture: those of ImageNet have up to 61 million, strips of CIFAR-10 10 million."""
 

@@ -18,8 +18,6 @@ from benchkit.data.images.readers.base import Images, NamedFiles
 from benchkit.data.images.readers.picture import decode
 from benchkit.data.images.readers.source import Source
 
-__all__ = ["PngStrips"]
-
 _SIDE = 32
 _LARGEST_LABELS = 2_000_000  # bytes: 50,000 digits, with spaces
 _TRAIN = tuple(f"data_batch_{number}.png" for number in range(1, 6))

@@ -18,8 +18,6 @@ from benchkit.base.errors import InputError
 from benchkit.base.files import MEGABYTE, read_bytes
 from benchkit.data.images.readers.archive import DAMAGED, LARGEST_FILE, RATIO, members
 
-__all__ = ["Source"]
-
 _MOST_AT_ONCE = 400 * MEGABYTE  # bytes of all files of a data set: CIFAR-10 and -100 have 190 MB
 
 

@@ -13,8 +13,6 @@ from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.write import Column, TableSource
 from benchkit.spaces.base import Batch
 
-__all__ = ["Found", "Imported", "Reader", "Report"]
-
 Report = Callable[[int, int], None]
 """Called with (done, total) as an import goes on; total 0 where it is not known."""
 

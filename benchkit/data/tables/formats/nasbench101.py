@@ -41,8 +41,6 @@ from benchkit.data.tables.write import Column, TableSource
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench101.encoding import NASBench101
 
-__all__ = ["NASBench101Reader"]
-
 _SPACE = NASBench101()
 
 _BATCH = 8192  # records, or cells, at a time

@@ -26,8 +26,6 @@ from benchkit.base.errors import InputError, shown
 from benchkit.data.tables.formats.nasbench101_pb2 import ModelMetrics
 from benchkit.spaces.nasbench101.encoding import NASBench101
 
-__all__ = ["BUDGETS", "FIELDS", "MEASURED", "Record", "parse_record"]
-
 BUDGETS = (4, 12, 36, 108)
 """Epochs of the trainings in the full file."""
 FIELDS = ("module_hash", "epochs", "raw_adjacency", "raw_operations", "raw_metrics")

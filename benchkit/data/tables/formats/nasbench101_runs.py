@@ -16,8 +16,6 @@ from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.run_means import mean_of_runs
 from benchkit.data.tables.write import Column
 
-__all__ = ["REPEATS", "OnDemand", "Runs"]
-
 REPEATS = 3
 """Trainings of each cell at each length."""
 

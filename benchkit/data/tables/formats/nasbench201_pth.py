@@ -33,8 +33,6 @@ from benchkit.data.tables.formats.base import Found, Imported, Report
 from benchkit.data.tables.formats.nats import OFFICIAL_KEYS, bytes_needed, make_table, read_monolith
 from benchkit.spaces.nasbench201.encoding import NASBench201
 
-__all__ = ["NASBench201Reader"]
-
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's magic number 0x1950a86a20f9469cfc6c, pickled
 _LEGACY_HEADER = 3  # pickles before the data: magic number, version of the format, sizes of integers
 _ZIP = b"PK\x03\x04"

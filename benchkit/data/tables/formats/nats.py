@@ -40,8 +40,6 @@ from benchkit.spaces import ProductSpace
 from benchkit.spaces.nasbench201.encoding import NASBench201
 from benchkit.spaces.natsbench_size.encoding import NATSBenchSize
 
-__all__ = ["OFFICIAL_KEYS", "NATSReader", "bytes_needed", "make_table", "read_monolith", "space_of"]
-
 OFFICIAL_KEYS = ("meta_archs", "arch2infos", "evaluated_indexes")
 """Keys of the dictionary of a monolithic file, and of ``meta``."""
 

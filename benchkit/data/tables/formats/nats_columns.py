@@ -53,8 +53,6 @@ from benchkit.data.tables.write import Column
 from benchkit.spaces import ProductSpace
 from benchkit.spaces.base import Batch
 
-__all__ = ["LONGEST_NAME", "SEEDS", "ResultColumns", "cost_note"]
-
 SEEDS = (777, 888, 999, 111)
 """Official seeds of runs 0, 1, 2 and 3."""
 LONGEST_NAME = 300

@@ -20,18 +20,6 @@ from benchkit.base.errors import InputError, shown
 from benchkit.spaces.base import Batch
 from benchkit.spaces.nasbench201.encoding import OPERATIONS
 
-__all__ = [
-    "CLASSES",
-    "TRAININGS",
-    "Figure",
-    "Training",
-    "cell_parameters",
-    "figure_of",
-    "is_number",
-    "part",
-    "read_training",
-]
-
 _MOST_EPOCHS = 1000
 _LARGEST_NUMBER = 1e15
 _LONGEST_NAME = 100

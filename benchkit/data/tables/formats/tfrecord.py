@@ -25,8 +25,6 @@ from google_crc32c import value as crc32c
 from benchkit.base.errors import InputError
 from benchkit.base.files import check_regular
 
-__all__ = ["frame", "is_tfrecord", "masked_crc", "read_records"]
-
 _CHUNK = 1 << 22
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
