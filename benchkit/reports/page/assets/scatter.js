@@ -122,7 +122,7 @@ function scatterReader(data, view, points) {
   if (!points.length) place.textContent = "There are no such points.";
   slider.addEventListener("input", () => points.length && reader.show(Number(slider.value)));
   if (data.of > data.names.length) {
-    element.append(make("p", { class: "status" }, `Drawn: ${data.names.length.toLocaleString("en")} of ${data.of.toLocaleString("en")} architectures, the best 500 and every so-manieth of the others.`));
+    element.append(make("p", { class: "status" }, `Drawn: ${data.names.length.toLocaleString("en")} of ${data.of.toLocaleString("en")} architectures, the best 500, and the others at even distances in rank.`));
   }
   return reader;
 }
