@@ -52,6 +52,7 @@ def isolate() -> None:
         "BENCHKIT_HOME": str(folder / "benchkit"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),  # its fonts are listed once, for all processes
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),  # the user's may hold half a file
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "OMP_NUM_THREADS": "1",  # the tests have a process a core; threads on top of them only wait

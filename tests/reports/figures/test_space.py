@@ -12,7 +12,7 @@ import pytest
 from benchkit.data.tables.catalogue import open_table
 from benchkit.data.tables.metric import Metric
 from benchkit.data.tables.table import Table
-from benchkit.studies.spec import StudySpec
+from benchkit.studies.spec import StudySpec, load_preset
 from benchkit.studies.store import StudyDirectory
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -121,7 +121,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     supernets = tmp_path / "supernets"
     supernets.mkdir()
-    (supernets / "study.yaml").write_text("searches: {}\n")
+    (supernets / "study.yaml").write_text(load_preset("gibbsnas-table3-small").to_yaml())
     of_toy = ("toy", "--dataset", "d", "--cost", "train-seconds")
     study = (*of_toy, "--study", done.path)
     cases = {
@@ -145,7 +145,7 @@ def test_mistakes_are_one_line(
         "has no bohb on d with seed 7; it has 0 to 1": (*study, "--strategy", "bohb", "--seed", 7),
         "is a study of table toy with SHA-256": ("nasbench201-3", "--study", done.path),
         "holds no study": (*of_toy, "--study", tmp_path / "none"),
-        "holds a study of supernets": (*of_toy, "--study", supernets),
+        "holds searches that train supernets": (*of_toy, "--study", supernets),
         "unknown venue 'nature'": ("nasbench201-3", "--venue", "nature"),
     }
     for says, words in cases.items():
