@@ -35,7 +35,7 @@ class Comparison:
 
     Attributes
     ----------
-    trials : what was compared; its column dataset holds the tasks.
+    trials : Trials that were compared; the column dataset holds the tasks.
     aggregates : see `benchkit.analysis.statistics.aggregates.aggregate`; empty where the baseline is missing.
     improvements : row, column (the baseline), n, value, low, high of the probability of improvement.
     pairs : see `benchkit.analysis.statistics.pairwise.pairwise`.
@@ -43,7 +43,7 @@ class Comparison:
     friedman : for every task: dataset, blocks, strategies, statistic, p_value, critical_difference (Nemenyi,
         5 %).
     tables : name, version and SHA-256 of each study's table, by folder.
-    notes : what was left out, and where the studies differ in budget or measure.
+    notes : Remarks on what was left out, and where the studies differ in budget or measure.
     measure : Quantity of the regret; None where the studies differ in it.
     rope : see `benchkit.analysis.statistics.pairwise.pairwise`.
     """

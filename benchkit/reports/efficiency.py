@@ -53,7 +53,7 @@ class StudyTraces:
     manifest : its manifest.
     traces : a row per evaluation, see `benchkit.analysis.statistics.frames`.
     axis : ``queries``, ``seconds`` (simulated) or ``real_seconds``, a column of `traces`.
-    limit : what the study allowed of it; None where it limited the other one.
+    limit : Largest amount that the study allowed; None where it limited the other one.
     """
 
     spec: StudySpec
@@ -84,7 +84,7 @@ class StudyEfficiency:
 
     Attributes
     ----------
-    of : what it was taken from.
+    of : Source that it was taken from.
     efficiency : see `benchkit.analysis.statistics.efficiency.sample_efficiency`; empty where no budget fits
         all trials.
     reaching : see `benchkit.analysis.statistics.reaching.reaching`; the column ``target_is`` says

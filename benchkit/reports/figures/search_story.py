@@ -42,13 +42,13 @@ class Story:
 
     Attributes
     ----------
-    folder : where it is.
-    settings : what it was.
-    method : its name in figures; the same for all seeds.
-    updates : weight updates an epoch.
+    folder : Folder of the search.
+    settings : Settings of the search.
+    method : Name of its method in figures; the same for all seeds.
+    updates : Number of weight updates an epoch.
     batch : int8[epochs, d], the architecture derived after each epoch.
-    entropies : of what it was derived from, as shares of the largest; NaN where not recorded.
-    data : identity of the images that it saw.
+    entropies : Entropies of what it was derived from, as shares of the largest; NaN where not recorded.
+    data : Identity of the images that it saw.
     """
 
     folder: Path
@@ -65,8 +65,8 @@ def read_stories(folders: Sequence[Path], most_probable: bool = False) -> tuple[
 
     Parameters
     ----------
-    folders : of finished searches; of a study of supernet searches all finished ones are taken, but for those
-        of methods that record no architectures.
+    folders : Folders of finished searches; of a study of supernet searches all finished ones are taken, but
+        for those of methods that record no architectures.
     most_probable : take the most probable architectures of methods that draw those which they derive.
 
     Raises
