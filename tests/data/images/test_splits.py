@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import benchkit
 from benchkit.base.errors import InputError
+from benchkit.data.images import halves
 from benchkit.data.images.halves import HALVES, in_first_half
 from benchkit.data.images.image_set import ImageSet, LabelledImages, Loaded, image_set
 from benchkit.data.images.published import CIFAR10_SHA256
@@ -78,7 +79,7 @@ def test_halves_are_the_benchmarks_own() -> None:
 @pytest.mark.skipif(not BESIDE.is_dir(), reason="the extracts do not lie beside the checkout")
 def test_embedded_halves_are_made_of_the_extracts(tmp_path: Path) -> None:
     for path in build_halves(BESIDE, tmp_path):
-        embedded = Path(benchkit.__file__).parent / "images" / "halves" / path.name
+        embedded = Path(halves.__file__).parent / path.name
         assert path.read_bytes() == embedded.read_bytes()
     for dataset, half in HALVES.items():
         lines = gzip.decompress((BESIDE / half.file).read_bytes()).decode().splitlines()[1:]
